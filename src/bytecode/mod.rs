@@ -1,0 +1,1 @@
+//! What the kernel runs: instructions over registers.

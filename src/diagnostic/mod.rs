@@ -1,0 +1,1 @@
+//! What we tell an operator about a policy.

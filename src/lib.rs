@@ -1,0 +1,15 @@
+//! rfw: a declarative firewall reconciler for Linux gateways.
+//!
+//! ```text
+//! policy ─► compile ─► ruleset ─► bytecode ─┬─► nft            (text)
+//!                                           ▼
+//!                         live ──────────► diff ─► plan ─► kernel ◄── netlink, FakeKernel
+//!                                                    │
+//!             source ────────────────────────────────┴──► apply          cli on top of all
+//! ```
+
+pub mod bytecode;
+pub mod compile;
+pub mod diagnostic;
+pub mod policy;
+pub mod ruleset;

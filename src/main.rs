@@ -1,0 +1,3 @@
+//! The `rfw` program.
+
+fn main() {}

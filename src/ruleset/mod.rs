@@ -1,0 +1,1 @@
+//! The desired ruleset as values.
