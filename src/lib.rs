@@ -11,5 +11,8 @@
 pub mod bytecode;
 pub mod compile;
 pub mod diagnostic;
+pub mod kernel;
+pub mod live;
+pub mod plan;
 pub mod policy;
 pub mod ruleset;

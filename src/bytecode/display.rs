@@ -1,0 +1,1 @@
+//! Instructions in the notation of `nft --debug=netlink`, one line each.

@@ -1,0 +1,287 @@
+//! The policy with every name replaced by what it means: what [`super::resolve`] hands to the lowering.
+//!
+//! A `Model` has been checked: nothing in it can be unknown, empty by mistake, or in contradiction. The
+//! lowering therefore has no errors of its own to report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::diagnostic::DocPath;
+use crate::ruleset::{Addresses, Icmpx, Intervals, Limit, Log, Transport};
+
+/// A checked policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// The policy's name.
+    pub name: String,
+    /// The zones by name, without `firewall`.
+    pub zones: BTreeMap<String, Zone>,
+    /// The groups by name, flattened.
+    pub groups: BTreeMap<String, Addresses>,
+    /// The zone policies in file order.
+    pub policies: Vec<ZonePolicy>,
+    /// `nat.masquerade` in file order.
+    pub masquerade: Vec<Masquerade>,
+    /// `nat.snat` in file order.
+    pub snat: Vec<Snat>,
+    /// `nat.dnat` in file order.
+    pub dnat: Vec<Dnat>,
+    /// `nat.redirect` in file order.
+    pub redirect: Vec<Redirect>,
+}
+
+/// A zone other than `firewall`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zone {
+    /// Interface names, sorted; each belongs to one zone only.
+    pub interfaces: Vec<Interface>,
+    /// What lives behind them; empty when not said.
+    pub networks: Addresses,
+}
+
+/// An interface by name, or all whose names begin alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interface {
+    /// The name, or its beginning without the `*`.
+    pub name: String,
+    /// Whether it is only the beginning.
+    pub prefix: bool,
+}
+
+/// One end of a pair.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The box itself.
+    Firewall,
+    /// A zone by name.
+    Zone(String),
+}
+
+/// A zone policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZonePolicy {
+    /// The name.
+    pub name: String,
+    /// Where packets come from; `any` is every zone and the box itself. Sorted, no duplicates.
+    pub from: Vec<Side>,
+    /// Where they go. Sorted, no duplicates.
+    pub to: Vec<Side>,
+    /// What ends a pair; `None` passes on to the next policy that fits.
+    pub default: Option<Action>,
+    /// Logs what the default drops or rejects (or accepts).
+    pub log: Option<LogLimit>,
+    /// The rules in order.
+    pub rules: Vec<Rule>,
+    /// Where it stands.
+    pub at: DocPath,
+}
+
+/// A rule of a zone policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The name, unique in the zone policy.
+    pub name: String,
+    /// What it is for; empty is everything.
+    pub services: Vec<Service>,
+    /// Where from.
+    pub source: Selector,
+    /// Where to.
+    pub destination: Selector,
+    /// What happens.
+    pub action: Action,
+    /// Only within this rate; a packet over it goes on to the next rule.
+    pub limit: Option<RuleLimit>,
+    /// Logs what the rule decides; never limits the verdict.
+    pub log: Option<LogLimit>,
+    /// Where it stands.
+    pub at: DocPath,
+}
+
+/// What happens to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It goes on.
+    Accept,
+    /// It ends here, without a word.
+    Drop,
+    /// It ends here, with an answer.
+    Reject(RejectWith),
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RejectWith {
+    /// A reset for TCP, administratively prohibited for the rest.
+    Default,
+    /// A reset for TCP; other packets are dropped without a word.
+    TcpReset,
+    /// This ICMP error for all.
+    Icmpx(Icmpx),
+}
+
+/// A rate on a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleLimit {
+    /// The rate.
+    pub limit: Limit,
+    /// One bucket for each source (IPv6: each /64) instead of one for all.
+    pub per_source: bool,
+}
+
+/// A log statement with its own rate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogLimit {
+    /// What is logged.
+    pub log: Log,
+    /// How many lines; `None` is every packet.
+    pub rate: Option<Limit>,
+}
+
+/// What a service is on the wire. At least one of the fields is not empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service {
+    /// Its name, or how it was written in place.
+    pub name: String,
+    /// Destination ports by protocol.
+    pub ports: BTreeMap<Transport, Intervals<u16>>,
+    /// ICMP types.
+    pub icmp: BTreeSet<u8>,
+    /// ICMPv6 types.
+    pub icmpv6: BTreeSet<u8>,
+    /// Whole protocols by number, such as 47 for GRE.
+    pub protocols: BTreeSet<u8>,
+    /// The conntrack helper that follows its control connection.
+    pub helper: Option<String>,
+}
+
+/// Which addresses an end may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// Any of these; empty is any address at all.
+    pub include: Vec<Selected>,
+    /// None of these.
+    pub exclude: Vec<Selected>,
+}
+
+/// One entry of a selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// A group by name.
+    Group(String),
+    /// Addresses written in place, or the networks of a zone.
+    Addresses(Addresses),
+}
+
+/// Which families an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Families {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
+/// An entry of `nat.masquerade`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masquerade {
+    /// The name.
+    pub name: String,
+    /// Zones that packets come from.
+    pub from: Vec<String>,
+    /// Zones that they leave to.
+    pub to: Vec<String>,
+    /// Which families.
+    pub families: Families,
+    /// Whether the MSS of TCP between these zones is clamped.
+    pub clamp_mss: bool,
+    /// Where it stands.
+    pub at: DocPath,
+}
+
+/// An entry of `nat.snat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snat {
+    /// The name.
+    pub name: String,
+    /// Zones that packets come from.
+    pub from: Vec<String>,
+    /// Zones that they leave to.
+    pub to: Vec<String>,
+    /// Only from these.
+    pub source: Selector,
+    /// Only to these.
+    pub destination: Selector,
+    /// Only these; empty is everything.
+    pub services: Vec<Service>,
+    /// The new source.
+    pub address: IpAddr,
+    /// Where it stands.
+    pub at: DocPath,
+}
+
+/// An entry of `nat.dnat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dnat {
+    /// The name.
+    pub name: String,
+    /// Zones that packets come from.
+    pub from: Vec<String>,
+    /// Only from these.
+    pub source: Selector,
+    /// Only to these; empty is every address of the box.
+    pub destination: Selector,
+    /// Only these; has ports.
+    pub services: Vec<Service>,
+    /// Where to; more than one only with `mode`. All of one family.
+    pub backends: Vec<Backend>,
+    /// How one of several is chosen.
+    pub mode: Option<BalanceMode>,
+    /// The new port.
+    pub port: Option<u16>,
+    /// Zones that may use the public address although the backends live in them; empty without
+    /// `hairpin`.
+    pub hairpin: Vec<String>,
+    /// Zones that the backends live in; every zone where the networks do not tell.
+    pub opens: Vec<String>,
+    /// Where it stands.
+    pub at: DocPath,
+}
+
+/// A backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Backend {
+    /// The address.
+    pub address: IpAddr,
+    /// Its share: 1 to 1024 in all.
+    pub weight: u32,
+}
+
+/// How a backend is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BalanceMode {
+    /// One after the other.
+    Nth,
+    /// By chance.
+    Random,
+    /// The same source always to the same backend.
+    SourceHash,
+}
+
+/// An entry of `nat.redirect`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The name.
+    pub name: String,
+    /// Zones that packets come from.
+    pub from: Vec<String>,
+    /// Only from these.
+    pub source: Selector,
+    /// Only to these.
+    pub destination: Selector,
+    /// Only these; has ports.
+    pub services: Vec<Service>,
+    /// The new port on the box.
+    pub port: u16,
+    /// Where it stands.
+    pub at: DocPath,
+}

@@ -1,0 +1,105 @@
+//! One step of a plan: a verb and an object.
+
+use crate::bytecode::Rule;
+use crate::ruleset::{Base, Element, Object, SetSpec};
+
+/// One change to rfw's table. Operations name what they act on by name or by the kernel's handle, so
+/// a batch has no choices left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Create the table, or do nothing when it is there.
+    AddTable {
+        /// Put into the table's user data; see `live::Table::mark`.
+        mark: [u8; 16],
+    },
+    /// Delete the table and all it holds.
+    DeleteTable,
+    /// Create a chain.
+    AddChain {
+        /// The name.
+        name: String,
+        /// Set for base chains.
+        base: Option<Base>,
+    },
+    /// Give a base chain another chain policy, in place.
+    SetChainPolicy {
+        /// The chain's name.
+        name: String,
+        /// Its base with the new chain policy.
+        base: Base,
+    },
+    /// Delete an empty chain.
+    DeleteChain {
+        /// The name.
+        name: String,
+    },
+    /// Create a set without elements.
+    AddSet {
+        /// What it is.
+        spec: SetSpec,
+    },
+    /// Delete a set with its elements.
+    DeleteSet {
+        /// The name.
+        name: String,
+    },
+    /// Add elements.
+    AddElements {
+        /// The set.
+        set: SetSpec,
+        /// The elements, with start values for their counters.
+        elements: Vec<Element>,
+    },
+    /// Delete elements; one that is gone already is no error where the kernel can do that.
+    DeleteElements {
+        /// The set.
+        set: SetSpec,
+        /// The elements; only keys count.
+        elements: Vec<Element>,
+    },
+    /// Create a stateful object.
+    AddObject {
+        /// What it is.
+        object: Object,
+    },
+    /// Delete a stateful object.
+    DeleteObject {
+        /// What it is.
+        object: Object,
+    },
+    /// Add a rule at a place.
+    AddRule {
+        /// The chain's name.
+        chain: String,
+        /// Where.
+        place: Place,
+        /// The rule; its counters carry start values.
+        rule: Rule,
+    },
+    /// Put a rule in the place of another, keeping the handle.
+    ReplaceRule {
+        /// The chain's name.
+        chain: String,
+        /// The rule to go.
+        handle: u64,
+        /// The rule to come; its counters carry start values.
+        rule: Rule,
+    },
+    /// Delete a rule.
+    DeleteRule {
+        /// The chain's name.
+        chain: String,
+        /// The rule.
+        handle: u64,
+    },
+}
+
+/// Where a rule is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// At the end of the chain.
+    Last,
+    /// Before the rule with this handle, which is there before and after the batch. Several in a row
+    /// come to stand in the order they are given.
+    Before(u64),
+}

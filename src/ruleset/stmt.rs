@@ -1,0 +1,218 @@
+//! Statements: what a rule matches and does.
+
+use super::expr::Expression;
+use super::rule::Verdict;
+
+/// One statement, nft(8) STATEMENTS. A rule's statements are worked off left to right; a match that
+/// fails ends the rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Statement {
+    /// Go on only if the relation holds.
+    Match {
+        /// What the packet offers.
+        left: Expression,
+        /// `==` or `!=`.
+        relation: Relation,
+        /// What it is compared with.
+        right: Operand,
+    },
+    /// Count packets and bytes.
+    Counter,
+    /// Go on only within the rate.
+    Limit(Limit),
+    /// Go on only within the rate of the named limit, shared by several rules.
+    NamedLimit(String),
+    /// Track the connection with the named conntrack helper.
+    CtHelper(String),
+    /// Log the packet.
+    Log(Log),
+    /// Answer and drop.
+    Reject(Reject),
+    /// Decide.
+    Verdict(Verdict),
+    /// Decide by a verdict map; go on when the key is not in it.
+    VerdictMap {
+        /// The key.
+        key: Expression,
+        /// The verdict map's name.
+        map: String,
+    },
+    /// Rewrite source or destination; decides `accept`.
+    Nat(Nat),
+    /// Rewrite the source to the address of the outgoing interface.
+    Masquerade,
+    /// Rewrite the destination to the box itself.
+    Redirect {
+        /// The new destination port.
+        port: Option<u16>,
+    },
+    /// Keep the key in a dynamic set, and go on only within the rate that the element keeps.
+    Meter {
+        /// The dynamic set.
+        set: String,
+        /// The key.
+        key: Expression,
+        /// The rate of one key.
+        limit: Limit,
+    },
+    /// Clamp the maximum segment size of a SYN to what the route can carry.
+    ClampMss,
+}
+
+/// `==` or `!=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relation {
+    /// Equal, inside, member.
+    Eq,
+    /// Not equal, outside, not a member.
+    Ne,
+}
+
+/// What an expression is compared with. Bytes are as the kernel compares them: network order for
+/// headers, host order for `ct` and interface indices.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operand {
+    /// One value.
+    Value(Box<[u8]>),
+    /// The first bytes of a string: `"wg*"`.
+    StartsWith(Box<[u8]>),
+    /// A prefix: the value and the number of leading bits that count.
+    Prefix(Box<[u8]>, u8),
+    /// A range, bounds inclusive.
+    Range(Box<[u8]>, Box<[u8]>),
+    /// A named set.
+    Set(String),
+    /// At least one of these bits is set: `ct state established,related`.
+    AnyBit(Box<[u8]>),
+    /// Of the bits in the mask, just these are set: `tcp flags syn / syn,rst`.
+    Bits {
+        /// The bits looked at.
+        mask: Box<[u8]>,
+        /// How they must be.
+        value: Box<[u8]>,
+    },
+}
+
+/// A rate of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Limit {
+    /// Packets per unit.
+    pub rate: u64,
+    /// The unit in seconds: 1, 60, 3600, 86400 or 604800.
+    pub unit: u64,
+    /// Packets that may come at once on top.
+    pub burst: u32,
+}
+
+/// Where a log line goes and how it starts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Log {
+    /// The start of the line, at most 127 bytes.
+    pub prefix: String,
+    /// The nflog group; the kernel log when `None`.
+    pub group: Option<u16>,
+}
+
+/// The answer to a rejected packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reject {
+    /// A TCP reset; only for TCP.
+    TcpReset,
+    /// An ICMP or ICMPv6 error by the kernel's neutral code (linux/netfilter/nf_tables.h
+    /// `nft_reject_inet_code`).
+    Icmpx(Icmpx),
+}
+
+/// `NFT_REJECT_ICMPX_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Icmpx {
+    /// `no-route`, 0
+    NoRoute,
+    /// `port-unreachable`, 1
+    PortUnreachable,
+    /// `host-unreachable`, 2
+    HostUnreachable,
+    /// `admin-prohibited`, 3
+    AdminProhibited,
+}
+
+impl Icmpx {
+    /// All codes; the position is the kernel's number.
+    pub const ALL: [Self; 4] = [
+        Self::NoRoute,
+        Self::PortUnreachable,
+        Self::HostUnreachable,
+        Self::AdminProhibited,
+    ];
+
+    /// nft's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no-route",
+            Self::PortUnreachable => "port-unreachable",
+            Self::HostUnreachable => "host-unreachable",
+            Self::AdminProhibited => "admin-prohibited",
+        }
+    }
+}
+
+/// An address family, by nfproto number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// 2
+    Ipv4,
+    /// 10
+    Ipv6,
+}
+
+impl Family {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+
+    /// `NFPROTO_IPV4` or `NFPROTO_IPV6`.
+    pub fn nfproto(self) -> u8 {
+        match self {
+            Self::Ipv4 => 2,
+            Self::Ipv6 => 10,
+        }
+    }
+
+    /// nft's word: `ip` or `ip6`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ip6",
+        }
+    }
+}
+
+/// Which side of the packet is rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NatKind {
+    /// The source.
+    Snat,
+    /// The destination.
+    Dnat,
+}
+
+/// `snat` or `dnat`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nat {
+    /// Source or destination.
+    pub kind: NatKind,
+    /// The family of the address.
+    pub family: Family,
+    /// The new address: a value, or what a map holds.
+    pub address: NatAddress,
+    /// The new port.
+    pub port: Option<u16>,
+}
+
+/// Where the new address comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NatAddress {
+    /// Always this one, network order.
+    Value(Box<[u8]>),
+    /// From a map.
+    Map(Expression),
+}
