@@ -1,1 +1,13 @@
 //! One binary for all integration tests.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests meet the system, wait, and stop at the first surprise; clippy exempts only `#[test]` functions"
+)]
+
+mod harness;
+mod support;

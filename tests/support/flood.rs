@@ -1,0 +1,161 @@
+//! Floods: many datagrams while something else happens, counted on both ends.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Host;
+
+/// A stream of datagrams that must not arrive. The receiver counts the ones that do.
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    stop: Arc<AtomicBool>,
+    arrived: Arc<AtomicU64>,
+    sender: JoinHandle<u64>,
+    receiver: JoinHandle<()>,
+}
+
+/// What became of a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Datagrams sent.
+    pub(crate) sent: u64,
+    /// Those that arrived, or for a [`Stream`] those that were answered.
+    pub(crate) arrived: u64,
+}
+
+impl Blocked {
+    /// Starts to send from `from` to the address `to` of the host `at`, as fast as it goes.
+    #[track_caller]
+    pub(crate) fn start(from: &Host, at: &Host, to: &str) -> Self {
+        let to: SocketAddr = to.parse().expect("an address and a port");
+        let stop = Arc::new(AtomicBool::new(false));
+        let arrived = Arc::new(AtomicU64::new(0));
+        let sink = at.run(|| UdpSocket::bind(to).expect("a free port"));
+        sink.set_read_timeout(Some(Duration::from_millis(50)))
+            .expect("SO_RCVTIMEO");
+        let receiver = at.spawn({
+            let (stop, arrived) = (Arc::clone(&stop), Arc::clone(&arrived));
+            move || {
+                let mut datagram = [0; 64];
+                // One more quiet read after the end: what was under way still counts.
+                loop {
+                    let last = stop.load(Ordering::SeqCst);
+                    match sink.recv(&mut datagram) {
+                        Ok(_) => _ = arrived.fetch_add(1, Ordering::SeqCst),
+                        Err(_) if last => return,
+                        Err(_) => {}
+                    }
+                }
+            }
+        });
+        let sender = from.spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let socket = UdpSocket::bind(unspecified(to)).expect("a port");
+                socket.connect(to).expect("a route");
+                let mut sent = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    // An ICMP error for an earlier datagram shows up here and means nothing for this one.
+                    sent += u64::from(socket.send(b"flood").is_ok());
+                }
+                sent
+            }
+        });
+        Self {
+            stop,
+            arrived,
+            sender,
+            receiver,
+        }
+    }
+
+    /// Datagrams that have arrived so far.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::SeqCst)
+    }
+
+    /// Ends the flood and counts.
+    pub(crate) fn stop(self) -> Count {
+        let Self {
+            stop,
+            arrived,
+            sender,
+            receiver,
+        } = self;
+        stop.store(true, Ordering::SeqCst);
+        let sent = sender.join().expect("the sender lives");
+        receiver.join().expect("the receiver lives");
+        Count {
+            sent,
+            arrived: arrived.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// A stream of questions that must all be answered (the other end is `serve::udp`): one question at a time, each from
+/// a port of its own, so that each is a new connection to the rules.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    stop: Arc<AtomicBool>,
+    client: JoinHandle<Count>,
+}
+
+impl Stream {
+    /// Starts to ask `to` from `from`. An answer may take half a second before the question counts as lost.
+    #[track_caller]
+    pub(crate) fn start(from: &Host, to: &str) -> Self {
+        let to: SocketAddr = to.parse().expect("an address and a port");
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = from.spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let mut count = Count {
+                    sent: 0,
+                    arrived: 0,
+                };
+                while !stop.load(Ordering::Relaxed) {
+                    let socket = UdpSocket::bind(unspecified(to)).expect("a port");
+                    socket.connect(to).expect("a route");
+                    count.sent += 1;
+                    count.arrived += u64::from(answered(&socket, Duration::from_millis(500)));
+                }
+                count
+            }
+        });
+        Self { stop, client }
+    }
+
+    /// Ends the stream and counts.
+    pub(crate) fn stop(self) -> Count {
+        self.stop.store(true, Ordering::SeqCst);
+        self.client.join().expect("the client lives")
+    }
+}
+
+/// Sends one datagram and waits for an answer.
+fn answered(socket: &UdpSocket, wait: Duration) -> bool {
+    let deadline = Instant::now() + wait;
+    socket.set_read_timeout(Some(wait)).expect("SO_RCVTIMEO");
+    if socket.send(b"question").is_err() {
+        return false;
+    }
+    let mut datagram = [0; 64];
+    while Instant::now() < deadline {
+        if socket.recv(&mut datagram).is_ok() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The address that lets the kernel choose, of the same family.
+fn unspecified(like: SocketAddr) -> SocketAddr {
+    if like.is_ipv6() {
+        SocketAddr::from(([0; 16], 0))
+    } else {
+        SocketAddr::from(([0; 4], 0))
+    }
+}

@@ -1,0 +1,50 @@
+//! The kernel's ruleset as `nft` shows it: the judge that is not ours.
+
+use super::Host;
+
+/// Loads an nft script on a host; it must be accepted.
+#[track_caller]
+pub(crate) fn load(host: &Host, script: &str) {
+    host.must("nft", &["-f", "-"], script);
+}
+
+/// The whole ruleset of a host, without handles, counter values and other passing state.
+#[track_caller]
+pub(crate) fn ruleset(host: &Host) -> String {
+    host.must("nft", &["-s", "list", "ruleset"], "")
+}
+
+/// One table (`inet rfw`) with counter values, without handles.
+#[track_caller]
+pub(crate) fn table(host: &Host, name: &str) -> String {
+    let mut arguments = vec!["list", "table"];
+    arguments.extend(name.split(' '));
+    host.must("nft", &arguments, "")
+}
+
+/// One table in every detail that nft shows: handles and counters too.
+#[track_caller]
+pub(crate) fn table_json(host: &Host, name: &str) -> String {
+    let mut arguments = vec!["-j", "-a", "list", "table"];
+    arguments.extend(name.split(' '));
+    host.must("nft", &arguments, "")
+}
+
+/// The packets counted by the rule whose line in `nft list` contains `text`: exactly one rule must.
+#[track_caller]
+pub(crate) fn packets(host: &Host, table_name: &str, text: &str) -> u64 {
+    let listing = table(host, table_name);
+    let lines: Vec<&str> = listing
+        .lines()
+        .filter(|line| line.contains(text) && line.contains("packets "))
+        .collect();
+    let [line] = lines.as_slice() else {
+        panic!("{} counted rules contain {text:?}:\n{listing}", lines.len())
+    };
+    let (_, after) = line.split_once("packets ").expect("the filter saw it");
+    after
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("no count in {line:?}"))
+}

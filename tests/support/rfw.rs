@@ -1,0 +1,79 @@
+//! Runs the program under test, with nothing of the machine's in its environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::Host;
+use super::program::{self, Output};
+
+/// The time a command of ours gets.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A directory of the test's own that goes with it; state and run directory of `rfw` are in it.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    root: PathBuf,
+}
+
+impl Desk {
+    /// A new, empty one. `name` must be unique among the tests: take the test's.
+    pub(crate) fn new(name: &str) -> Self {
+        let root =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("state")).expect("a directory under target");
+        fs::create_dir_all(root.join("run")).expect("a directory under target");
+        Self { root }
+    }
+
+    /// Writes a file on the desk and returns its path as text.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.root.join(name);
+        fs::write(&path, text).expect("the desk can be written");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    /// Runs `rfw` on a host, whatever its result.
+    #[track_caller]
+    pub(crate) fn rfw(&self, host: &Host, arguments: &[&str]) -> Output {
+        let command = self.command(arguments);
+        host.run(|| program::run(command, b"", BOUND))
+    }
+
+    /// Runs `rfw` on a host; it must end with exit code 0. Returns its stdout.
+    #[track_caller]
+    pub(crate) fn must(&self, host: &Host, arguments: &[&str]) -> String {
+        let output = self.rfw(host, arguments);
+        assert!(
+            output.success(),
+            "rfw {arguments:?}: {}\n{}{}",
+            output.status,
+            output.stdout,
+            output.stderr
+        );
+        output.stdout
+    }
+
+    /// `rfw` with arguments and a clean environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rfw"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("RFW_STATE_DIR", self.root.join("state"))
+            .env("RFW_RUN_DIR", self.root.join("run"))
+            .current_dir(&self.root);
+        command
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.root);
+        }
+    }
+}
