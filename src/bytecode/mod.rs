@@ -65,7 +65,7 @@ pub enum LookupResult {
 }
 
 /// One expression as the kernel runs it. Bytes are as they stand in the registers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Instruction {
     /// `meta load KEY => reg` (`nft_meta_keys`)
     Meta {

@@ -66,6 +66,8 @@ pub struct LiveSet {
     pub set: Set,
     /// Flags, types or expressions that rfw does not know; such a set never equals a desired one.
     pub unknown: Vec<String>,
+    /// `NFT_SET_ANONYMOUS`: it belongs to one rule and goes with it; it cannot be deleted by itself.
+    pub anonymous: bool,
 }
 
 /// A stateful object and its handle.
@@ -86,6 +88,9 @@ pub struct LiveChain {
     pub name: String,
     /// Set for base chains.
     pub base: Option<Base>,
+    /// `NFT_CHAIN_BINDING`: it belongs to the one rule that jumps to it and goes with it; neither it nor
+    /// its rules can be deleted by themselves.
+    pub anonymous: bool,
     /// The rules in order.
     pub rules: Vec<LiveRule>,
 }

@@ -1,10 +1,13 @@
 //! One step of a plan: a verb and an object.
 
 use crate::bytecode::Rule;
-use crate::ruleset::{Base, Element, Object, SetSpec};
+use crate::ruleset::{Base, Element, Object, Origin, SetSpec};
 
 /// One change to rfw's table. Operations name what they act on by name or by the kernel's handle, so
 /// a batch has no choices left.
+///
+/// What is added must not be there yet (`NLM_F_CREATE | NLM_F_EXCL`: the kernel answers EEXIST), the
+/// table excepted. What is deleted must be there (ENOENT), elements excepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Create the table, or do nothing when it is there.
@@ -14,6 +17,11 @@ pub enum Operation {
     },
     /// Delete the table and all it holds.
     DeleteTable,
+    /// Give the table other flags, in place; how a dormant table is woken.
+    SetTableFlags {
+        /// `NFT_TABLE_F_*`, all of them: the kernel refuses when owner or persist are not as they were.
+        flags: u32,
+    },
     /// Create a chain.
     AddChain {
         /// The name.
@@ -28,7 +36,12 @@ pub enum Operation {
         /// Its base with the new chain policy.
         base: Base,
     },
-    /// Delete an empty chain.
+    /// Delete all rules of a chain that are still there: one message for any number of rules.
+    FlushChain {
+        /// The chain's name.
+        chain: String,
+    },
+    /// Delete an empty chain; one that holds rules or is jumped to is refused (`NLM_F_NONREC`).
     DeleteChain {
         /// The name.
         name: String,
@@ -37,6 +50,8 @@ pub enum Operation {
     AddSet {
         /// What it is.
         spec: SetSpec,
+        /// Where it came from in the policy; only for messages.
+        origin: Option<Origin>,
     },
     /// Delete a set with its elements.
     DeleteSet {
@@ -91,6 +106,13 @@ pub enum Operation {
         chain: String,
         /// The rule.
         handle: u64,
+        /// Its stable name; only for messages.
+        name: Option<String>,
+    },
+    /// Delete a flowtable, which rfw never makes; rules that use it are deleted before.
+    DeleteFlowtable {
+        /// The name.
+        name: String,
     },
 }
 
