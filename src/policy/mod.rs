@@ -1,1 +1,25 @@
 //! The language an operator writes.
+//!
+//! [`Policy`] and its parts are plain data, made of leaf values (`value`). [`parse`] reads texts into it, with all complaints at once; [`Locations`] finds the
+//! bytes of a document path again; a JSON schema describes it all for editors. What names refer to and
+//! whether the whole makes sense is not decided here but in `compile`.
+
+mod document;
+mod group;
+mod locate;
+mod log;
+mod nat;
+mod parse;
+mod service;
+mod value;
+mod zone;
+
+pub use document::{Action, Policy, RejectWith, Rule, ZonePolicy};
+pub use group::{Group, Hosts};
+pub use locate::Locations;
+pub use log::{Limit, LimitPer, Log};
+pub use nat::{Backend, Balance, BalanceMode, Dnat, Masquerade, Nat, NatFamily, Redirect, Snat};
+pub use parse::{Parsed, parse};
+pub use service::{Helper, Service, ServiceRef};
+pub use value::*;
+pub use zone::{Zone, Zones};

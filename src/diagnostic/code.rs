@@ -1,0 +1,131 @@
+//! Every diagnostic there is: its name and what it means. Each has an example in `policies/invalid/`.
+
+use std::fmt;
+
+/// Makes [`Code`] from a table: one line per diagnostic.
+macro_rules! codes {
+    ($($variant:ident $name:literal $meaning:literal,)*) => {
+        /// Which statement a diagnostic makes; stable between versions.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Code {
+            /// All of them, in the order of the table.
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+
+            /// The kebab-case name, as in `error[unknown-key]`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// What it means, in one line.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The text is no policy at all.
+    TooLarge "too-large" "a file, a value or the whole policy is larger than allowed",
+    NotUtf8 "not-utf8" "the file is not text in UTF-8",
+    Utf16 "utf-16" "the file is encoded in UTF-16 or UTF-32",
+    ByteOrderMark "byte-order-mark" "the file begins with an invisible byte order mark",
+    ControlCharacter "control-character" "the file holds a character that is no text, such as NUL or escape",
+    ConflictMarker "conflict-marker" "a merge left conflict markers in the file",
+    LfsPointer "lfs-pointer" "the file is a Git LFS pointer, not the content it stands for",
+    EmptyPolicy "empty-policy" "the file holds nothing but comments; it is never read as `delete everything`",
+    // The text is no YAML, or more YAML than the language takes.
+    YamlSyntax "yaml-syntax" "the text is not valid YAML",
+    Tab "tab" "a tab where YAML wants spaces",
+    UnterminatedQuote "unterminated-quote" "a quote that is opened and never closed",
+    Anchor "anchor" "an anchor (`&name`): the language has no copies, use groups and services",
+    Alias "alias" "an alias (`*name`): the language has no copies, use groups and services",
+    Tag "tag" "a YAML tag (`!name`): the language has none",
+    MergeKey "merge-key" "a merge key (`<<`): the language has none",
+    SeveralDocuments "several-documents" "a second YAML document in one file",
+    TooDeep "too-deep" "nested more than 32 levels deep",
+    DuplicateKey "duplicate-key" "a key that is written twice in one map",
+    ComplexKey "complex-key" "a key that is a list or a map",
+    DefinedTwice "defined-twice" "a name or setting that two files of one policy define",
+    NumberSpelling "number-spelling" "a number in a spelling other than plain decimal",
+    AmbiguousValue "ambiguous-value" "a value that YAML readers understand differently",
+    // The document has another shape than the language.
+    UnknownKey "unknown-key" "a key that the language does not have",
+    UnsupportedKey "unsupported-key" "a key of the language that this version does not do yet",
+    UnsupportedValue "unsupported-value" "a value of the language that this version does not do yet",
+    UnsupportedVersion "unsupported-version" "a policy written for another version of the language",
+    MissingKey "missing-key" "a key that is needed and not there",
+    WrongType "wrong-type" "a value of another kind than expected, such as text for a list",
+    EmptyValue "empty-value" "a key without a value",
+    EmptyList "empty-list" "a list or map without entries where one is needed",
+    RepeatedItem "repeated-item" "the same entry twice in one list",
+    UnknownValue "unknown-value" "a word that is none of the possible ones",
+    OutOfRange "out-of-range" "a number that is too small or too large",
+    // A value that cannot be read.
+    BadName "bad-name" "a name with characters that names do not have",
+    NameTooLong "name-too-long" "a name of more than 63 characters",
+    ReservedName "reserved-name" "a name that the language keeps for itself",
+    BadInterface "bad-interface" "no name that an interface can have",
+    InterfaceTooLong "interface-too-long" "an interface name of more than 15 characters",
+    BadAddress "bad-address" "no address, prefix or range",
+    LeadingZero "leading-zero" "a number with leading zeros, which some programs read as octal",
+    MappedAddress "mapped-address" "an IPv4 address written as an IPv6 one",
+    ScopedAddress "scoped-address" "an IPv6 address with an interface (`%eth0`)",
+    BadPrefixLength "bad-prefix-length" "a prefix length that the address family does not have",
+    HostBitsSet "host-bits-set" "a prefix whose address has bits beyond the prefix length",
+    MixedFamilies "mixed-families" "a range from one address family to the other",
+    ReversedRange "reversed-range" "a range that ends before it begins",
+    BadPort "bad-port" "no port and no range of ports",
+    PortOutOfRange "port-out-of-range" "a port that is not within 1-65535",
+    BadIcmpType "bad-icmp-type" "no ICMP type",
+    UnknownProtocol "unknown-protocol" "no IP protocol",
+    BadRate "bad-rate" "no rate such as `5/minute`",
+    ZeroRate "zero-rate" "a rate of nothing",
+    BadLogPrefix "bad-log-prefix" "a log prefix with characters that would spoil the log",
+    BadText "bad-text" "text with control or direction characters",
+    TextTooLong "text-too-long" "text that is longer than the kernel or the log takes",
+    BadDate "bad-date" "no day of the calendar",
+    UnknownTimezone "unknown-timezone" "no time zone of the IANA database",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_kebab_case_and_differ() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for name in names {
+            assert!(
+                name.bytes()
+                    .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn meanings_are_one_line_without_a_full_stop() {
+        for code in Code::ALL {
+            let meaning = code.meaning();
+            assert!(
+                !meaning.contains('\n') && !meaning.ends_with('.'),
+                "{code}: {meaning}"
+            );
+        }
+    }
+}

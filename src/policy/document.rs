@@ -1,0 +1,170 @@
+//! The root of the document, its policies and their rules, as plain data. The comments are the operator's
+//! manual: they become the descriptions in the schema.
+
+use super::{
+    Date, Group, Hosts, Limit, Log, Name, Nat, Service, ServiceRef, Text, TimeZoneName, Zone,
+    ZoneName, Zones, value::names,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A firewall policy for a gateway: who may talk to whom, and how addresses are translated.
+///
+/// Always there, without being written: established and related packets are accepted, invalid ones are
+/// dropped; loopback, IPv6 neighbour discovery, path MTU discovery and error ICMP work. What no policy
+/// accepts is dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The version of the language: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+
+    /// What this policy is called in plans and logs. Example: `office-gw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+
+    /// The time zone of all wall-clock times and dates in this policy, from the IANA database. Default:
+    /// `UTC`. Example: `Europe/Helsinki`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<TimeZoneName>,
+
+    /// The networks around the box, by name. The box itself is the zone `firewall`, which always exists.
+    #[schemars(schema_with = "names::<ZoneName, Zone>", extend("minProperties" = 1))]
+    pub zones: BTreeMap<ZoneName, Zone>,
+
+    /// Services of your own, by name, on top of the built-in ones (`ssh`, `dns`, `https`, ...).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "names::<Name, Service>")]
+    pub services: BTreeMap<Name, Service>,
+
+    /// Groups of addresses, by name, for `source` and `destination`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "names::<Name, Group>")]
+    pub groups: BTreeMap<Name, Group>,
+
+    /// Who may talk to whom. For a new connection the policies between its two zones are read in this order;
+    /// the first rule that fits decides, then the policy's `default`. A policy without `default` passes on
+    /// to the next one. What reaches the end is dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<ZonePolicy>,
+
+    /// Address translation.
+    #[serde(default, skip_serializing_if = "Nat::is_empty")]
+    pub nat: Nat,
+}
+
+/// Rules for connections from some zones to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZonePolicy {
+    /// The name of this policy, unique among the policies. Logs, counters and plans call a rule
+    /// `policy/rule`.
+    pub name: Name,
+
+    /// Where connections come from: a zone or a list of zones, `firewall` for the box itself, `any` for all.
+    pub from: Zones,
+
+    /// Where connections go to, after `nat.dnat`: a zone or a list of zones, `firewall` for the box itself,
+    /// `any` for all.
+    pub to: Zones,
+
+    /// What happens to connections that no rule decided. Default: the next policy that fits is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Action>,
+
+    /// Logs the connections that `default` decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+
+    /// The rules, in the order in which they are asked; the first that fits decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+}
+
+/// One rule: what it matches, and what happens then. What is left out matches everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The name of this rule, unique within its policy.
+    pub name: Name,
+
+    /// What is asked for: names of services, or services written in place (`{ tcp: [8080] }`). Default: every
+    /// protocol and port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub services: Vec<ServiceRef>,
+
+    /// Who asks: a list of addresses, prefixes, ranges, groups and zones, or `not:` and such a list. Default:
+    /// everybody in the zones of `from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Hosts>,
+
+    /// Who is asked: a list of addresses, prefixes, ranges, groups and zones, or `not:` and such a list.
+    /// Default: everybody in the zones of `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Hosts>,
+
+    /// What happens to the connection.
+    pub action: Action,
+
+    /// What the asker is told by `action: reject`. Default: `tcp-reset` for TCP, `admin-prohibited` for the
+    /// rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject_with: Option<RejectWith>,
+
+    /// How many new connections this rule matches in a time; beyond that it does not match and the next rule
+    /// is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+
+    /// Logs what this rule decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+
+    /// Who answers for this rule. Example: `it@example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text>,
+
+    /// Why this rule is there. Example: `OPS-142`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Text>,
+
+    /// The last day on which this rule should be there. From the next day on it is reported; it does not
+    /// stop working by itself. Example: `2027-06-30`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Date>,
+}
+
+/// What happens to a connection.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is let through.
+    Accept,
+    /// It is thrown away without an answer.
+    Drop,
+    /// It is thrown away and the asker is told so.
+    Reject,
+}
+
+/// What the asker is told.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectWith {
+    /// A TCP reset, as from a closed port; for TCP only.
+    TcpReset,
+    /// ICMP port unreachable, as from a closed UDP port.
+    PortUnreachable,
+    /// ICMP communication administratively prohibited.
+    AdminProhibited,
+    /// ICMP host unreachable.
+    HostUnreachable,
+    /// ICMP no route to destination (IPv4: network unreachable).
+    NoRoute,
+}

@@ -1,0 +1,25 @@
+//! Leaf values of the language: text in, one exact meaning or a precise complaint out. They know nothing of
+//! documents or positions.
+//!
+//! Every leaf is written as one scalar and read through [`std::str::FromStr`], whether it comes from a policy
+//! or a command line. Its JSON schema carries a `pattern` for editors and a `format` by which the validator
+//! finds the same `FromStr`, so that schema and types cannot disagree.
+
+mod address;
+mod leaf;
+mod name;
+mod port;
+mod protocol;
+mod rate;
+mod shape;
+mod text;
+
+pub use address::{Address, AddressRange, Host, Prefix};
+pub(crate) use leaf::leaf;
+pub use leaf::{Leaf, ValueError};
+pub use name::{InterfacePattern, Name, ZoneName, ZoneRef};
+pub use port::{Port, PortRange};
+pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
+pub use rate::{Rate, RateUnit};
+pub(crate) use shape::{names, one_or_list, one_or_map, with_leaf};
+pub use text::{Date, LogPrefix, Text, TimeZoneName};
