@@ -1,0 +1,197 @@
+//! From selectors to what a field is compared with.
+
+use super::output::{Entry, Output, SetNames};
+use crate::compile::model::{Model, Selected, Selector};
+use crate::ruleset::{
+    Addresses, Bound, DataType, Expression, Family, Field, Interval, Intervals, Operand, Origin,
+    Relation, Statement,
+};
+
+/// A range of values as bytes in network order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    /// First value.
+    pub(super) lo: Box<[u8]>,
+    /// Last value.
+    pub(super) hi: Box<[u8]>,
+    /// The prefix length when it is one prefix.
+    pub(super) prefix: Option<u8>,
+}
+
+impl Span {
+    fn of<T: Bound>(interval: Interval<T>, bytes: impl Fn(T) -> Box<[u8]>) -> Self {
+        Self {
+            lo: bytes(interval.lo),
+            hi: bytes(interval.hi),
+            prefix: interval.prefix_len(),
+        }
+    }
+
+    /// A comparison without a set.
+    pub(super) fn operand(&self) -> Operand {
+        match self.prefix {
+            _ if self.lo == self.hi => Operand::Value(self.lo.clone()),
+            Some(length) => Operand::Prefix(self.lo.clone(), length),
+            None => Operand::Range(self.lo.clone(), self.hi.clone()),
+        }
+    }
+}
+
+/// The addresses of one family.
+pub(super) fn spans(addresses: &Addresses, family: Family) -> Vec<Span> {
+    match family {
+        Family::Ipv4 => addresses
+            .v4
+            .iter()
+            .map(|i| Span::of(i, |v| v.to_be_bytes().into()))
+            .collect(),
+        Family::Ipv6 => addresses
+            .v6
+            .iter()
+            .map(|i| Span::of(i, |v| v.to_be_bytes().into()))
+            .collect(),
+    }
+}
+
+/// Ports.
+pub(super) fn port_spans(ports: &Intervals<u16>) -> Vec<Span> {
+    // A range of ports is written as a range even where it happens to be a prefix.
+    ports
+        .iter()
+        .map(|i| Span {
+            prefix: None,
+            ..Span::of(i, |v: u16| v.to_be_bytes().into())
+        })
+        .collect()
+}
+
+/// The type of an address.
+pub(super) fn address_type(family: Family) -> DataType {
+    match family {
+        Family::Ipv4 => DataType::Ipv4Addr,
+        Family::Ipv6 => DataType::Ipv6Addr,
+    }
+}
+
+/// Which end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Where it comes from.
+    Source,
+    /// Where it goes.
+    Destination,
+}
+
+impl End {
+    /// The header field.
+    pub(super) fn field(self, family: Family) -> Field {
+        match (self, family) {
+            (Self::Source, Family::Ipv4) => Field::IpSaddr,
+            (Self::Source, Family::Ipv6) => Field::Ip6Saddr,
+            (Self::Destination, Family::Ipv4) => Field::IpDaddr,
+            (Self::Destination, Family::Ipv6) => Field::Ip6Daddr,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+        }
+    }
+}
+
+/// All addresses of a selector's list.
+pub(super) fn addresses(selected: &[Selected], model: &Model) -> Addresses {
+    let mut all = Addresses::default();
+    for entry in selected {
+        match entry {
+            Selected::Addresses(addresses) => all = all.union(addresses),
+            Selected::Group(name) => {
+                if let Some(group) = model.groups.get(name) {
+                    all = all.union(group);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Whether packets of a family can match a selector at all.
+pub(super) fn can_match(selector: &Selector, family: Family, model: &Model) -> bool {
+    selector.include.is_empty() || !spans(&addresses(&selector.include, model), family).is_empty()
+}
+
+/// The comparisons that a selector needs for one family; none when any address will do.
+pub(super) fn conditions(
+    selector: &Selector,
+    end: End,
+    family: Family,
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Vec<Statement> {
+    let mut side = |list: &[Selected], relation, word: &str| -> Option<Statement> {
+        let stem = format!("{}.{word}{}", entry.name, end.name());
+        let right = list_operand(list, family, &stem, entry, output)?;
+        Some(Statement::Match {
+            left: Expression::Field(end.field(family)),
+            relation,
+            right,
+        })
+    };
+    let include = side(&selector.include, Relation::Eq, "");
+    let exclude = side(&selector.exclude, Relation::Ne, "not-");
+    include.into_iter().chain(exclude).collect()
+}
+
+fn list_operand(
+    list: &[Selected],
+    family: Family,
+    stem: &str,
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Option<Operand> {
+    let (exact, ranges) = suffixes(family);
+    let all = spans(&addresses(list, entry.model), family);
+    if all.is_empty() {
+        return None;
+    }
+    if let [Selected::Group(name)] = list {
+        return Some(Operand::Set(group_set(name, family, &all, output)));
+    }
+    Some(output.operand(
+        &all,
+        SetNames {
+            stem,
+            exact,
+            ranges,
+        },
+        address_type(family),
+        &entry.origin,
+    ))
+}
+
+/// The set of a group, even of one address: changing the group is then changing elements, not rules.
+fn group_set(name: &str, family: Family, spans: &[Span], output: &mut Output) -> String {
+    let (exact, ranges) = suffixes(family);
+    let stem = format!("group/{name}");
+    let names = SetNames {
+        stem: &stem,
+        exact,
+        ranges,
+    };
+    output.span_set(
+        spans,
+        names,
+        address_type(family),
+        &Origin(format!("groups.{name}")),
+    )
+}
+
+/// Ends of set names: for hosts only, and for prefixes and ranges.
+pub(super) fn suffixes(family: Family) -> (&'static str, &'static str) {
+    match family {
+        Family::Ipv4 => ("ip4", "net4"),
+        Family::Ipv6 => ("ip6", "net6"),
+    }
+}

@@ -1,0 +1,392 @@
+//! Long runs of rules become verdict maps, so that a packet pays for a lookup and not for every rule.
+//!
+//! A *run* is consecutive rules with the same action and nothing else to do (no limit, no log, no
+//! helper): inside it the order does not matter to the verdict. A short run stays linear, one nft rule
+//! per row, which is what people like to read. In a long run every row that is a product of prefixes
+//! and ports becomes elements, one hash map for each *shape* (which fields, which prefix lengths):
+//! mask, look up, done. Rows with ranges that do not fit, negations or ICMP types stay linear behind
+//! the lookups. The first of two rules with the same key owns the element, as it would own the packet;
+//! across shapes an overlapping rule of the same verdict may count for its neighbour.
+//!
+//! Measured cost (kernel 6.18): a linear rule that misses 15-77 ns, a masked hash lookup 90-100 ns at
+//! any size.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::address::{self, End, Span};
+use super::filter;
+use super::output::{Entry, Output};
+use super::row::{Protocol, Row, rows};
+use crate::compile::model::{Action, Model, Rule as PolicyRule, Selector, ZonePolicy};
+use crate::ruleset::{
+    Datum, Element, Expression, Family, Field, Key, Meta, Rule, SetKind, SetSpec, Statement,
+    Verdict,
+};
+
+/// A run of at most so many rows stays linear.
+const MOST_LINEAR: usize = 8;
+/// A shape needs more rows than this to be worth its lookup.
+const MOST_UNSHAPED: usize = 4;
+/// A row that would take more elements than this stays linear.
+const MOST_ELEMENTS: usize = 64;
+
+/// The nft rules of a zone policy's rules.
+pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Output) -> Vec<Rule> {
+    let mut lowered = Vec::new();
+    let mut runs: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for run in policy
+        .rules
+        .chunk_by(|a, b| is_plain(a) && is_plain(b) && a.action == b.action)
+    {
+        let items: Vec<Item<'_>> = run
+            .iter()
+            .map(|rule| Item {
+                rule,
+                entry: Entry::new(format!("{}/{}", policy.name, rule.name), &rule.at, model),
+                rows: rows(&rule.services, &rule.source, &rule.destination, model),
+            })
+            .collect();
+        let shaped = shape(&items, model);
+        if let Some(first) = run.first()
+            && !shaped.is_empty()
+        {
+            let word = action_word(first.action);
+            let number = runs
+                .entry(word)
+                .and_modify(|number| *number += 1)
+                .or_insert(1);
+            let stem = match number {
+                1 => format!("{}.{word}", policy.name),
+                number => format!("{}.{word}{number}", policy.name),
+            };
+            lowered.extend(lookups(
+                &shaped,
+                &stem,
+                first.action,
+                &policy.at.to_string(),
+                output,
+            ));
+        }
+        for item in &items {
+            let rest: Vec<Row<'_>> = item
+                .rows
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| !shaped.owners.contains(&(item.entry.name.as_str(), *at)))
+                .map(|(_, row)| row.clone())
+                .collect();
+            lowered.extend(filter::linear(item.rule, &rest, &item.entry, output));
+        }
+    }
+    lowered
+}
+
+/// A rule of a run.
+struct Item<'a> {
+    rule: &'a PolicyRule,
+    entry: Entry<'a>,
+    rows: Vec<Row<'a>>,
+}
+
+/// Whether a rule does nothing but decide.
+fn is_plain(rule: &PolicyRule) -> bool {
+    rule.limit.is_none()
+        && rule.log.is_none()
+        && rule.services.iter().all(|service| service.helper.is_none())
+}
+
+/// Which fields a key has, and how much of each address counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    family: Option<Family>,
+    source: Option<u8>,
+    destination: Option<u8>,
+    port: bool,
+}
+
+/// One element to be.
+struct Cell {
+    shape: Shape,
+    key: Vec<u8>,
+}
+
+/// The part of a run that becomes maps.
+#[derive(Default)]
+struct Shaped<'a> {
+    /// Shapes in the order they first appear.
+    order: Vec<Shape>,
+    /// Keys, and the rule that owns each.
+    elements: BTreeMap<Shape, BTreeMap<Vec<u8>, &'a Entry<'a>>>,
+    /// The rows that are in the maps: rule name and row number.
+    owners: BTreeSet<(&'a str, usize)>,
+}
+
+impl Shaped<'_> {
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+/// Finds the rows of a run that become elements: those whose every shape has enough rows.
+fn shape<'a>(items: &'a [Item<'a>], model: &Model) -> Shaped<'a> {
+    let plain = items.iter().all(|item| is_plain(item.rule));
+    if !plain || items.iter().map(|item| item.rows.len()).sum::<usize>() <= MOST_LINEAR {
+        return Shaped::default();
+    }
+    let mut candidates: Vec<(&Item<'_>, usize, Vec<Cell>)> = Vec::new();
+    for item in items {
+        for (at, row) in item.rows.iter().enumerate() {
+            if let Some(cells) = cells(row, model) {
+                candidates.push((item, at, cells));
+            }
+        }
+    }
+    loop {
+        let mut count: BTreeMap<Shape, usize> = BTreeMap::new();
+        for (_, _, cells) in &candidates {
+            for shape in cells.iter().map(|cell| cell.shape).collect::<BTreeSet<_>>() {
+                *count.entry(shape).or_default() += 1;
+            }
+        }
+        let before = candidates.len();
+        candidates.retain(|(_, _, cells)| {
+            cells.iter().all(|cell| {
+                count
+                    .get(&cell.shape)
+                    .is_some_and(|rows| *rows > MOST_UNSHAPED)
+            })
+        });
+        if candidates.len() == before {
+            break;
+        }
+    }
+    let mut shaped = Shaped::default();
+    for (item, at, cells) in candidates {
+        shaped.owners.insert((item.entry.name.as_str(), at));
+        for cell in cells {
+            if !shaped.elements.contains_key(&cell.shape) {
+                shaped.order.push(cell.shape);
+            }
+            shaped
+                .elements
+                .entry(cell.shape)
+                .or_default()
+                .entry(cell.key)
+                .or_insert(&item.entry);
+        }
+    }
+    shaped
+}
+
+/// A row as elements, or `None` where it cannot be.
+fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
+    let ports = match &row.protocol {
+        Protocol::Any => vec![None],
+        Protocol::Ports(transport, ports) => {
+            let many = ports
+                .iter()
+                .map(|range| usize::from(range.hi - range.lo) + 1)
+                .sum::<usize>();
+            if many > MOST_ELEMENTS {
+                return None;
+            }
+            ports
+                .iter()
+                .flat_map(|range| range.lo..=range.hi)
+                .map(|port| Some((*transport, port)))
+                .collect()
+        }
+        Protocol::Icmp(_) | Protocol::Icmpv6(_) | Protocol::Numbers(_) => return None,
+    };
+    let sources = prefixes(row.source, row.family, model)?;
+    let destinations = prefixes(row.destination, row.family, model)?;
+    if sources.len() * destinations.len() * ports.len() > MOST_ELEMENTS {
+        return None;
+    }
+    let mut cells = Vec::new();
+    for source in &sources {
+        for destination in &destinations {
+            for port in &ports {
+                let shape = Shape {
+                    family: row.family,
+                    source: source.as_ref().map(|(_, length)| *length),
+                    destination: destination.as_ref().map(|(_, length)| *length),
+                    port: port.is_some(),
+                };
+                if shape
+                    == (Shape {
+                        family: row.family,
+                        source: None,
+                        destination: None,
+                        port: false,
+                    })
+                {
+                    return None;
+                }
+                let addresses = source
+                    .iter()
+                    .chain(destination)
+                    .map(|(address, _)| address.to_vec());
+                let mut fields: Vec<Vec<u8>> = addresses.collect();
+                if let Some((transport, port)) = port {
+                    fields.push(vec![transport.number()]);
+                    fields.push(port.to_be_bytes().to_vec());
+                }
+                cells.push(Cell {
+                    shape,
+                    key: join(fields),
+                });
+            }
+        }
+    }
+    Some(cells)
+}
+
+/// The bytes of a key: fields of a concatenation are padded to 4 bytes each.
+fn join(fields: Vec<Vec<u8>>) -> Vec<u8> {
+    let several = fields.len() > 1;
+    let mut key = Vec::new();
+    for field in fields {
+        key.extend(field);
+        if several {
+            key.resize(key.len().next_multiple_of(4), 0);
+        }
+    }
+    key
+}
+
+type Prefix = (Box<[u8]>, u8);
+
+/// The prefixes of a selector; `[None]` when any address will do.
+fn prefixes(
+    selector: &Selector,
+    family: Option<Family>,
+    model: &Model,
+) -> Option<Vec<Option<Prefix>>> {
+    if !selector.exclude.is_empty() {
+        return None;
+    }
+    let Some(family) = family else {
+        return Some(vec![None]);
+    };
+    if selector.include.is_empty() {
+        return Some(vec![None]);
+    }
+    let spans = address::spans(&address::addresses(&selector.include, model), family);
+    if spans.len() > MOST_ELEMENTS {
+        return None;
+    }
+    spans
+        .iter()
+        .map(|Span { lo, prefix, .. }| {
+            prefix.map(|length| (length > 0).then(|| (lo.clone(), length)))
+        })
+        .collect()
+}
+
+/// One map and one rule for each shape.
+fn lookups(
+    shaped: &Shaped<'_>,
+    stem: &str,
+    action: Action,
+    at: &str,
+    output: &mut Output,
+) -> Vec<Rule> {
+    let verdict = verdict(action, output);
+    let mut rules = Vec::new();
+    for shape in &shaped.order {
+        let name = format!("{stem}.{}", shape_name(*shape));
+        let addresses =
+            usize::from(shape.source.is_some()) + usize::from(shape.destination.is_some());
+        let types = filter::key_types(shape.family, addresses, shape.port);
+        let mut spec = SetSpec::new(name.clone(), types, SetKind::VerdictMap);
+        spec.counter = true;
+        let elements = shaped
+            .elements
+            .get(shape)
+            .into_iter()
+            .flatten()
+            .map(|(key, owner)| Element {
+                key: Key::exact(key.clone()),
+                datum: Some(Datum::Verdict(verdict.clone())),
+                name: Some(owner.name.clone()),
+                count: None,
+            });
+        let origin = crate::ruleset::Origin(at.to_owned());
+        output.set(spec, elements.collect(), Some(origin.clone()));
+        let lookup = Statement::VerdictMap {
+            key: key_expression(*shape),
+            map: name,
+        };
+        rules.push(Rule {
+            name: None,
+            statements: vec![lookup],
+            origin: Some(origin),
+        });
+    }
+    rules
+}
+
+fn key_expression(shape: Shape) -> Expression {
+    let mut fields = Vec::new();
+    if let Some(family) = shape.family {
+        let mut address = |end: End, length: Option<u8>| {
+            if let Some(length) = length {
+                fields.push(masked(end.field(family), length));
+            }
+        };
+        address(End::Source, shape.source);
+        address(End::Destination, shape.destination);
+    }
+    if shape.port {
+        fields.push(Expression::Meta(Meta::L4proto));
+        fields.push(Expression::Field(Field::ThDport));
+    }
+    match <[Expression; 1]>::try_from(fields) {
+        Ok([only]) => only,
+        Err(fields) => Expression::Concat(fields),
+    }
+}
+
+fn masked(field: Field, length: u8) -> Expression {
+    let width = field.width();
+    let bits = width * 8;
+    if usize::from(length) >= bits {
+        return Expression::Field(field);
+    }
+    let mask = (0..width).map(|byte| {
+        let kept = usize::from(length).saturating_sub(byte * 8).min(8);
+        u8::try_from(0xff00_u16 >> kept & 0xff).unwrap_or(0)
+    });
+    Expression::Masked(field, mask.collect())
+}
+
+fn shape_name(shape: Shape) -> String {
+    let mut parts = Vec::new();
+    parts.extend(
+        shape
+            .family
+            .map(|family| if family == Family::Ipv4 { "4" } else { "6" }.to_owned()),
+    );
+    parts.extend(shape.source.map(|length| format!("s{length}")));
+    parts.extend(shape.destination.map(|length| format!("d{length}")));
+    parts.extend(shape.port.then(|| "port".to_owned()));
+    parts.join(".")
+}
+
+fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Accept => "accept",
+        Action::Drop => "drop",
+        Action::Reject(_) => "reject",
+    }
+}
+
+/// What an element says: a rejection has its chain.
+fn verdict(action: Action, output: &mut Output) -> Verdict {
+    match action {
+        Action::Accept => Verdict::Accept,
+        Action::Drop => Verdict::Drop,
+        Action::Reject(with) => Verdict::Goto(filter::reject_chain(with, output)),
+    }
+}

@@ -1,0 +1,290 @@
+//! A zone policy becomes a chain, a rule becomes one nft rule for each of its rows.
+
+use super::address::End;
+use super::block;
+use super::output::{Entry, Output};
+use super::row::{self, Protocol, Row, equal};
+use crate::compile::model::{
+    Action, LogLimit, Model, RejectWith, Rule as PolicyRule, RuleLimit, ZonePolicy,
+};
+use crate::ruleset::{
+    DataType, Expression, Family, Icmpx, Limit, Meta, ObjectKind, Reject, Rule, SetKind, SetSpec,
+    Statement, Transport, Verdict,
+};
+
+/// The chain of a zone policy.
+pub(super) fn chain_name(policy: &ZonePolicy) -> String {
+    format!("policy/{}", policy.name)
+}
+
+/// Makes the chain of a zone policy: its rules in order, then its default.
+pub(super) fn policy_chain(policy: &ZonePolicy, model: &Model, output: &mut Output) {
+    let mut rules = block::lower_rules(policy, model, output);
+    if let Some(default) = policy.default {
+        let entry = Entry::new(
+            format!("{}/default", policy.name),
+            &policy.at.key("default"),
+            model,
+        );
+        if let Some(log) = &policy.log {
+            rules.push(entry.part("log", log_statements(log)));
+        }
+        let mut statements = vec![Statement::Counter];
+        statements.extend(action(default, &Protocol::Any, output));
+        rules.push(entry.rule(statements));
+    }
+    output.regular_chain(&chain_name(policy), rules);
+}
+
+/// The nft rules of one policy rule, one for each row.
+pub(super) fn linear(
+    rule: &PolicyRule,
+    rows: &[Row<'_>],
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let shared = rows.len() > 1;
+    for row in rows {
+        for row in split_by_family(row, rule.limit) {
+            let mut statements = row::matches(&row, entry, output);
+            if let Some(limit) = rule.limit {
+                statements.push(limit_statement(limit, row.family, shared, entry, output));
+            }
+            if let Some(helper) = &row.helper {
+                statements.push(helper_statement(helper, &row.protocol, output));
+            }
+            statements.push(Statement::Counter);
+            match &rule.log {
+                Some(log) => statements.push(log_and_decide(
+                    log,
+                    rule.action,
+                    &row.protocol,
+                    entry,
+                    output,
+                )),
+                None => statements.extend(action(rule.action, &row.protocol, output)),
+            }
+            rules.push(entry.rule(statements));
+        }
+    }
+    rules
+}
+
+/// A rate per source needs to know which address is the source.
+fn split_by_family<'a>(row: &Row<'a>, limit: Option<RuleLimit>) -> Vec<Row<'a>> {
+    let per_source = limit.is_some_and(|limit| limit.per_source);
+    let families: &[Family] = match (&row.protocol, row.family) {
+        (_, Some(_)) => return vec![row.clone()],
+        _ if !per_source => return vec![row.clone()],
+        (Protocol::Icmp(_), None) => &[Family::Ipv4],
+        (Protocol::Icmpv6(_), None) => &[Family::Ipv6],
+        (Protocol::Any | Protocol::Ports(..) | Protocol::Numbers(_), None) => &Family::BOTH,
+    };
+    families
+        .iter()
+        .map(|family| Row {
+            family: Some(*family),
+            ..row.clone()
+        })
+        .collect()
+}
+
+/// The rate of a rule. Names of limits and meters hold the rate, because the kernel cannot change the
+/// rate of one that exists; a changed rate is a new object.
+fn limit_statement(
+    RuleLimit { limit, per_source }: RuleLimit,
+    family: Option<Family>,
+    shared: bool,
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Statement {
+    let Limit { rate, unit, burst } = limit;
+    let origin = Some(entry.origin.clone());
+    match family {
+        Some(family) if per_source => {
+            let (version, key) = match family {
+                Family::Ipv4 => (4, Expression::Field(End::Source.field(family))),
+                // A host picks its own address inside its /64 (RFC 8981): the network is the source.
+                Family::Ipv6 => (
+                    6,
+                    Expression::Masked(End::Source.field(family), network_mask()),
+                ),
+            };
+            let name = format!(
+                "{}.meter{version}-{rate}-{}-{burst}",
+                entry.name,
+                unit_name(unit)
+            );
+            let mut spec = SetSpec::new(
+                name.clone(),
+                vec![super::address::address_type(family)],
+                SetKind::Set,
+            );
+            spec.dynamic = true;
+            spec.size = Some(METER_SIZE);
+            spec.timeout = Some(refill_seconds(limit).max(60) * 1000);
+            output.set(spec, Vec::new(), origin);
+            Statement::Meter {
+                set: name,
+                key,
+                limit,
+            }
+        }
+        _ if shared => {
+            let name = format!("{}.limit-{rate}-{}-{burst}", entry.name, unit_name(unit));
+            output.object(&name, ObjectKind::Limit(limit), origin);
+            Statement::NamedLimit(name)
+        }
+        _ => Statement::Limit(limit),
+    }
+}
+
+/// How many sources a meter keeps; a source that finds it full is over its rate.
+const METER_SIZE: u32 = 65_535;
+
+fn network_mask() -> Box<[u8]> {
+    (u128::MAX << 64).to_be_bytes().into()
+}
+
+/// After this time without a packet a source has its whole burst back, so its element may go.
+fn refill_seconds(Limit { rate, unit, burst }: Limit) -> u64 {
+    (u64::from(burst).saturating_mul(unit)).div_ceil(rate.max(1))
+}
+
+/// nft's word for a unit of time.
+fn unit_name(unit: u64) -> &'static str {
+    match unit {
+        1 => "second",
+        60 => "minute",
+        3600 => "hour",
+        86_400 => "day",
+        _ => "week",
+    }
+}
+
+pub(super) fn helper_statement(
+    helper: &str,
+    protocol: &Protocol,
+    output: &mut Output,
+) -> Statement {
+    let transport = match protocol {
+        Protocol::Ports(transport, _) => *transport,
+        Protocol::Any | Protocol::Icmp(_) | Protocol::Icmpv6(_) | Protocol::Numbers(_) => {
+            Transport::Tcp
+        }
+    };
+    let name = format!("helper/{helper}-{}", transport.name());
+    let kind = ObjectKind::CtHelper {
+        helper: helper.to_owned(),
+        protocol: transport.number(),
+    };
+    output.object(&name, kind, None);
+    Statement::CtHelper(name)
+}
+
+fn log_statements(LogLimit { log, rate }: &LogLimit) -> Vec<Statement> {
+    rate.map(Statement::Limit)
+        .into_iter()
+        .chain([Statement::Log(log.clone())])
+        .collect()
+}
+
+/// Logging has its own rate and must not limit the verdict, so both go into a chain of their own.
+fn log_and_decide(
+    log: &LogLimit,
+    decided: Action,
+    protocol: &Protocol,
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Statement {
+    let suffix = match (decided, protocol) {
+        (Action::Reject(RejectWith::Default), Protocol::Ports(Transport::Tcp, _)) => "-tcp",
+        _ => "",
+    };
+    let name = format!("log/{}{suffix}", entry.name);
+    if !output.has_chain(&name) {
+        let verdict = action(
+            decided,
+            if suffix.is_empty() {
+                &Protocol::Any
+            } else {
+                protocol
+            },
+            output,
+        );
+        output.regular_chain(
+            &name,
+            vec![
+                entry.part("log", log_statements(log)),
+                entry.part("verdict", verdict),
+            ],
+        );
+    }
+    Statement::Verdict(Verdict::Goto(name))
+}
+
+/// What an action is in nft.
+pub(super) fn action(action: Action, protocol: &Protocol, output: &mut Output) -> Vec<Statement> {
+    let tcp = matches!(protocol, Protocol::Ports(Transport::Tcp, _));
+    let mixed = matches!(protocol, Protocol::Any | Protocol::Numbers(_));
+    match action {
+        Action::Accept => vec![Statement::Verdict(Verdict::Accept)],
+        Action::Drop => vec![Statement::Verdict(Verdict::Drop)],
+        Action::Reject(RejectWith::Icmpx(code)) => vec![Statement::Reject(Reject::Icmpx(code))],
+        Action::Reject(RejectWith::Default | RejectWith::TcpReset) if tcp => {
+            vec![Statement::Reject(Reject::TcpReset)]
+        }
+        Action::Reject(RejectWith::Default) if !mixed => {
+            vec![Statement::Reject(Reject::Icmpx(Icmpx::AdminProhibited))]
+        }
+        Action::Reject(with @ (RejectWith::Default | RejectWith::TcpReset)) => {
+            vec![Statement::Verdict(Verdict::Goto(reject_chain(
+                with, output,
+            )))]
+        }
+    }
+}
+
+/// The chain that gives an answer, for verdicts that stand in a map and for packets of any protocol.
+pub(super) fn reject_chain(with: RejectWith, output: &mut Output) -> String {
+    let tcp = || equal(Expression::Meta(Meta::L4proto), [Transport::Tcp.number()]);
+    let prohibited = Statement::Reject(Reject::Icmpx(Icmpx::AdminProhibited));
+    let (name, answers) = match with {
+        RejectWith::Default => (
+            "reject".to_owned(),
+            vec![
+                vec![tcp(), Statement::Reject(Reject::TcpReset)],
+                vec![prohibited],
+            ],
+        ),
+        RejectWith::TcpReset => (
+            "reject/tcp-reset".to_owned(),
+            vec![
+                vec![tcp(), Statement::Reject(Reject::TcpReset)],
+                vec![Statement::Verdict(Verdict::Drop)],
+            ],
+        ),
+        RejectWith::Icmpx(code) => (
+            format!("reject/{}", code.name()),
+            vec![vec![Statement::Reject(Reject::Icmpx(code))]],
+        ),
+    };
+    let rules = answers.into_iter().map(|statements| Rule {
+        name: None,
+        statements,
+        origin: None,
+    });
+    output.regular_chain(&name, rules.collect());
+    name
+}
+
+/// The data types of a key that begins with the family's address.
+pub(super) fn key_types(family: Option<Family>, addresses: usize, port: bool) -> Vec<DataType> {
+    let address = family.map(super::address::address_type);
+    let mut types: Vec<DataType> = std::iter::repeat_n(address, addresses).flatten().collect();
+    if port {
+        types.extend([DataType::InetProto, DataType::InetService]);
+    }
+    types
+}

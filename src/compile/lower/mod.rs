@@ -1,0 +1,46 @@
+//! From a checked policy to the ruleset.
+//!
+//! The whole of it, top to bottom: [`skeleton`] makes the base chains and what is built into every
+//! ruleset, [`dispatch`] leads a pair of zones into its chain, [`filter`] lowers zone policies rule by
+//! rule, [`block`] turns long runs of rules into verdict maps, [`nat`] makes the translation chains and
+//! the paths they open. [`row`] and [`address`] are the words they share.
+//!
+//! Names in the table are built from the policy's own names, with `/` and `.` between, which no name
+//! of the policy may contain:
+//!
+//! | name | what |
+//! |---|---|
+//! | `policy/NAME` | chain of a zone policy |
+//! | `pair/FROM/TO` | chain of a pair of zones that more than one policy speaks about |
+//! | `log/POLICY/RULE` | chain of a rule that logs |
+//! | `group/NAME.ip4` `.net4` `.ip6` `.net6` | a group's hosts, or hosts and prefixes |
+//! | `POLICY/RULE.tcp`, `.source.net4`, … | what one rule lists |
+//! | `POLICY.accept.4.s24.d32.port` | verdict map of a run of rules |
+//! | `nat/NAME.backends`, … | what one translation lists |
+
+mod address;
+mod block;
+mod dispatch;
+mod filter;
+mod interface;
+mod nat;
+mod output;
+mod row;
+mod skeleton;
+
+use super::model::Model;
+use crate::ruleset::Ruleset;
+use output::Output;
+
+/// The ruleset of a checked policy. Same model, same bytes: nothing else is looked at.
+pub fn lower(model: &Model) -> Ruleset {
+    let mut output = Output::default();
+    for policy in &model.policies {
+        filter::policy_chain(policy, model, &mut output);
+    }
+    let openings = nat::openings(model, &mut output);
+    let entries = dispatch::entries(model, &openings, &mut output);
+    skeleton::base_chains(model, entries, &mut output);
+    nat::chains(model, &mut output);
+    output.finish()
+}

@@ -1,0 +1,157 @@
+//! Address translation: the nat chains, the paths they open, the segment size they need.
+//!
+//! The destination is rewritten before routing, so the filter sees the pair after it; the source is
+//! rewritten after the filter. Both chains see only the first packet of a connection.
+
+mod dnat;
+mod snat;
+
+use super::dispatch::Openings;
+use super::filter::action;
+use super::output::{Entry, Output};
+use super::row::{Protocol, equal};
+use crate::compile::model::{Action, Model, Service};
+use crate::ruleset::{
+    Base, Chain, ChainPolicy, ChainType, Ct, Expression, Field, Hook, Meta, Operand, Relation,
+    Rule, Statement,
+};
+
+/// Before `dstnat` (-100): the first nat chain that translates a connection decides for all.
+const PREROUTING_PRIORITY: i32 = -110;
+/// Before `srcnat` (100), for the same reason.
+const POSTROUTING_PRIORITY: i32 = 90;
+
+/// Makes the nat chains that the policy needs, and no more: each costs every new connection.
+pub(super) fn chains(model: &Model, output: &mut Output) {
+    let mut rules = dnat::dnat_rules(model, output);
+    rules.extend(dnat::redirect_rules(model, output));
+    nat_chain(
+        "prerouting",
+        Hook::Prerouting,
+        PREROUTING_PRIORITY,
+        rules,
+        output,
+    );
+
+    let mut rules = dnat::hairpin_rules(model, output);
+    rules.extend(snat::snat_rules(model, output));
+    rules.extend(snat::masquerade_rules(model, output));
+    nat_chain(
+        "postrouting",
+        Hook::Postrouting,
+        POSTROUTING_PRIORITY,
+        rules,
+        output,
+    );
+}
+
+fn nat_chain(name: &str, hook: Hook, priority: i32, rules: Vec<Rule>, output: &mut Output) {
+    if rules.is_empty() {
+        return;
+    }
+    let base = Base {
+        kind: ChainType::Nat,
+        hook,
+        priority,
+        policy: ChainPolicy::Accept,
+    };
+    output.chain(Chain {
+        name: name.to_owned(),
+        base: Some(base),
+        rules,
+    });
+}
+
+/// What translations open: a forward opens its way to the backends, a redirect its way to the box.
+pub(super) fn openings(model: &Model, output: &mut Output) -> Openings {
+    let mut openings = Openings::new();
+    dnat::open_forwards(model, &mut openings, output);
+    dnat::open_redirects(model, &mut openings, output);
+    openings
+}
+
+/// Clamps the segment size of connections through a masquerade to what both routes can carry, both
+/// ways: the far end learns its limit from the answer. Stands before the established accept, because
+/// the answer is established already.
+pub(super) fn mss_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
+    snat::mss_rules(model, output)
+}
+
+/// `IPS_DST_NAT` of linux/netfilter/nf_conntrack_common.h.
+const DST_NAT: u32 = 32;
+
+/// `ct status dnat`: the destination of the connection was rewritten.
+fn translated() -> Statement {
+    let right = Operand::AnyBit(DST_NAT.to_ne_bytes().into());
+    Statement::Match {
+        left: Expression::Ct(Ct::Status),
+        relation: Relation::Eq,
+        right,
+    }
+}
+
+/// A SYN that opens or answers: `tcp flags syn / syn,rst`.
+fn syn() -> Statement {
+    const SYN: u8 = 2;
+    const RST: u8 = 4;
+    let right = Operand::Bits {
+        mask: [SYN | RST].into(),
+        value: [SYN].into(),
+    };
+    Statement::Match {
+        left: Expression::Field(Field::TcpFlags),
+        relation: Relation::Eq,
+        right,
+    }
+}
+
+/// `meta l4proto N`, and the new port when a translation sets one.
+fn translated_port(protocol: &Protocol, port: u16) -> Statement {
+    match protocol {
+        Protocol::Ports(transport, _) => equal(
+            Expression::Field(Field::Dport(*transport)),
+            port.to_be_bytes(),
+        ),
+        Protocol::Any | Protocol::Icmp(_) | Protocol::Icmpv6(_) | Protocol::Numbers(_) => {
+            equal(Expression::Field(Field::ThDport), port.to_be_bytes())
+        }
+    }
+}
+
+/// Counted acceptance.
+fn accept(output: &mut Output) -> Vec<Statement> {
+    let mut statements = vec![Statement::Counter];
+    statements.extend(action(Action::Accept, &Protocol::Any, output));
+    statements
+}
+
+/// The cartesian product of alternatives with the rest of a rule.
+fn each(alternatives: &[Statement], rest: &[Statement], entry: &Entry<'_>) -> Vec<Rule> {
+    alternatives
+        .iter()
+        .map(|first| entry.rule(std::iter::once(first).chain(rest).cloned().collect()))
+        .collect()
+}
+
+/// The services without the helpers: a helper belongs to the filter rule that accepts.
+fn without_helpers(services: &[Service]) -> Vec<Service> {
+    services
+        .iter()
+        .map(|service| Service {
+            helper: None,
+            ..service.clone()
+        })
+        .collect()
+}
+
+/// The interfaces that packets of an entry come in by, as alternatives.
+fn incoming(zones: &[String], entry: &Entry<'_>, output: &mut Output) -> Vec<Statement> {
+    let interfaces = super::interface::of_zones(zones, entry.model);
+    super::interface::matches_any(&interfaces, Meta::Iifname, "from", entry, output)
+}
+
+/// The interfaces that packets of an entry leave by, as alternatives.
+fn outgoing(zones: &[String], entry: &Entry<'_>, output: &mut Output) -> Vec<Statement> {
+    let interfaces = super::interface::of_zones(zones, entry.model);
+    super::interface::matches_any(&interfaces, Meta::Oifname, "to", entry, output)
+}

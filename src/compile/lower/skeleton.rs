@@ -1,0 +1,260 @@
+//! What every ruleset has: the base chains, and what twenty years of outages say must not be forgotten.
+//!
+//! Established and related traffic passes (ICMP errors and path-MTU messages about a known flow are
+//! *related*), loopback passes, IPv6 neighbour discovery and multicast listener reports pass on the
+//! link, what conntrack calls invalid is dropped. A source that cannot live behind its interface is
+//! dropped where the policy says what lives there. Each base chain ends in an explicit, counted drop:
+//! its chain policy is only the second line.
+
+use super::address::{self, End, spans, suffixes};
+use super::dispatch::Entries;
+use super::interface::{matches_any, of_zones};
+use super::nat;
+use super::output::{Entry, Output, SetNames, element};
+use super::row::equal;
+use crate::compile::model::{Model, Zone};
+use crate::diagnostic::DocPath;
+use crate::ruleset::{
+    Addresses, Base, Chain, ChainPolicy, ChainType, Ct, DataType, Expression, Family, Field, Hook,
+    Key, Meta, Operand, Relation, Rule, SetKind, SetSpec, Statement, Verdict,
+};
+
+/// Before `filter`, so that rfw's drops come before what other tools decide at that priority.
+pub(super) const FILTER_PRIORITY: i32 = -10;
+
+/// Makes `input`, `forward` and `output`.
+pub(super) fn base_chains(model: &Model, entries: Entries, output: &mut Output) {
+    let Entries {
+        input,
+        forward,
+        output: out,
+    } = entries;
+    let spoofed = anti_spoof(model, output);
+
+    let mut rules = vec![established(), interface_index(Meta::Iif)];
+    rules.extend(neighbour_discovery(output));
+    rules.push(invalid());
+    rules.extend(spoofed.clone());
+    rules.extend(input);
+    base_chain("input", Hook::Input, rules, output);
+
+    let mut rules = nat::mss_rules(model, output);
+    rules.extend([established(), invalid()]);
+    rules.extend(spoofed);
+    rules.extend(forward);
+    base_chain("forward", Hook::Forward, rules, output);
+
+    let mut rules = vec![established(), interface_index(Meta::Oif)];
+    rules.extend(neighbour_discovery(output));
+    rules.push(invalid());
+    rules.extend(out);
+    base_chain("output", Hook::Output, rules, output);
+}
+
+fn base_chain(name: &str, hook: Hook, mut rules: Vec<Rule>, output: &mut Output) {
+    rules.push(built_in(
+        &format!("{name}/default"),
+        vec![Statement::Counter, Statement::Verdict(Verdict::Drop)],
+    ));
+    let base = Base {
+        kind: ChainType::Filter,
+        hook,
+        priority: FILTER_PRIORITY,
+        policy: ChainPolicy::Drop,
+    };
+    output.chain(Chain {
+        name: name.to_owned(),
+        base: Some(base),
+        rules,
+    });
+}
+
+fn built_in(name: &str, statements: Vec<Statement>) -> Rule {
+    Rule {
+        name: Some(name.to_owned()),
+        statements,
+        origin: None,
+    }
+}
+
+/// `NF_CT_STATE_BIT`s of linux/netfilter/nf_conntrack_common.h, host order.
+const INVALID: u32 = 1;
+const ESTABLISHED: u32 = 2;
+const RELATED: u32 = 4;
+
+fn ct_state(bits: u32) -> Statement {
+    let right = Operand::AnyBit(bits.to_ne_bytes().into());
+    Statement::Match {
+        left: Expression::Ct(Ct::State),
+        relation: Relation::Eq,
+        right,
+    }
+}
+
+fn established() -> Rule {
+    built_in(
+        "established",
+        vec![
+            ct_state(ESTABLISHED | RELATED),
+            Statement::Verdict(Verdict::Accept),
+        ],
+    )
+}
+
+fn invalid() -> Rule {
+    built_in(
+        "invalid",
+        vec![
+            ct_state(INVALID),
+            Statement::Counter,
+            Statement::Verdict(Verdict::Drop),
+        ],
+    )
+}
+
+/// `lo` is the first interface of every network namespace: its index is always 1.
+fn interface_index(key: Meta) -> Rule {
+    let statements = vec![
+        equal(Expression::Meta(key), 1u32.to_ne_bytes()),
+        Statement::Verdict(Verdict::Accept),
+    ];
+    built_in("loopback", statements)
+}
+
+/// RFC 4861 (hop limit 255: it cannot come from beyond the link) and RFC 2710/3810 (from a link-local
+/// address). RFC 4890 section 4.4 says why both must pass.
+fn neighbour_discovery(output: &mut Output) -> Vec<Rule> {
+    let kinds = |name: &str, types: &[u8], output: &mut Output| {
+        let elements = types
+            .iter()
+            .map(|kind| element(Key::exact([*kind]), None))
+            .collect();
+        output.set(
+            SetSpec::new(name, vec![DataType::Icmpv6Type], SetKind::Set),
+            elements,
+            None,
+        );
+        let left = Expression::Field(Field::Icmpv6Type);
+        Statement::Match {
+            left,
+            relation: Relation::Eq,
+            right: Operand::Set(name.to_owned()),
+        }
+    };
+    let discovery = vec![
+        kinds("icmpv6/neighbour-discovery", &[133, 134, 135, 136], output),
+        equal(Expression::Field(Field::Ip6Hoplimit), [255]),
+        Statement::Verdict(Verdict::Accept),
+    ];
+    let listener = vec![
+        kinds("icmpv6/multicast-listener", &[130, 131, 132, 143], output),
+        Statement::Match {
+            left: Expression::Field(Field::Ip6Saddr),
+            relation: Relation::Eq,
+            right: link_local(),
+        },
+        Statement::Verdict(Verdict::Accept),
+    ];
+    vec![
+        built_in("neighbour-discovery", discovery),
+        built_in("multicast-listener", listener),
+    ]
+}
+
+/// `fe80::/10`
+fn link_local() -> Operand {
+    Operand::Prefix((0xfe80_u128 << 112).to_be_bytes().into(), 10)
+}
+
+/// The chain of impossible sources, and the rule that visits it; none when no zone has networks.
+///
+/// A zone with networks may only send from them (in a family that it lists; link-local, unspecified and
+/// DHCP's 0.0.0.0 always pass); a zone without may not send from the networks of another.
+fn anti_spoof(model: &Model, output: &mut Output) -> Option<Rule> {
+    let mut rules = Vec::new();
+    let taken = model
+        .zones
+        .values()
+        .fold(Addresses::default(), |all, zone| all.union(&zone.networks));
+    for (name, zone) in &model.zones {
+        let at = DocPath::root().key("zones").key(name).key("networks");
+        let entry = Entry::new(format!("zone/{name}"), &at, model);
+        for family in Family::BOTH {
+            if let Some(sources) = impossible_sources(zone, family, &taken, &entry, output) {
+                let interfaces = of_zones([name], model);
+                for interface in
+                    matches_any(&interfaces, Meta::Iifname, "interfaces", &entry, output)
+                {
+                    let mut statements = vec![interface];
+                    statements.extend(sources.clone());
+                    statements.extend([Statement::Counter, Statement::Verdict(Verdict::Drop)]);
+                    rules.push(entry.part("anti-spoof", statements));
+                }
+            }
+        }
+    }
+    if rules.is_empty() {
+        return None;
+    }
+    output.regular_chain("anti-spoof", rules);
+    Some(built_in(
+        "anti-spoof",
+        vec![Statement::Verdict(Verdict::Jump("anti-spoof".to_owned()))],
+    ))
+}
+
+fn impossible_sources(
+    zone: &Zone,
+    family: Family,
+    taken: &Addresses,
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Option<Vec<Statement>> {
+    let field = Expression::Field(End::Source.field(family));
+    let (exact, ranges) = suffixes(family);
+    if zone.networks.is_empty() {
+        let taken = spans(taken, family);
+        if taken.is_empty() {
+            return None;
+        }
+        let names = SetNames {
+            stem: "zone/others",
+            exact,
+            ranges,
+        };
+        let right = output.operand(&taken, names, address::address_type(family), &entry.origin);
+        return Some(vec![Statement::Match {
+            left: field,
+            relation: Relation::Eq,
+            right,
+        }]);
+    }
+    let own = spans(&zone.networks, family);
+    if own.is_empty() {
+        return None;
+    }
+    let names = SetNames {
+        stem: &entry.name,
+        exact,
+        ranges,
+    };
+    let not = |right| Statement::Match {
+        left: field.clone(),
+        relation: Relation::Ne,
+        right,
+    };
+    let mut statements = vec![not(output.operand(
+        &own,
+        names,
+        address::address_type(family),
+        &entry.origin,
+    ))];
+    match family {
+        Family::Ipv4 => statements.push(not(Operand::Value([0; 4].into()))),
+        Family::Ipv6 => {
+            statements.push(not(link_local()));
+            statements.push(not(Operand::Value([0; 16].into())));
+        }
+    }
+    Some(statements)
+}
