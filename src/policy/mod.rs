@@ -4,6 +4,7 @@
 //! bytes of a document path again; a JSON schema describes it all for editors. What names refer to and
 //! whether the whole makes sense is not decided here but in `compile`.
 
+pub mod builtin;
 mod document;
 mod group;
 mod locate;

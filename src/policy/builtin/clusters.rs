@@ -1,0 +1,33 @@
+//! Many machines as one: containers, hypervisors, schedulers.
+
+services! { const CLUSTERS =
+    "calico-typha"             [tcp 5473]                          ("Calico Typha", "Calico documentation, Network requirements: 5473")
+    "cilium-health"            [tcp 4240]                          ("Cilium health checks", "Cilium documentation, Firewall rules: 4240")
+    "consul"                   [tcp 8300-8302, tcp 8500, tcp 8600, udp 8301-8302, udp 8600]
+                                                                   ("Consul servers, gossip, HTTP, DNS", "Consul documentation, Required ports")
+    "corosync"                 [udp 5404-5412]                     ("cluster membership, up to eight links", "corosync.conf(5): 5405; Proxmox VE documentation: 5405-5412")
+    "docker-swarm"             [tcp 2377, tcp 7946, udp 7946, udp 4789] ("Docker swarm: management, gossip, overlay", "Docker documentation, Swarm tutorial: open protocols and ports")
+    "docker-tls"               [tcp 2376]                          ("Docker API over TLS", "IANA docker-s; Docker documentation")
+    "etcd"                     [tcp 2379]                          ("etcd clients", "IANA etcd-client")
+    "etcd-peers"               [tcp 2380]                          ("etcd between servers", "IANA etcd-server")
+    "flannel-vxlan"            [udp 8472]                          ("Flannel and Cilium overlay, Linux VXLAN", "Flannel documentation, vxlan backend: 8472; Cilium documentation")
+    "k8s-api"                  [tcp 6443]                          ("Kubernetes API", "Kubernetes documentation, Ports and Protocols: 6443")
+    "k8s-controller-manager"   [tcp 10257]                         ("Kubernetes controller manager", "Kubernetes documentation, Ports and Protocols: 10257")
+    "k8s-nodeports"            [tcp 30000-32767, udp 30000-32767]  ("Kubernetes node port services", "Kubernetes documentation, Ports and Protocols: 30000-32767")
+    "k8s-scheduler"            [tcp 10259]                         ("Kubernetes scheduler", "Kubernetes documentation, Ports and Protocols: 10259")
+    "kube-proxy"               [tcp 10256]                         ("kube-proxy health", "Kubernetes documentation, Ports and Protocols: 10256")
+    "kubelet"                  [tcp 10250]                         ("Kubernetes node agent", "Kubernetes documentation, Ports and Protocols: 10250")
+    "libvirt"                  [tcp 16509]                         ("libvirt, not encrypted", "libvirt documentation, Remote support: 16509")
+    "libvirt-migration"        [tcp 49152-49215]                   ("live migration of QEMU machines", "libvirt qemu.conf: migration_port_min 49152, migration_port_max 49215")
+    "libvirt-tls"              [tcp 16514]                         ("libvirt over TLS", "libvirt documentation, Remote support: 16514")
+    "lxd"                      [tcp 8443]                          ("LXD and Incus API", "LXD and Incus documentation, core.https_address: 8443")
+    "memberlist"               [tcp 7946, udp 7946]                ("gossip of MetalLB, Loki and others", "MetalLB documentation, Requirements: 7946")
+    "nomad"                    [tcp 4646-4648, udp 4648]           ("Nomad HTTP, RPC and gossip", "Nomad documentation, Ports used")
+    "pacemaker-remote"         [tcp 3121]                          ("Pacemaker on remote nodes", "Pacemaker Remote documentation: 3121")
+    "pcsd"                     [tcp 2224]                          ("Pacemaker configuration", "pcs documentation, pcsd: 2224")
+    "proxmox-migration"        [tcp 60000-60050]                   ("live migration between Proxmox nodes", "Proxmox VE documentation, Ports: 60000-60050")
+    "proxmox-spice"            [tcp 3128]                          ("Proxmox screens by SPICE", "Proxmox VE documentation, Ports: 3128")
+    "proxmox-ve"               [tcp 8006]                          ("Proxmox VE console and API", "Proxmox VE documentation, Ports: 8006")
+    "rke2-supervisor"          [tcp 9345]                          ("RKE2 nodes to their server", "RKE2 documentation, Networking: 9345")
+    "slurm"                    [tcp 6817-6819]                     ("Slurm controller, nodes, accounting", "slurm.conf(5): SlurmctldPort 6817, SlurmdPort 6818; slurmdbd.conf(5): 6819")
+}

@@ -1,0 +1,25 @@
+//! Messages between people and between programs.
+
+services! { const MESSAGING =
+    "activemq"             [tcp 61616]               ("ActiveMQ OpenWire", "ActiveMQ documentation, transport connector: 61616")
+    "amqp"                 [tcp 5672]                ("AMQP, RabbitMQ", "IANA; OASIS AMQP 1.0")
+    "amqps"                [tcp 5671]                ("AMQP over TLS", "IANA; OASIS AMQP 1.0")
+    "irc"                  [tcp 6667] helper "irc"   ("Internet relay chat; the helper follows DCC", "IANA ircu; nf_conntrack_irc.c: 6667")
+    "ircs"                 [tcp 6697]                ("Internet relay chat over TLS", "IANA ircs-u; RFC 7194")
+    "kafka"                [tcp 9092]                ("Apache Kafka", "Kafka documentation, listeners: 9092")
+    "matrix-federation"    [tcp 8448]                ("Matrix between servers", "Matrix specification, Server-Server API: 8448")
+    "mattermost"           [tcp 8065]                ("Mattermost", "Mattermost documentation, ListenAddress: 8065")
+    "mqtt"                 [tcp 1883]                ("MQTT", "IANA; OASIS MQTT 5.0")
+    "mqtts"                [tcp 8883]                ("MQTT over TLS", "IANA secure-mqtt; OASIS MQTT 5.0")
+    "nats"                 [tcp 4222]                ("NATS clients", "NATS documentation, port: 4222")
+    "nats-cluster"         [tcp 6222]                ("NATS between servers", "NATS documentation, cluster: 6222")
+    "rabbitmq-management"  [tcp 15672]               ("RabbitMQ console and API", "RabbitMQ documentation, Networking: 15672")
+    "rabbitmq-peers"       [tcp 4369, tcp 25672]     ("RabbitMQ between nodes", "RabbitMQ documentation, Networking: 4369 and 25672")
+    "smpp"                 [tcp 2775]                ("short messages to a centre", "IANA smpp")
+    "stomp"                [tcp 61613]               ("STOMP", "RabbitMQ documentation, STOMP plugin: 61613; ActiveMQ documentation")
+    "xmpp-bosh"            [tcp 5280]                ("XMPP over HTTP", "IANA xmpp-bosh; XEP-0124")
+    "xmpp-client"          [tcp 5222]                ("XMPP clients", "IANA; RFC 6120")
+    "xmpp-server"          [tcp 5269]                ("XMPP between servers", "IANA; RFC 6120")
+    "zookeeper"            [tcp 2181]                ("ZooKeeper clients", "ZooKeeper administrator's guide: clientPort 2181")
+    "zookeeper-peers"      [tcp 2888, tcp 3888]      ("ZooKeeper between servers", "ZooKeeper getting started: 2888 and 3888")
+}

@@ -1,0 +1,27 @@
+//! What hosts need first: names, addresses, time, boot, discovery.
+
+services! { const NAMING =
+    "daytime"          [tcp 13, udp 13]          ("date and time as text", "IANA; RFC 867")
+    "dhcp"             [udp 67, udp 547]         ("address servers of both families", "IANA bootps, dhcpv6-server; RFC 2131; RFC 8415")
+    "dhcp-client"      [udp 68, udp 546]         ("answers to address clients of both families", "IANA bootpc, dhcpv6-client; RFC 2131; RFC 8415")
+    "dhcp-failover"    [tcp 647]                 ("ISC DHCP failover", "IANA dhcp-failover")
+    "dhcpv4"           [udp 67]                  ("IPv4 address server", "IANA bootps; RFC 2131")
+    "dhcpv6"           [udp 547]                 ("IPv6 address server", "IANA dhcpv6-server; RFC 8415")
+    "dhcpv6-client"    [udp 546]                 ("answers to IPv6 address clients", "IANA dhcpv6-client; RFC 8415")
+    "dns"              [tcp 53, udp 53]          ("names", "IANA domain; RFC 1035")
+    "dns-over-quic"    [udp 853]                 ("names over QUIC", "IANA domain-s; RFC 9250")
+    "dns-over-tls"     [tcp 853]                 ("names over TLS", "IANA domain-s; RFC 7858")
+    "llmnr"            [tcp 5355, udp 5355]      ("names on the link, Windows", "IANA; RFC 4795")
+    "mdns"             [udp 5353]                ("names on the link, Bonjour and Avahi", "IANA; RFC 6762")
+    "nat-pmp"          [udp 5351]                ("hosts ask for port forwards, also PCP", "IANA; RFC 6886; RFC 6887")
+    "ntp"              [udp 123]                 ("time", "IANA; RFC 5905")
+    "nts-ke"           [tcp 4460]                ("keys for authenticated time", "IANA ntske; RFC 8915")
+    "ptp"              [udp 319-320]             ("precision time", "IANA ptp-event, ptp-general; IEEE 1588")
+    "pxe"              [udp 4011]                ("network boot", "IANA altserviceboot; Intel PXE 2.1")
+    "rndc"             [tcp 953]                 ("control of BIND", "IANA; rndc(8)")
+    "slp"              [tcp 427, udp 427]        ("service location", "IANA svrloc; RFC 2608")
+    "ssdp"             [udp 1900]                ("UPnP discovery", "IANA; UPnP device architecture 2.0")
+    "time"             [tcp 37, udp 37]          ("time as a number of seconds", "IANA; RFC 868")
+    "wins"             [tcp 42, udp 42]          ("Windows names", "Microsoft, Service overview and network port requirements: 42")
+    "ws-discovery"     [tcp 3702, udp 3702]      ("web services discovery", "IANA; OASIS WS-Discovery 1.1")
+}

@@ -1,0 +1,27 @@
+//! Somebody works on a distant machine: terminals, screens, management boards.
+
+services! { const REMOTE =
+    "cockpit"           [tcp 9090]                      ("Cockpit web console", "cockpit.socket: ListenStream=9090")
+    "eternal-terminal"  [tcp 2022]                      ("terminal that survives reconnects", "Eternal Terminal documentation: 2022")
+    "guacd"             [tcp 4822]                      ("Apache Guacamole proxy", "Guacamole manual: guacd listens on 4822")
+    "ica"               [tcp 1494, tcp 2598]            ("Citrix sessions, plain and with session reliability", "IANA ica; Citrix technical paper, Communication Ports")
+    "ipmi"              [udp 623]                       ("management boards, RMCP", "IANA asf-rmcp; IPMI 2.0, section 13.1.2")
+    "mosh"              [udp 60000-61000]               ("mobile shell; starts over ssh", "mosh(1): 60000-61000")
+    "netconf"           [tcp 830]                       ("device configuration over ssh", "IANA netconf-ssh; RFC 6242")
+    "nomachine"         [tcp 4000]                      ("NoMachine NX", "NoMachine knowledge base, ports: NX protocol 4000")
+    "pcoip"             [tcp 4172, udp 4172]            ("Teradici and VMware desktops", "IANA pcoip")
+    "rdp"               [tcp 3389, udp 3389]            ("Windows remote desktop", "IANA ms-wbt-server; Microsoft, Remote Desktop: 3389")
+    "rlogin"            [tcp 513]                       ("remote login, not encrypted", "IANA login; RFC 1282")
+    "rsh"               [tcp 514]                       ("remote shell, not encrypted", "IANA shell; rshd(8)")
+    "rustdesk"          [tcp 21115-21119, udp 21116]    ("RustDesk server", "RustDesk self-host documentation: 21115-21119, udp 21116")
+    "spice"             [tcp 5900]                      ("screen of a virtual machine, first display", "SPICE user manual: -spice port=5900")
+    "ssh"               [tcp 22]                        ("secure shell, sftp, scp", "IANA; RFC 4253")
+    "synergy"           [tcp 24800]                     ("keyboard and mouse sharing", "Synergy documentation: 24800")
+    "teamviewer"        [tcp 5938, udp 5938]            ("TeamViewer", "TeamViewer knowledge base, Ports: 5938; IANA teamviewer")
+    "telnet"            [tcp 23]                        ("terminal, not encrypted", "IANA; RFC 854")
+    "vnc"               [tcp 5900-5903]                 ("VNC, displays 0 to 3", "RFC 6143: 5900 plus the display; IANA rfb")
+    "webmin"            [tcp 10000]                     ("Webmin console", "Webmin documentation: 10000")
+    "winrm"             [tcp 5985-5986]                 ("Windows remote management", "Microsoft, Installation and configuration for WinRM; IANA wsman, wsmans")
+    "x11"               [tcp 6000-6063]                 ("X windows", "IANA x11")
+    "xdmcp"             [udp 177]                       ("X display manager", "IANA; X.Org XDMCP")
+}
