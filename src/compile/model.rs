@@ -280,8 +280,8 @@ pub struct Redirect {
     pub destination: Selector,
     /// Only these; has ports.
     pub services: Vec<Service>,
-    /// The new port on the box.
-    pub port: u16,
+    /// The new port on the box; the port that was asked for when `None`.
+    pub port: Option<u16>,
     /// Where it stands.
     pub at: DocPath,
 }

@@ -325,7 +325,7 @@ pub(super) fn redirect_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
             rest.extend([
                 Statement::Counter,
                 Statement::Redirect {
-                    port: Some(redirect.port),
+                    port: redirect.port,
                 },
             ]);
             rules.extend(each(
@@ -346,12 +346,7 @@ pub(super) fn open_redirects(model: &Model, openings: &mut Openings, output: &mu
         let mut rules = Vec::new();
         for row in rows(&redirect.services, &redirect.source, &anyone, model) {
             let mut statements = vec![translated()];
-            statements.extend(translated_matches(
-                &row,
-                Some(redirect.port),
-                &entry,
-                output,
-            ));
+            statements.extend(translated_matches(&row, redirect.port, &entry, output));
             statements.extend(accept(output));
             rules.push(entry.rule(statements));
         }
