@@ -1,13 +1,671 @@
 //! From statements to instructions: the dependencies nft(8) adds, and the registers.
+//!
+//! The result is what nft 1.0.6 makes of the same rule in an `inet` table, instruction for instruction,
+//! with one exception: nft joins matches on the source and on the destination port of one rule into one
+//! load of four bytes, even `!=` ones, which then mean something else; here they stay apart.
 
-use super::Program;
-use crate::ruleset::Ruleset;
+use rustables::sys;
 
-/// The program of a ruleset.
+use super::layout::{self, needs_family, needs_protocol, place, prefix_mask};
+use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
+use crate::ruleset::{
+    Count, Expression, Field, Meta, Nat, NatAddress, NatKind, NumgenMode, Operand, Reject,
+    Relation, Ruleset, Statement, Verdict,
+};
+
+/// The program of a ruleset; everything in it sorted by name.
 pub fn linearize(ruleset: &Ruleset) -> Program {
+    let Ruleset {
+        sets,
+        objects,
+        chains,
+    } = ruleset;
+    let mut sets = sets.clone();
+    sets.sort_by(|left, right| left.spec.name.cmp(&right.spec.name));
+    let mut objects = objects.clone();
+    objects.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut chains: Vec<Chain> = chains
+        .iter()
+        .map(|chain| Chain {
+            name: chain.name.clone(),
+            base: chain.base,
+            rules: chain
+                .rules
+                .iter()
+                .map(|rule| Rule {
+                    name: rule.name.clone(),
+                    instructions: instructions(&rule.statements),
+                    origin: rule.origin.clone(),
+                })
+                .collect(),
+        })
+        .collect();
+    chains.sort_by(|left, right| left.name.cmp(&right.name));
     Program {
-        sets: ruleset.sets.clone(),
-        objects: ruleset.objects.clone(),
-        chains: Vec::new(),
+        sets,
+        objects,
+        chains,
+    }
+}
+
+/// The instructions of one rule.
+pub fn instructions(statements: &[Statement]) -> Vec<Instruction> {
+    let mut lines = Linear::default();
+    for statement in statements {
+        lines.statement(statement);
+    }
+    lines.out
+}
+
+/// The first slot; every statement starts here.
+const FIRST: Register = Register(0);
+/// The first slot behind a value of the greatest width.
+const SECOND: Register = Register(4);
+
+/// What the matches of a rule have established so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Context {
+    /// The nfproto that holds.
+    pub(super) family: Option<u8>,
+    /// The transport protocol that holds.
+    pub(super) protocol: Option<u8>,
+}
+
+/// Instructions on their way.
+#[derive(Default)]
+pub(super) struct Linear {
+    pub(super) context: Context,
+    pub(super) out: Vec<Instruction>,
+}
+
+impl Linear {
+    /// Appends a statement.
+    pub(super) fn statement(&mut self, statement: &Statement) {
+        match statement {
+            Statement::Match {
+                left,
+                relation,
+                right,
+            } => self.relation(left, *relation, right),
+            Statement::Counter => self.out.push(Instruction::Counter(Count::default())),
+            Statement::Limit(limit) => self.out.push(Instruction::Limit(*limit)),
+            Statement::NamedLimit(name) => self.object(sys::NFT_OBJECT_LIMIT, name),
+            Statement::CtHelper(name) => self.object(sys::NFT_OBJECT_CT_HELPER, name),
+            Statement::Log(log) => self.out.push(Instruction::Log {
+                prefix: log.prefix.clone(),
+                group: log.group,
+                level: log.group.is_none().then_some(LOG_WARNING),
+            }),
+            Statement::Reject(Reject::TcpReset) => {
+                self.establish_protocol(layout::TCP);
+                self.reject(sys::NFT_REJECT_TCP_RST, 0);
+            }
+            Statement::Reject(Reject::Icmpx(code)) => {
+                self.reject(sys::NFT_REJECT_ICMPX_UNREACH, *code as u8);
+            }
+            Statement::Verdict(verdict) => self.verdict(verdict),
+            Statement::VerdictMap { key, map } => {
+                self.key(key);
+                self.out.push(Instruction::Lookup {
+                    set: map.clone(),
+                    from: FIRST,
+                    result: LookupResult::Verdict,
+                });
+            }
+            Statement::Nat(nat) => self.nat(nat),
+            Statement::Masquerade => self.out.push(Instruction::Masquerade {
+                port: None,
+                flags: 0,
+            }),
+            Statement::Redirect { port } => {
+                let port = port.map(|port| self.immediate(FIRST, &port.to_be_bytes()));
+                self.out.push(Instruction::Redirect { port, flags: 0 });
+            }
+            Statement::Meter { set, key, limit } => {
+                self.key(key);
+                self.out.push(Instruction::Dynset {
+                    set: set.clone(),
+                    op: sys::NFT_DYNSET_OP_UPDATE,
+                    key: FIRST,
+                    data: None,
+                    timeout: 0,
+                    inverted: false,
+                    state: vec![Instruction::Limit(*limit)],
+                });
+            }
+            Statement::ClampMss => self.clamp_mss(),
+        }
+    }
+
+    fn relation(&mut self, left: &Expression, relation: Relation, right: &Operand) {
+        self.require(left);
+        let inverted = relation == Relation::Ne;
+        match right {
+            Operand::Value(value) => {
+                self.load(left, FIRST, SECOND);
+                self.cmp(equality(inverted), value.to_vec());
+                if !inverted {
+                    self.note(left, value);
+                }
+            }
+            Operand::StartsWith(start) => {
+                self.load(left, FIRST, SECOND);
+                self.cmp(equality(inverted), start.to_vec());
+            }
+            Operand::Prefix(value, bits) => self.prefix(left, inverted, value, *bits),
+            Operand::Range(lo, hi) => self.range(left, inverted, lo, hi),
+            Operand::Set(name) => {
+                self.load(left, FIRST, SECOND);
+                self.out.push(Instruction::Lookup {
+                    set: name.clone(),
+                    from: FIRST,
+                    result: LookupResult::Member { inverted },
+                });
+            }
+            Operand::AnyBit(bits) => {
+                self.load(left, FIRST, SECOND);
+                self.mask(FIRST, bits);
+                self.cmp(equality(!inverted), vec![0; bits.len()]);
+            }
+            Operand::Bits { mask, value } => {
+                self.load(left, FIRST, SECOND);
+                self.mask(FIRST, mask);
+                self.cmp(equality(inverted), value.to_vec());
+            }
+        }
+    }
+
+    /// A prefix that ends at a byte is a shorter load; any other is a mask.
+    fn prefix(&mut self, left: &Expression, inverted: bool, value: &[u8], bits: u8) {
+        let width = layout::width(left);
+        let mask = prefix_mask(bits, width);
+        let mut value: Vec<u8> = value.iter().zip(&mask).map(|(a, b)| a & b).collect();
+        if let Expression::Field(field) = left
+            && bits > 0
+            && bits.is_multiple_of(8)
+        {
+            value.truncate(usize::from(bits / 8));
+            self.payload(*field, value.len(), FIRST);
+        } else {
+            self.load(left, FIRST, SECOND);
+            self.mask(FIRST, &mask);
+        }
+        self.cmp(equality(inverted), value);
+    }
+
+    /// Numbers of the host are compared in network order, as `memcmp` does it.
+    fn range(&mut self, left: &Expression, inverted: bool, lo: &[u8], hi: &[u8]) {
+        self.load(left, FIRST, SECOND);
+        let (mut lo, mut hi) = (lo.to_vec(), hi.to_vec());
+        if layout::is_host_order(left) {
+            let width = layout::width(left) as u32;
+            self.hton(width);
+            if cfg!(target_endian = "little") {
+                lo.reverse();
+                hi.reverse();
+            }
+        }
+        if inverted {
+            self.out.push(Instruction::Range {
+                from: FIRST,
+                inverted,
+                lo,
+                hi,
+            });
+        } else {
+            self.cmp(Comparison::Gte, lo);
+            self.cmp(Comparison::Lte, hi);
+        }
+    }
+
+    fn nat(&mut self, nat: &Nat) {
+        let Nat {
+            kind,
+            family,
+            address,
+            port,
+        } = nat;
+        match address {
+            NatAddress::Value(address) => {
+                self.immediate(FIRST, address);
+            }
+            NatAddress::Map(map) => self.key(map),
+        }
+        let port = port.map(|port| self.immediate(SECOND, &port.to_be_bytes()));
+        self.out.push(Instruction::Nat {
+            kind: match kind {
+                NatKind::Snat => sys::NFT_NAT_SNAT,
+                NatKind::Dnat => sys::NFT_NAT_DNAT,
+            },
+            family: u32::from(family.nfproto()),
+            address: Some((FIRST, FIRST)),
+            port,
+            flags: 0,
+        });
+    }
+
+    /// `tcp option maxseg size set rt mtu`
+    fn clamp_mss(&mut self) {
+        self.out.push(Instruction::Rt {
+            key: sys::NFT_RT_TCPMSS,
+            to: FIRST,
+        });
+        self.hton(2);
+        self.out.push(Instruction::ExthdrSet {
+            from: FIRST,
+            header: TCPOPT_MAXSEG,
+            offset: 2,
+            len: 2,
+            op: sys::NFT_EXTHDR_OP_TCPOPT,
+        });
+    }
+
+    /// Loads a key that stands alone, with what it depends on.
+    fn key(&mut self, key: &Expression) {
+        self.require(key);
+        let behind = match key {
+            Expression::Concat(_) => (layout::width(key) / 4).next_multiple_of(4),
+            _ => usize::from(SECOND.0),
+        };
+        self.load(key, FIRST, slot(behind));
+    }
+
+    /// Establishes what an expression depends on, unless the rule has done so already.
+    fn require(&mut self, expression: &Expression) {
+        match expression {
+            Expression::Field(field)
+            | Expression::Masked(field, _)
+            | Expression::Jhash { field, .. } => self.require_field(*field),
+            Expression::Concat(fields) => fields.iter().for_each(|field| self.require(field)),
+            Expression::Map(key, _) => self.require(key),
+            Expression::Meta(_)
+            | Expression::Ct(_)
+            | Expression::FibDaddrType { .. }
+            | Expression::Numgen { .. } => {}
+        }
+    }
+
+    fn require_field(&mut self, field: Field) {
+        let protocol = needs_protocol(field);
+        if protocol.is_some() && protocol == self.context.protocol {
+            return;
+        }
+        if let Some(family) = needs_family(field)
+            && self.context.family != Some(family)
+        {
+            self.out.push(Instruction::Meta {
+                key: sys::NFT_META_NFPROTO,
+                to: FIRST,
+            });
+            self.cmp(Comparison::Eq, vec![family]);
+            self.context.family = Some(family);
+        }
+        if let Some(protocol) = protocol {
+            self.establish_protocol(protocol);
+        }
+    }
+
+    fn establish_protocol(&mut self, protocol: u8) {
+        if self.context.protocol != Some(protocol) {
+            self.out.push(Instruction::Meta {
+                key: sys::NFT_META_L4PROTO,
+                to: FIRST,
+            });
+            self.cmp(Comparison::Eq, vec![protocol]);
+            self.context.protocol = Some(protocol);
+        }
+    }
+
+    /// What an equality that the policy itself asks for establishes.
+    fn note(&mut self, left: &Expression, value: &[u8]) {
+        match left {
+            Expression::Meta(Meta::Nfproto) => self.context.family = value.first().copied(),
+            Expression::Meta(Meta::L4proto) => self.context.protocol = value.first().copied(),
+            _ => {}
+        }
+    }
+
+    /// Loads a value; `scratch` is the first slot behind everything that is loaded with it.
+    fn load(&mut self, expression: &Expression, to: Register, scratch: Register) {
+        match expression {
+            Expression::Meta(meta) => self.out.push(Instruction::Meta {
+                key: layout::meta_key(*meta),
+                to,
+            }),
+            Expression::Field(field) => self.payload(*field, field.width(), to),
+            Expression::Masked(field, mask) => {
+                self.payload(*field, field.width(), to);
+                self.mask(to, mask);
+            }
+            Expression::Ct(ct) => self.out.push(Instruction::Ct {
+                key: layout::ct_key(*ct),
+                to,
+                direction: None,
+            }),
+            Expression::FibDaddrType { iif } => self.out.push(Instruction::Fib {
+                to,
+                result: sys::NFT_FIB_RESULT_ADDRTYPE,
+                flags: sys::NFTA_FIB_F_DADDR | if *iif { sys::NFTA_FIB_F_IIF } else { 0 },
+            }),
+            Expression::Numgen { mode, modulus } => self.out.push(Instruction::Numgen {
+                to,
+                modulus: *modulus,
+                mode: match mode {
+                    NumgenMode::Inc => sys::NFT_NG_INCREMENTAL,
+                    NumgenMode::Random => sys::NFT_NG_RANDOM,
+                },
+                offset: 0,
+            }),
+            Expression::Jhash {
+                field,
+                modulus,
+                seed,
+            } => {
+                self.payload(*field, field.width(), scratch);
+                self.out.push(Instruction::Hash {
+                    kind: sys::NFT_HASH_JENKINS,
+                    from: Some(scratch),
+                    len: field.width() as u32,
+                    to,
+                    modulus: *modulus,
+                    seed: Some(*seed),
+                    offset: 0,
+                });
+            }
+            Expression::Concat(fields) => {
+                let mut at = usize::from(to.0);
+                for field in fields {
+                    self.load(field, slot(at), scratch);
+                    at += layout::width(field).div_ceil(4);
+                }
+            }
+            Expression::Map(key, name) => {
+                self.load(key, to, scratch);
+                self.out.push(Instruction::Lookup {
+                    set: name.clone(),
+                    from: to,
+                    result: LookupResult::Data(to),
+                });
+            }
+        }
+    }
+
+    fn payload(&mut self, field: Field, len: usize, to: Register) {
+        let (base, offset) = place(field);
+        self.out.push(Instruction::Payload {
+            base,
+            offset,
+            len: len as u32,
+            to,
+        });
+    }
+
+    fn mask(&mut self, register: Register, mask: &[u8]) {
+        self.out.push(Instruction::Bitwise {
+            from: register,
+            to: register,
+            len: mask.len() as u32,
+            mask: mask.to_vec(),
+            xor: vec![0; mask.len()],
+        });
+    }
+
+    fn hton(&mut self, width: u32) {
+        self.out.push(Instruction::Byteorder {
+            from: FIRST,
+            to: FIRST,
+            op: sys::NFT_BYTEORDER_HTON,
+            len: width,
+            size: width,
+        });
+    }
+
+    fn cmp(&mut self, op: Comparison, data: Vec<u8>) {
+        self.out.push(Instruction::Cmp {
+            from: FIRST,
+            op,
+            data,
+        });
+    }
+
+    /// Puts a constant into a register; returns it as the lowest and highest of a range.
+    fn immediate(&mut self, to: Register, data: &[u8]) -> (Register, Register) {
+        self.out.push(Instruction::Immediate {
+            to,
+            data: data.to_vec(),
+        });
+        (to, to)
+    }
+
+    fn verdict(&mut self, verdict: &Verdict) {
+        self.out.push(Instruction::Verdict(verdict.clone()));
+    }
+
+    fn reject(&mut self, kind: u32, code: u8) {
+        self.out.push(Instruction::Reject { kind, code });
+    }
+
+    fn object(&mut self, kind: u32, name: &str) {
+        self.out.push(Instruction::Object {
+            kind,
+            name: name.to_owned(),
+        });
+    }
+}
+
+/// syslog(3) `LOG_WARNING`: what the kernel takes when a rule names no level.
+pub(super) const LOG_WARNING: u32 = 4;
+/// The kind of TCP option that carries the maximum segment size (RFC 9293, 3.2).
+const TCPOPT_MAXSEG: u8 = 2;
+
+fn equality(inverted: bool) -> Comparison {
+    if inverted {
+        Comparison::Neq
+    } else {
+        Comparison::Eq
+    }
+}
+
+/// A slot by number; a number that no register has names the last one, which the kernel refuses.
+fn slot(number: usize) -> Register {
+    Register(u8::try_from(number).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruleset::{Ct, Limit, Transport};
+
+    #[track_caller]
+    fn check(statements: &[Statement], expect: &str) {
+        let rule = Rule {
+            name: None,
+            instructions: instructions(statements),
+            origin: None,
+        };
+        let expect: String = expect
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(rule.to_string(), expect);
+    }
+
+    fn equals(left: Expression, value: &[u8]) -> Statement {
+        is(left, Operand::Value(value.into()))
+    }
+
+    fn is(left: Expression, right: Operand) -> Statement {
+        Statement::Match {
+            left,
+            relation: Relation::Eq,
+            right,
+        }
+    }
+
+    const SADDR: Expression = Expression::Field(Field::IpSaddr);
+    const DPORT: Expression = Expression::Field(Field::Dport(Transport::Tcp));
+
+    #[test]
+    fn establishes_each_dependency_once() {
+        check(
+            &[
+                equals(DPORT, &[0, 80]),
+                equals(SADDR, &[10, 0, 0, 1]),
+                equals(DPORT, &[0, 81]),
+                Statement::Verdict(Verdict::Accept),
+            ],
+            "
+            [ meta load l4proto => reg 1 ]
+            [ cmp eq reg 1 0x00000006 ]
+            [ payload load 2b @ transport header + 2 => reg 1 ]
+            [ cmp eq reg 1 0x00005000 ]
+            [ meta load nfproto => reg 1 ]
+            [ cmp eq reg 1 0x00000002 ]
+            [ payload load 4b @ network header + 12 => reg 1 ]
+            [ cmp eq reg 1 0x0100000a ]
+            [ payload load 2b @ transport header + 2 => reg 1 ]
+            [ cmp eq reg 1 0x00005100 ]
+            [ immediate reg 0 accept ]
+            ",
+        );
+    }
+
+    #[test]
+    fn an_explicit_protocol_is_a_dependency() {
+        check(
+            &[
+                equals(Expression::Meta(Meta::L4proto), &[58]),
+                equals(Expression::Field(Field::Icmpv6Type), &[135]),
+            ],
+            "
+            [ meta load l4proto => reg 1 ]
+            [ cmp eq reg 1 0x0000003a ]
+            [ payload load 1b @ transport header + 0 => reg 1 ]
+            [ cmp eq reg 1 0x00000087 ]
+            ",
+        );
+    }
+
+    #[test]
+    fn prefixes_that_end_at_a_byte_are_shorter_loads() {
+        check(
+            &[
+                is(SADDR, Operand::Prefix([10, 0, 0, 0].into(), 8)),
+                is(SADDR, Operand::Prefix([10, 0, 5, 0].into(), 22)),
+            ],
+            "
+            [ meta load nfproto => reg 1 ]
+            [ cmp eq reg 1 0x00000002 ]
+            [ payload load 1b @ network header + 12 => reg 1 ]
+            [ cmp eq reg 1 0x0000000a ]
+            [ payload load 4b @ network header + 12 => reg 1 ]
+            [ bitwise reg 1 = ( reg 1 & 0x00fcffff ) ^ 0x00000000 ]
+            [ cmp eq reg 1 0x0004000a ]
+            ",
+        );
+    }
+
+    #[test]
+    fn fields_of_a_concatenation_follow_each_other() {
+        check(
+            &[Statement::VerdictMap {
+                key: Expression::Concat(vec![
+                    Expression::Masked(Field::Ip6Saddr, [255; 16].into()),
+                    Expression::Meta(Meta::L4proto),
+                    Expression::Field(Field::ThDport),
+                ]),
+                map: "m".into(),
+            }],
+            "
+            [ meta load nfproto => reg 1 ]
+            [ cmp eq reg 1 0x0000000a ]
+            [ payload load 16b @ network header + 8 => reg 1 ]
+            [ bitwise reg 1 = ( reg 1 & 0xffffffff 0xffffffff 0xffffffff 0xffffffff ) ^ 0x00000000 0x00000000 0x00000000 0x00000000 ]
+            [ meta load l4proto => reg 2 ]
+            [ payload load 2b @ transport header + 2 => reg 13 ]
+            [ lookup reg 1 set m dreg 0 ]
+            ",
+        );
+    }
+
+    #[test]
+    fn hash_map_and_nat() {
+        check(
+            &[Statement::Nat(Nat {
+                kind: NatKind::Dnat,
+                family: crate::ruleset::Family::Ipv4,
+                address: NatAddress::Map(Expression::Map(
+                    Box::new(Expression::Jhash {
+                        field: Field::IpSaddr,
+                        modulus: 3,
+                        seed: 0x1234,
+                    }),
+                    "backends".into(),
+                )),
+                port: Some(8443),
+            })],
+            "
+            [ meta load nfproto => reg 1 ]
+            [ cmp eq reg 1 0x00000002 ]
+            [ payload load 4b @ network header + 12 => reg 2 ]
+            [ hash reg 1 = jhash(reg 2, 4, 0x1234) % mod 3 ]
+            [ lookup reg 1 set backends dreg 1 ]
+            [ immediate reg 2 0x0000fb20 ]
+            [ nat dnat ip addr_min reg 1 proto_min reg 2 flags 0x2 ]
+            ",
+        );
+    }
+
+    #[test]
+    fn ranges_of_host_numbers_are_turned() {
+        check(
+            &[is(
+                Expression::Meta(Meta::Iif),
+                Operand::Range(1u32.to_ne_bytes().into(), 3u32.to_ne_bytes().into()),
+            )],
+            "
+            [ meta load iif => reg 1 ]
+            [ byteorder reg 1 = hton(reg 1, 4, 4) ]
+            [ cmp gte reg 1 0x01000000 ]
+            [ cmp lte reg 1 0x03000000 ]
+            ",
+        );
+    }
+
+    #[test]
+    fn bits_meters_and_mss() {
+        let limit = Limit {
+            rate: 10,
+            unit: 60,
+            burst: 5,
+        };
+        check(
+            &[
+                is(
+                    Expression::Ct(Ct::State),
+                    Operand::AnyBit(6u32.to_ne_bytes().into()),
+                ),
+                Statement::Meter {
+                    set: "s".into(),
+                    key: SADDR,
+                    limit,
+                },
+                Statement::ClampMss,
+            ],
+            "
+            [ ct load state => reg 1 ]
+            [ bitwise reg 1 = ( reg 1 & 0x00000006 ) ^ 0x00000000 ]
+            [ cmp neq reg 1 0x00000000 ]
+            [ meta load nfproto => reg 1 ]
+            [ cmp eq reg 1 0x00000002 ]
+            [ payload load 4b @ network header + 12 => reg 1 ]
+            [ dynset update reg_key 1 set s expr [ limit rate 10/minute burst 5 type packets flags 0x0 ] ]
+            [ rt load tcpmss => reg 1 ]
+            [ byteorder reg 1 = hton(reg 1, 2, 2) ]
+            [ exthdr write tcpopt reg 1 => 2b @ 2 + 2 ]
+            ",
+        );
     }
 }

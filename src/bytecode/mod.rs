@@ -9,9 +9,10 @@
 //! move by themselves (counters) are set apart by [`Instruction::same`].
 
 mod display;
+mod layout;
 mod linearize;
 
-pub use linearize::linearize;
+pub use linearize::{instructions, linearize};
 
 use crate::ruleset::{Base, Count, Limit, Object, Origin, Set, Verdict};
 
