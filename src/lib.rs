@@ -16,3 +16,5 @@ pub mod live;
 pub mod plan;
 pub mod policy;
 pub mod ruleset;
+pub mod source;
+pub mod state;

@@ -14,6 +14,7 @@ mod interval;
 mod rule;
 mod set;
 mod stmt;
+mod validate;
 
 pub use expr::{Ct, Expression, Field, Meta, NumgenMode, Transport};
 pub use interval::{Addresses, Bound, Interval, Intervals};
@@ -24,6 +25,8 @@ pub use set::{Count, DataType, Datum, Element, Key, Set, SetKind, SetSpec};
 pub use stmt::{
     Family, Icmpx, Limit, Log, Nat, NatAddress, NatKind, Operand, Reject, Relation, Statement,
 };
+
+pub use validate::{Valid, Violation, validate};
 
 /// The name of the only table rfw ever writes; its family is `inet`.
 pub const TABLE: &str = "rfw";

@@ -1,0 +1,119 @@
+//! What rfw remembers between two runs: which policy the kernel was last seen to hold.
+//!
+//! Only a shortcut: with it gone, rfw reads the kernel in full. It says nothing that the kernel does not
+//! confirm again by its generation and by the mark of rfw's table.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "keeps its file in the state directory"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::SourceText;
+
+/// The kernel held exactly this policy at this generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The form of this file: 1.
+    pub version: u32,
+    /// The version of rfw that compiled the policy.
+    pub rfw: String,
+    /// SHA-256 of the policy's file names and texts, hexadecimal.
+    pub policy: String,
+    /// The generation at which the kernel was read back and found equal.
+    pub generation: u32,
+    /// The handle of rfw's table.
+    pub table: u64,
+    /// The mark of rfw's table, hexadecimal.
+    pub mark: String,
+    /// From this moment on (Unix seconds) the policy may say something else, because a rule is about to
+    /// expire; `None`: never.
+    pub until: Option<i64>,
+}
+
+/// Why the state could not be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write `{path}`")]
+pub struct StateError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// The system's reason.
+    pub source: std::io::Error,
+}
+
+const FILE: &str = "verified.json";
+
+impl Verified {
+    /// The form of the file that this version writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// What was remembered; `None` when there is nothing, or nothing that this version understands.
+    pub fn load(directory: &Path) -> Option<Self> {
+        let text = fs::read(directory.join(FILE)).ok()?;
+        let read: Self = serde_json::from_slice(&text).ok()?;
+        (read.version == Self::VERSION && read.rfw == env!("CARGO_PKG_VERSION")).then_some(read)
+    }
+
+    /// Remembers. The file is whole or the old one: written beside it, then renamed.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or the file cannot be written.
+    pub fn store(&self, directory: &Path) -> Result<(), StateError> {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StateError { path, source }
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(failed(directory))?;
+        let (path, beside) = (directory.join(FILE), directory.join(format!(".{FILE}.new")));
+        let text = serde_json::to_vec_pretty(self).map_err(|error| StateError {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&beside).map_err(failed(&beside))?;
+        file.write_all(&text).map_err(failed(&beside))?;
+        fs::rename(&beside, &path).map_err(failed(&path))
+    }
+
+    /// Forgets: after a failure nothing is known.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be removed.
+    pub fn forget(directory: &Path) -> Result<(), StateError> {
+        let path = directory.join(FILE);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StateError { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// SHA-256 over names and texts in order, each with its length, hexadecimal.
+pub fn digest(sources: &[SourceText]) -> String {
+    let mut hash = Sha256::new();
+    for SourceText { name, text } in sources {
+        for part in [name.as_bytes(), text] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    hex(&hash.finalize())
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
