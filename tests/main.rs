@@ -9,5 +9,6 @@
     reason = "tests meet the system, wait, and stop at the first surprise; clippy exempts only `#[test]` functions"
 )]
 
+mod architecture;
 mod harness;
 mod support;

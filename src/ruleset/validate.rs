@@ -290,7 +290,10 @@ fn ends(chain: &Chain) -> bool {
         matches!(
             rule.statements.as_slice(),
             [Statement::Verdict(Verdict::Accept | Verdict::Drop)]
-                | [Statement::Counter, Statement::Verdict(Verdict::Accept | Verdict::Drop)]
+                | [
+                    Statement::Counter,
+                    Statement::Verdict(Verdict::Accept | Verdict::Drop)
+                ]
         )
     };
     chain.rules.last().is_some_and(decides)
