@@ -11,6 +11,7 @@
 pub mod bytecode;
 pub mod compile;
 pub mod diagnostic;
+pub mod diff;
 pub mod kernel;
 pub mod live;
 pub mod plan;

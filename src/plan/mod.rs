@@ -1,5 +1,78 @@
 //! What has to be done: the operations that lead from the live ruleset to the desired one.
+//!
+//! A function of its arguments: same live, same desired, same plan. All decisions are made here, so that
+//! `apply` has none left.
 
+mod counts;
 mod operation;
+mod order;
 
 pub use operation::{Operation, Place};
+
+use crate::bytecode::Program;
+use crate::diff::diff;
+use crate::live::{Generation, Live};
+use order::{Batches, order};
+
+/// At most one batch that no packet notices, then exactly one that changes behaviour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The generation it was made from; it is void for any other.
+    pub base: Generation,
+    /// First batch: what must be there a batch before it is used. Often empty.
+    pub staging: Vec<Operation>,
+    /// Second batch, one transaction: everything that changes what happens to a packet. Empty only when
+    /// nothing is to be done at all.
+    pub commit: Vec<Operation>,
+}
+
+impl Plan {
+    /// Whether live is as desired already; such a plan sends nothing.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            base: _,
+            staging,
+            commit,
+        } = self;
+        staging.is_empty() && commit.is_empty()
+    }
+
+    /// Operations in both batches.
+    pub fn len(&self) -> usize {
+        self.staging.len() + self.commit.len()
+    }
+
+    /// Whether another plan does the same: equal operations, whatever the generation and whatever has
+    /// been counted in between.
+    pub fn is_same(&self, other: &Self) -> bool {
+        same(&self.staging, &other.staging) && same(&self.commit, &other.commit)
+    }
+}
+
+/// The plan that makes the live ruleset the desired one by the smallest change. `mark` is put on the
+/// table if it has to be created.
+pub fn plan(live: &Live, desired: &Program, mark: [u8; 16]) -> Plan {
+    let Batches { staging, commit } = order(&diff(live, desired), mark);
+    Plan {
+        base: live.generation,
+        staging,
+        commit,
+    }
+}
+
+/// The plan that takes rfw's table, and nothing else, out of the kernel.
+pub fn remove(live: &Live) -> Plan {
+    Plan {
+        base: live.generation,
+        staging: Vec::new(),
+        commit: live.table.iter().map(|_| Operation::DeleteTable).collect(),
+    }
+}
+
+fn same(left: &[Operation], right: &[Operation]) -> bool {
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .all(|(left, right)| left.is_same(right))
+}

@@ -1,7 +1,7 @@
 //! One step of a plan: a verb and an object.
 
-use crate::bytecode::Rule;
-use crate::ruleset::{Base, Element, Object, Origin, SetSpec};
+use crate::bytecode::{self, Rule};
+use crate::ruleset::{Base, Element, Object, ObjectKind, Origin, SetKind, SetSpec, TABLE};
 
 /// One change to rfw's table. Operations name what they act on by name or by the kernel's handle, so
 /// a batch has no choices left.
@@ -124,4 +124,207 @@ pub enum Place {
     /// Before the rule with this handle, which is there before and after the batch. Several in a row
     /// come to stand in the order they are given.
     Before(u64),
+}
+
+impl Operation {
+    /// Whether two operations do the same, whatever counters start with and wherever they come from.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::AddSet { spec, origin: _ },
+                Self::AddSet {
+                    spec: spec2,
+                    origin: _,
+                },
+            ) => spec == spec2,
+            (
+                Self::AddElements { set, elements },
+                Self::AddElements {
+                    set: set2,
+                    elements: elements2,
+                },
+            )
+            | (
+                Self::DeleteElements { set, elements },
+                Self::DeleteElements {
+                    set: set2,
+                    elements: elements2,
+                },
+            ) => set == set2 && same_elements(elements, elements2),
+            (
+                Self::AddObject { object } | Self::DeleteObject { object },
+                Self::AddObject { object: object2 } | Self::DeleteObject { object: object2 },
+            ) => {
+                std::mem::discriminant(self) == std::mem::discriminant(other)
+                    && (&object.name, &object.kind) == (&object2.name, &object2.kind)
+            }
+            (
+                Self::AddRule { chain, place, rule },
+                Self::AddRule {
+                    chain: chain2,
+                    place: place2,
+                    rule: rule2,
+                },
+            ) => (chain, place) == (chain2, place2) && same_rule(rule, rule2),
+            (
+                Self::ReplaceRule {
+                    chain,
+                    handle,
+                    rule,
+                },
+                Self::ReplaceRule {
+                    chain: chain2,
+                    handle: handle2,
+                    rule: rule2,
+                },
+            ) => (chain, handle) == (chain2, handle2) && same_rule(rule, rule2),
+            _ => self == other,
+        }
+    }
+
+    /// The stable name of the rule it is about, if it is about one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::AddRule { rule, .. } | Self::ReplaceRule { rule, .. } => rule.name.as_deref(),
+            Self::DeleteRule { name, .. } => name.as_deref(),
+            Self::AddTable { .. }
+            | Self::DeleteTable
+            | Self::SetTableFlags { .. }
+            | Self::AddChain { .. }
+            | Self::SetChainPolicy { .. }
+            | Self::FlushChain { .. }
+            | Self::DeleteChain { .. }
+            | Self::AddSet { .. }
+            | Self::DeleteSet { .. }
+            | Self::AddElements { .. }
+            | Self::DeleteElements { .. }
+            | Self::AddObject { .. }
+            | Self::DeleteObject { .. }
+            | Self::DeleteFlowtable { .. } => None,
+        }
+    }
+
+    /// Where in the policy it comes from, if that is known.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::AddRule { rule, .. } | Self::ReplaceRule { rule, .. } => rule.origin.as_ref(),
+            Self::AddSet { origin, .. } => origin.as_ref(),
+            Self::AddObject { object } | Self::DeleteObject { object } => object.origin.as_ref(),
+            Self::AddTable { .. }
+            | Self::DeleteTable
+            | Self::SetTableFlags { .. }
+            | Self::AddChain { .. }
+            | Self::SetChainPolicy { .. }
+            | Self::FlushChain { .. }
+            | Self::DeleteChain { .. }
+            | Self::DeleteSet { .. }
+            | Self::AddElements { .. }
+            | Self::DeleteElements { .. }
+            | Self::DeleteRule { .. }
+            | Self::DeleteFlowtable { .. } => None,
+        }
+    }
+}
+
+/// Verb, object and where it is, in nft's words: `add rule inet rfw forward`.
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let table = TABLE;
+        match self {
+            Self::AddTable { mark: _ } => write!(f, "add table inet {table}"),
+            Self::DeleteTable => write!(f, "delete table inet {table}"),
+            Self::SetTableFlags { flags } => {
+                write!(f, "replace flags of table inet {table} by {flags}")
+            }
+            Self::AddChain { name, base } => {
+                let kind = if base.is_some() {
+                    "base chain"
+                } else {
+                    "chain"
+                };
+                write!(f, "add {kind} inet {table} {name}")
+            }
+            Self::SetChainPolicy { name, base: _ } => {
+                write!(f, "replace chain policy of chain inet {table} {name}")
+            }
+            Self::FlushChain { chain } => write!(f, "flush chain inet {table} {chain}"),
+            Self::DeleteChain { name } => write!(f, "delete chain inet {table} {name}"),
+            Self::AddSet { spec, origin: _ } => {
+                write!(f, "add {} inet {table} {}", noun(&spec.kind), spec.name)
+            }
+            Self::DeleteSet { name } => write!(f, "delete set inet {table} {name}"),
+            Self::AddElements { set, elements } => {
+                let (n, name) = (elements.len(), &set.name);
+                write!(f, "add {n} {} inet {table} {name}", plural(n))
+            }
+            Self::DeleteElements { set, elements } => {
+                let (n, name) = (elements.len(), &set.name);
+                write!(f, "delete {n} {} inet {table} {name}", plural(n))
+            }
+            Self::AddObject { object } => {
+                write!(
+                    f,
+                    "add {} inet {table} {}",
+                    object_noun(&object.kind),
+                    object.name
+                )
+            }
+            Self::DeleteObject { object } => {
+                write!(
+                    f,
+                    "delete {} inet {table} {}",
+                    object_noun(&object.kind),
+                    object.name
+                )
+            }
+            Self::AddRule {
+                chain,
+                place: _,
+                rule: _,
+            } => write!(f, "add rule inet {table} {chain}"),
+            Self::ReplaceRule {
+                chain,
+                handle,
+                rule: _,
+            } => write!(f, "replace rule inet {table} {chain} handle {handle}"),
+            Self::DeleteRule {
+                chain,
+                handle,
+                name: _,
+            } => write!(f, "delete rule inet {table} {chain} handle {handle}"),
+            Self::DeleteFlowtable { name } => write!(f, "delete flowtable inet {table} {name}"),
+        }
+    }
+}
+
+/// nft's word for a set, map or verdict map.
+pub(super) fn noun(kind: &SetKind) -> &'static str {
+    match kind {
+        SetKind::Set => "set",
+        SetKind::Map(_) | SetKind::VerdictMap => "map",
+    }
+}
+
+/// nft's word for a stateful object.
+pub(super) fn object_noun(kind: &ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Limit(_) => "limit",
+        ObjectKind::CtHelper { .. } => "ct helper",
+        ObjectKind::Other(_) => "object",
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "element" } else { "elements" }
+}
+
+fn same_rule(left: &Rule, right: &Rule) -> bool {
+    left.name == right.name && bytecode::same(&left.instructions, &right.instructions)
+}
+
+fn same_elements(left: &[Element], right: &[Element]) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).all(|(left, right)| {
+            (&left.key, &left.datum, &left.name) == (&right.key, &right.datum, &right.name)
+        })
 }

@@ -122,3 +122,14 @@ pub enum ObjectKind {
     /// A kind rfw does not make, by its number (linux/netfilter/nf_tables.h `NFT_OBJECT_*`).
     Other(u32),
 }
+
+impl ObjectKind {
+    /// The kernel's number of the kind, `NFT_OBJECT_*`. Objects of different kinds may share a name.
+    pub fn number(&self) -> u32 {
+        match self {
+            Self::CtHelper { .. } => 3,
+            Self::Limit(_) => 4,
+            Self::Other(number) => *number,
+        }
+    }
+}
