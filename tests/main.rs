@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     reason = "tests meet the system, wait, and stop at the first surprise; clippy exempts only `#[test]` functions"
 )]
 

@@ -7,6 +7,7 @@
 
 use std::any::type_name;
 use std::env;
+use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -137,7 +138,8 @@ fn did_not_run(test: &str, why: &str) {
         !required,
         "{test}: {REQUIRE} is set, and no network namespace with nf_tables can be made: {why}"
     );
-    eprintln!("{test}: DID NOT RUN, no network namespace with nf_tables can be made: {why}");
+    // Not `eprintln!`: what that prints is only shown for tests that fail.
+    let _ = writeln!(io::stderr(), "{test}: DID NOT RUN, no network namespace with nf_tables can be made: {why}");
 }
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+# Sourced by the other scripts: finds the tools they need, and installs on Debian what is missing.
+#
+#   need build kernel scan      what this script is going to do, see `packages_for`
+#   need_rust                   puts a cargo that is new enough, with clippy and rustfmt, on PATH
+#
+# As root, or through sudo, missing packages are installed with apt-get; otherwise the exact command is printed.
+# shellcheck shell=bash
+
+# The oldest Rust that compiles rfw: `rust-version` in Cargo.toml.
+RUST_NEEDED=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+
+# `nft` and `ip` live where the PATH of an ordinary user does not lead.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# Colours only for a terminal, and only if nobody minds.
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+  BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' BLUE=$'\e[34m' PLAIN=$'\e[0m'
+else
+  BOLD='' DIM='' RED='' GREEN='' BLUE='' PLAIN=''
+fi
+
+heading() { printf '\n%s== %s%s\n' "$BOLD$BLUE" "$*" "$PLAIN"; }
+
+fail() {
+  printf '%serror:%s %s\n' "$BOLD$RED" "$PLAIN" "$*" >&2
+  exit 1
+}
+
+# The Debian packages whose tools are missing for a purpose, one a line.
+packages_for() {
+  case $1 in
+    build)
+      command -v cc >/dev/null || echo build-essential
+      command -v pkg-config >/dev/null || echo pkg-config
+      command -v git >/dev/null || echo git
+      find_libclang || echo libclang-dev
+      # Without certificates cargo cannot fetch a crate.
+      [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "${SSL_CERT_FILE:-}" ] || echo ca-certificates
+      ;;
+    kernel)
+      command -v unshare >/dev/null || echo util-linux
+      command -v nft >/dev/null || echo nftables
+      command -v ip >/dev/null || echo iproute2
+      command -v ping >/dev/null || echo iputils-ping
+      command -v conntrack >/dev/null || echo conntrack
+      command -v iptables >/dev/null || echo iptables
+      command -v ps >/dev/null || echo procps
+      ;;
+    scan)
+      command -v nmap >/dev/null || echo nmap
+      ;;
+    talk)
+      command -v ncat >/dev/null || echo ncat
+      ;;
+    *) fail "packages_for: no such purpose: $1" ;;
+  esac
+}
+
+# bindgen, which one of our dependencies builds with, loads libclang.
+find_libclang() {
+  [ -n "${LIBCLANG_PATH:-}" ] && return
+  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
+    compgen -G '/usr/lib/*-linux-gnu/libclang*.so*' >/dev/null ||
+    compgen -G '/usr/lib*/libclang*.so*' >/dev/null
+}
+
+# Installs what is missing for these purposes, and checks that it is there.
+need() {
+  local purpose missing=()
+  for purpose in "$@"; do
+    mapfile -t -O "${#missing[@]}" missing < <(packages_for "$purpose")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  install "${missing[@]}"
+  for purpose in "$@"; do
+    missing=()
+    mapfile -t missing < <(packages_for "$purpose")
+    [ ${#missing[@]} -eq 0 ] || fail "still missing after the installation: ${missing[*]}"
+  done
+}
+
+# apt-get install, as root, through sudo, or told to whoever can.
+install() {
+  command -v apt-get >/dev/null || fail "these tools are missing, and there is no apt-get here; Debian calls them: $*"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null && as_root=(sudo) || fail "please run as root: apt-get install $*"
+    # Without a terminal nobody can type a password.
+    [ -t 0 ] || sudo -n true 2>/dev/null || fail "sudo wants a password; please run: sudo apt-get install $*"
+  fi
+  heading "Installing $*"
+  local quiet=(-qq -o=Dpkg::Use-Pty=0)
+  "${as_root[@]}" apt-get "${quiet[@]}" update || printf 'apt-get update failed; going on with the lists that are there\n' >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" install -y --no-install-recommends "$@" ||
+    fail "apt-get could not install: $*"
+}
+
+# True if cargo is there and not older than RUST_NEEDED.
+rust_is_new_enough() {
+  local version
+  version=$(cargo --version 2>/dev/null | cut -d ' ' -f 2) || return
+  [ -n "$version" ] && printf '%s\n' "$RUST_NEEDED" "$version" | sort --check --version-sort 2>/dev/null
+}
+
+# A Rust that is new enough: the one on PATH, the one that rustup put into ~/.cargo, or Debian 12's own current one.
+need_rust() {
+  if ! rust_is_new_enough && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
+    PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+  fi
+  if ! rust_is_new_enough; then
+    # Debian 12 keeps a current Rust for its browsers, by these names; it takes the place of the old rustc and cargo.
+    install rustc-web cargo-web rustfmt-web rust-web-clippy
+    hash -r
+  fi
+  rust_is_new_enough || fail "cargo is $(cargo --version 2>/dev/null || echo missing), and rfw needs $RUST_NEEDED"
+  cargo fmt --version >/dev/null 2>&1 || fail "cargo has no rustfmt (rustup component add rustfmt)"
+  cargo clippy --version >/dev/null 2>&1 || fail "cargo has no clippy (rustup component add clippy)"
+}
