@@ -1,7 +1,7 @@
 # Sourced by the other scripts: finds the tools they need, and installs on Debian what is missing.
 #
 #   need build kernel scan      what this script is going to do, see `packages_for`
-#   need_rust                   puts a cargo that is new enough, with clippy and rustfmt, on PATH
+#   need_rust                   puts a cargo that is new enough on PATH
 #
 # As root, or through sudo, missing packages are installed with apt-get; otherwise the exact command is printed.
 # shellcheck shell=bash
@@ -89,10 +89,10 @@ install() {
     [ -t 0 ] || sudo -n true 2>/dev/null || fail "sudo wants a password; please run: sudo apt-get install $*"
   fi
   heading "Installing $*"
-  local quiet=(-qq -o=Dpkg::Use-Pty=0)
-  "${as_root[@]}" apt-get "${quiet[@]}" update || printf 'apt-get update failed; going on with the lists that are there\n' >&2
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" install -y --no-install-recommends "$@" ||
-    fail "apt-get could not install: $*"
+  local said apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+  said=$("${apt[@]}" update 2>&1) ||
+    printf '%s\napt-get update failed; going on with the package lists that are there\n' "$said" >&2
+  said=$("${apt[@]}" install -y --no-install-recommends "$@" 2>&1) || fail "apt-get could not install $*: $said"
 }
 
 # True if cargo is there and not older than RUST_NEEDED.
@@ -113,6 +113,4 @@ need_rust() {
     hash -r
   fi
   rust_is_new_enough || fail "cargo is $(cargo --version 2>/dev/null || echo missing), and rfw needs $RUST_NEEDED"
-  cargo fmt --version >/dev/null 2>&1 || fail "cargo has no rustfmt (rustup component add rustfmt)"
-  cargo clippy --version >/dev/null 2>&1 || fail "cargo has no clippy (rustup component add clippy)"
 }
