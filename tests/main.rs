@@ -9,5 +9,6 @@
 )]
 
 mod architecture;
+mod blocks;
 mod harness;
 mod support;
