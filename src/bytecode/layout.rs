@@ -5,7 +5,7 @@
 use rustables::sys;
 
 use super::PayloadBase;
-use crate::ruleset::{Ct, Expression, Field, Meta};
+use crate::ruleset::{Ct, Expression, Field, Meta, Transport};
 
 /// A payload base and an offset from it in bytes (RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792, RFC 4443).
 pub(super) fn place(field: Field) -> (PayloadBase, u32) {
@@ -18,6 +18,33 @@ pub(super) fn place(field: Field) -> (PayloadBase, u32) {
         Field::IcmpType | Field::Icmpv6Type | Field::Sport(_) => (PayloadBase::Transport, 0),
         Field::Dport(_) | Field::ThDport => (PayloadBase::Transport, 2),
         Field::TcpFlags => (PayloadBase::Transport, 13),
+    }
+}
+
+/// The field that begins at a place, given the family and the protocol that the rule has established.
+pub(super) fn field_at(
+    base: PayloadBase,
+    offset: u32,
+    family: Option<u8>,
+    protocol: Option<u8>,
+) -> Option<Field> {
+    let with_ports = || {
+        Transport::ALL
+            .into_iter()
+            .find(|transport| protocol == Some(transport.number()))
+    };
+    match (base, offset) {
+        (PayloadBase::Network, 7) if family == Some(IPV6) => Some(Field::Ip6Hoplimit),
+        (PayloadBase::Network, 8) if family == Some(IPV6) => Some(Field::Ip6Saddr),
+        (PayloadBase::Network, 24) if family == Some(IPV6) => Some(Field::Ip6Daddr),
+        (PayloadBase::Network, 12) if family == Some(IPV4) => Some(Field::IpSaddr),
+        (PayloadBase::Network, 16) if family == Some(IPV4) => Some(Field::IpDaddr),
+        (PayloadBase::Transport, 0) if protocol == Some(ICMP) => Some(Field::IcmpType),
+        (PayloadBase::Transport, 0) if protocol == Some(ICMPV6) => Some(Field::Icmpv6Type),
+        (PayloadBase::Transport, 0) => with_ports().map(Field::Sport),
+        (PayloadBase::Transport, 2) => Some(with_ports().map_or(Field::ThDport, Field::Dport)),
+        (PayloadBase::Transport, 13) if protocol == Some(TCP) => Some(Field::TcpFlags),
+        _ => None,
     }
 }
 
@@ -69,12 +96,33 @@ pub(super) fn meta_key(meta: Meta) -> u32 {
     }
 }
 
+/// The `meta` expression of a key, when rfw has one.
+pub(super) fn meta_of(key: u32) -> Option<Meta> {
+    [
+        Meta::Iifname,
+        Meta::Oifname,
+        Meta::Iif,
+        Meta::Oif,
+        Meta::Nfproto,
+        Meta::L4proto,
+    ]
+    .into_iter()
+    .find(|meta| meta_key(*meta) == key)
+}
+
 /// `NFT_CT_*`
 pub(super) fn ct_key(ct: Ct) -> u32 {
     match ct {
         Ct::State => sys::NFT_CT_STATE,
         Ct::Status => sys::NFT_CT_STATUS,
     }
+}
+
+/// The `ct` expression of a key, when rfw has one.
+pub(super) fn ct_of(key: u32) -> Option<Ct> {
+    [Ct::State, Ct::Status]
+        .into_iter()
+        .find(|ct| ct_key(*ct) == key)
 }
 
 /// Bytes of an expression's value. What a map yields depends on the map and is taken for one word.
@@ -122,14 +170,25 @@ pub(super) fn prefix_mask(bits: u8, bytes: usize) -> Vec<u8> {
         .collect()
 }
 
+/// The prefix length of a mask, when it is ones and then zeros.
+pub(super) fn prefix_of(mask: &[u8]) -> Option<u8> {
+    let ones = mask.iter().map(|byte| byte.leading_ones()).sum::<u32>();
+    let bits = u8::try_from(ones).ok()?;
+    (prefix_mask(bits, mask.len()) == mask).then_some(bits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn masks() {
+    fn masks_and_prefixes_are_inverse() {
         assert_eq!(prefix_mask(22, 4), [255, 255, 252, 0]);
         assert_eq!(prefix_mask(0, 4), [0; 4]);
-        assert_eq!(prefix_mask(128, 16), [255; 16]);
+        for bits in 0..=128 {
+            assert_eq!(prefix_of(&prefix_mask(bits, 16)), Some(bits));
+        }
+        assert_eq!(prefix_of(&[255, 0, 255, 0]), None);
+        assert_eq!(prefix_of(&[254, 255, 0, 0]), None);
     }
 }

@@ -6,11 +6,12 @@
 
 use rustables::sys;
 
-use super::layout::{self, needs_family, needs_protocol, place, prefix_mask};
-use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
+use super::layout::{self, prefix_mask};
+use super::load::{FIRST, Linear, SECOND};
+use super::{Chain, Comparison, Instruction, LookupResult, Program, Rule};
 use crate::ruleset::{
-    Count, Expression, Field, Meta, Nat, NatAddress, NatKind, NumgenMode, Operand, Reject,
-    Relation, Ruleset, Statement, Verdict,
+    Count, Expression, Nat, NatAddress, NatKind, Operand, Reject, Relation, Ruleset, Statement,
+    Verdict,
 };
 
 /// The program of a ruleset; everything in it sorted by name.
@@ -55,27 +56,6 @@ pub fn instructions(statements: &[Statement]) -> Vec<Instruction> {
         lines.statement(statement);
     }
     lines.out
-}
-
-/// The first slot; every statement starts here.
-const FIRST: Register = Register(0);
-/// The first slot behind a value of the greatest width.
-const SECOND: Register = Register(4);
-
-/// What the matches of a rule have established so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Context {
-    /// The nfproto that holds.
-    pub(super) family: Option<u8>,
-    /// The transport protocol that holds.
-    pub(super) protocol: Option<u8>,
-}
-
-/// Instructions on their way.
-#[derive(Default)]
-pub(super) struct Linear {
-    pub(super) context: Context,
-    pub(super) out: Vec<Instruction>,
 }
 
 impl Linear {
@@ -260,183 +240,6 @@ impl Linear {
         });
     }
 
-    /// Loads a key that stands alone, with what it depends on.
-    fn key(&mut self, key: &Expression) {
-        self.require(key);
-        let behind = match key {
-            Expression::Concat(_) => (layout::width(key) / 4).next_multiple_of(4),
-            _ => usize::from(SECOND.0),
-        };
-        self.load(key, FIRST, slot(behind));
-    }
-
-    /// Establishes what an expression depends on, unless the rule has done so already.
-    fn require(&mut self, expression: &Expression) {
-        match expression {
-            Expression::Field(field)
-            | Expression::Masked(field, _)
-            | Expression::Jhash { field, .. } => self.require_field(*field),
-            Expression::Concat(fields) => fields.iter().for_each(|field| self.require(field)),
-            Expression::Map(key, _) => self.require(key),
-            Expression::Meta(_)
-            | Expression::Ct(_)
-            | Expression::FibDaddrType { .. }
-            | Expression::Numgen { .. } => {}
-        }
-    }
-
-    fn require_field(&mut self, field: Field) {
-        let protocol = needs_protocol(field);
-        if protocol.is_some() && protocol == self.context.protocol {
-            return;
-        }
-        if let Some(family) = needs_family(field)
-            && self.context.family != Some(family)
-        {
-            self.out.push(Instruction::Meta {
-                key: sys::NFT_META_NFPROTO,
-                to: FIRST,
-            });
-            self.cmp(Comparison::Eq, vec![family]);
-            self.context.family = Some(family);
-        }
-        if let Some(protocol) = protocol {
-            self.establish_protocol(protocol);
-        }
-    }
-
-    fn establish_protocol(&mut self, protocol: u8) {
-        if self.context.protocol != Some(protocol) {
-            self.out.push(Instruction::Meta {
-                key: sys::NFT_META_L4PROTO,
-                to: FIRST,
-            });
-            self.cmp(Comparison::Eq, vec![protocol]);
-            self.context.protocol = Some(protocol);
-        }
-    }
-
-    /// What an equality that the policy itself asks for establishes.
-    fn note(&mut self, left: &Expression, value: &[u8]) {
-        match left {
-            Expression::Meta(Meta::Nfproto) => self.context.family = value.first().copied(),
-            Expression::Meta(Meta::L4proto) => self.context.protocol = value.first().copied(),
-            _ => {}
-        }
-    }
-
-    /// Loads a value; `scratch` is the first slot behind everything that is loaded with it.
-    fn load(&mut self, expression: &Expression, to: Register, scratch: Register) {
-        match expression {
-            Expression::Meta(meta) => self.out.push(Instruction::Meta {
-                key: layout::meta_key(*meta),
-                to,
-            }),
-            Expression::Field(field) => self.payload(*field, field.width(), to),
-            Expression::Masked(field, mask) => {
-                self.payload(*field, field.width(), to);
-                self.mask(to, mask);
-            }
-            Expression::Ct(ct) => self.out.push(Instruction::Ct {
-                key: layout::ct_key(*ct),
-                to,
-                direction: None,
-            }),
-            Expression::FibDaddrType { iif } => self.out.push(Instruction::Fib {
-                to,
-                result: sys::NFT_FIB_RESULT_ADDRTYPE,
-                flags: sys::NFTA_FIB_F_DADDR | if *iif { sys::NFTA_FIB_F_IIF } else { 0 },
-            }),
-            Expression::Numgen { mode, modulus } => self.out.push(Instruction::Numgen {
-                to,
-                modulus: *modulus,
-                mode: match mode {
-                    NumgenMode::Inc => sys::NFT_NG_INCREMENTAL,
-                    NumgenMode::Random => sys::NFT_NG_RANDOM,
-                },
-                offset: 0,
-            }),
-            Expression::Jhash {
-                field,
-                modulus,
-                seed,
-            } => {
-                self.payload(*field, field.width(), scratch);
-                self.out.push(Instruction::Hash {
-                    kind: sys::NFT_HASH_JENKINS,
-                    from: Some(scratch),
-                    len: field.width() as u32,
-                    to,
-                    modulus: *modulus,
-                    seed: Some(*seed),
-                    offset: 0,
-                });
-            }
-            Expression::Concat(fields) => {
-                let mut at = usize::from(to.0);
-                for field in fields {
-                    self.load(field, slot(at), scratch);
-                    at += layout::width(field).div_ceil(4);
-                }
-            }
-            Expression::Map(key, name) => {
-                self.load(key, to, scratch);
-                self.out.push(Instruction::Lookup {
-                    set: name.clone(),
-                    from: to,
-                    result: LookupResult::Data(to),
-                });
-            }
-        }
-    }
-
-    fn payload(&mut self, field: Field, len: usize, to: Register) {
-        let (base, offset) = place(field);
-        self.out.push(Instruction::Payload {
-            base,
-            offset,
-            len: len as u32,
-            to,
-        });
-    }
-
-    fn mask(&mut self, register: Register, mask: &[u8]) {
-        self.out.push(Instruction::Bitwise {
-            from: register,
-            to: register,
-            len: mask.len() as u32,
-            mask: mask.to_vec(),
-            xor: vec![0; mask.len()],
-        });
-    }
-
-    fn hton(&mut self, width: u32) {
-        self.out.push(Instruction::Byteorder {
-            from: FIRST,
-            to: FIRST,
-            op: sys::NFT_BYTEORDER_HTON,
-            len: width,
-            size: width,
-        });
-    }
-
-    fn cmp(&mut self, op: Comparison, data: Vec<u8>) {
-        self.out.push(Instruction::Cmp {
-            from: FIRST,
-            op,
-            data,
-        });
-    }
-
-    /// Puts a constant into a register; returns it as the lowest and highest of a range.
-    fn immediate(&mut self, to: Register, data: &[u8]) -> (Register, Register) {
-        self.out.push(Instruction::Immediate {
-            to,
-            data: data.to_vec(),
-        });
-        (to, to)
-    }
-
     fn verdict(&mut self, verdict: &Verdict) {
         self.out.push(Instruction::Verdict(verdict.clone()));
     }
@@ -466,15 +269,10 @@ fn equality(inverted: bool) -> Comparison {
     }
 }
 
-/// A slot by number; a number that no register has names the last one, which the kernel refuses.
-fn slot(number: usize) -> Register {
-    Register(u8::try_from(number).unwrap_or(u8::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ruleset::{Ct, Limit, Transport};
+    use crate::ruleset::{Ct, Field, Limit, Meta, Transport};
 
     #[track_caller]
     fn check(statements: &[Statement], expect: &str) {

@@ -8,10 +8,14 @@
 //! (the kernel reports the same register under two numbers), defaults are filled in, and values that
 //! move by themselves (counters) are set apart by [`Instruction::same`].
 
+mod delinearize;
 mod display;
 mod layout;
 mod linearize;
+mod load;
+mod names;
 
+pub use delinearize::{Recovered, delinearize};
 pub use linearize::{instructions, linearize};
 
 use crate::ruleset::{Base, Count, Limit, Object, Origin, Set, Verdict};

@@ -1,0 +1,465 @@
+//! From instructions back to statements, for people to read.
+//!
+//! A statement is recovered only if linearizing it again gives the very instructions it was read from,
+//! so what is shown is what runs. What has another form stays an instruction.
+
+use rustables::sys;
+
+use super::layout::{self, field_at, prefix_of};
+use super::linearize::LOG_WARNING;
+use super::load::{Context, Linear};
+use super::{Comparison, Instruction, LookupResult, Register};
+use crate::ruleset::{
+    Expression, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, NumgenMode, Operand,
+    Reject, Relation, Statement,
+};
+
+/// A piece of a rule, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// Instructions that are exactly this statement.
+    Statement(Statement),
+    /// An instruction that is part of no statement rfw knows.
+    Instruction(Instruction),
+}
+
+/// The statements of a rule. Matches on the protocol or the family that a later statement implies are
+/// left out, as nft(8) does it: `meta l4proto 6` before `tcp dport 22` says nothing new.
+pub fn delinearize(instructions: &[Instruction]) -> Vec<Recovered> {
+    let mut reader = Reader {
+        instructions,
+        at: 0,
+        context: Context::default(),
+        held: Vec::new(),
+        out: Vec::new(),
+    };
+    while reader.at < instructions.len() {
+        reader.step();
+    }
+    reader.release(reader.held.len());
+    reader.out
+}
+
+/// A match on family or protocol that the next statement may imply.
+struct Held {
+    start: usize,
+    before: Context,
+    statement: Statement,
+}
+
+struct Reader<'a> {
+    instructions: &'a [Instruction],
+    at: usize,
+    context: Context,
+    held: Vec<Held>,
+    out: Vec<Recovered>,
+}
+
+impl Reader<'_> {
+    fn step(&mut self) {
+        let rest = self.instructions.get(self.at..).unwrap_or_default();
+        let found = candidate(rest, self.context)
+            .and_then(|(statement, len)| self.accept(statement, self.at + len));
+        if found.is_none() {
+            self.release(self.held.len());
+            self.out
+                .extend(rest.first().cloned().map(Recovered::Instruction));
+            self.at += 1;
+        }
+    }
+
+    /// Takes a statement that ends before `end`, with as many of the held matches as it implies.
+    fn accept(&mut self, statement: Statement, end: usize) -> Option<()> {
+        if let Some(after) = self.reproduces(&statement, self.context, self.at, end)
+            && is_dependency(&statement)
+        {
+            self.held.push(Held {
+                start: self.at,
+                before: self.context,
+                statement,
+            });
+            self.context = after;
+            self.at = end;
+            return Some(());
+        }
+        let starts = self.held.iter().map(|held| (held.start, held.before));
+        let mut starts: Vec<_> = starts.chain([(self.at, self.context)]).collect();
+        if matches!(statement, Statement::Reject(_)) {
+            // What is rejected with a reset should be readable: keep the match.
+            starts.drain(..self.held.len());
+        }
+        let spared = self.held.len() + 1 - starts.len();
+        let (skipped, after) =
+            starts
+                .into_iter()
+                .enumerate()
+                .find_map(|(skipped, (start, before))| {
+                    let after = self.reproduces(&statement, before, start, end)?;
+                    Some((skipped, after))
+                })?;
+        self.release(spared + skipped);
+        self.held.clear();
+        self.out.push(Recovered::Statement(statement));
+        self.context = after;
+        self.at = end;
+        Some(())
+    }
+
+    /// Writes out the first of the held matches, and forgets the others.
+    fn release(&mut self, count: usize) {
+        let kept = self.held.drain(..).take(count);
+        self.out
+            .extend(kept.map(|held| Recovered::Statement(held.statement)));
+    }
+
+    /// The context behind the statement, if it gives exactly these instructions.
+    fn reproduces(
+        &self,
+        statement: &Statement,
+        context: Context,
+        start: usize,
+        end: usize,
+    ) -> Option<Context> {
+        let mut linear = Linear {
+            context,
+            out: Vec::new(),
+        };
+        linear.statement(statement);
+        let window = self.instructions.get(start..end)?;
+        super::same(&linear.out, window).then_some(linear.context)
+    }
+}
+
+fn is_dependency(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Match {
+            left: Expression::Meta(Meta::Nfproto | Meta::L4proto),
+            relation: Relation::Eq,
+            right: Operand::Value(_),
+        }
+    )
+}
+
+/// What the first instructions may be, and how many they are; not checked yet.
+fn candidate(instructions: &[Instruction], context: Context) -> Option<(Statement, usize)> {
+    if let Some(statement) = instructions.first().and_then(single) {
+        return Some((statement, 1));
+    }
+    if let Some((port, rest)) = immediate(instructions)
+        && matches!(rest.first(), Some(Instruction::Redirect { .. }))
+    {
+        let port = Some(u16::from_be_bytes(port.try_into().ok()?));
+        return Some((Statement::Redirect { port }, 2));
+    }
+    let mut mss = Linear::default();
+    mss.statement(&Statement::ClampMss);
+    if instructions.starts_with(&mss.out) {
+        return Some((Statement::ClampMss, mss.out.len()));
+    }
+    if let Some((address, rest)) = immediate(instructions) {
+        return nat(NatAddress::Value(address.into()), rest, instructions.len());
+    }
+    let (loads, rest) = loads(instructions, context)?;
+    let used = instructions.len() - rest.len();
+    consumer(&loads, rest, used, instructions.len())
+}
+
+/// Statements of one instruction.
+fn single(instruction: &Instruction) -> Option<Statement> {
+    match instruction {
+        Instruction::Counter(_) => Some(Statement::Counter),
+        Instruction::Limit(limit) => Some(Statement::Limit(*limit)),
+        Instruction::Verdict(verdict) => Some(Statement::Verdict(verdict.clone())),
+        Instruction::Object { kind, name } => match *kind {
+            sys::NFT_OBJECT_LIMIT => Some(Statement::NamedLimit(name.clone())),
+            sys::NFT_OBJECT_CT_HELPER => Some(Statement::CtHelper(name.clone())),
+            _ => None,
+        },
+        Instruction::Log {
+            prefix,
+            group,
+            level: None | Some(LOG_WARNING),
+        } => Some(Statement::Log(Log {
+            prefix: prefix.clone(),
+            group: *group,
+        })),
+        Instruction::Reject { kind, code } => match *kind {
+            sys::NFT_REJECT_TCP_RST => Some(Statement::Reject(Reject::TcpReset)),
+            sys::NFT_REJECT_ICMPX_UNREACH => Icmpx::ALL
+                .get(usize::from(*code))
+                .map(|code| Statement::Reject(Reject::Icmpx(*code))),
+            _ => None,
+        },
+        Instruction::Masquerade { .. } => Some(Statement::Masquerade),
+        Instruction::Redirect { port: None, .. } => Some(Statement::Redirect { port: None }),
+        _ => None,
+    }
+}
+
+fn immediate(instructions: &[Instruction]) -> Option<(&[u8], &[Instruction])> {
+    match instructions.split_first()? {
+        (Instruction::Immediate { data, .. }, rest) => Some((data, rest)),
+        _ => None,
+    }
+}
+
+/// `nat` with its address known; a port may come before it.
+fn nat(address: NatAddress, rest: &[Instruction], all: usize) -> Option<(Statement, usize)> {
+    let (port, rest) = match immediate(rest) {
+        Some((port, rest)) => (Some(u16::from_be_bytes(port.try_into().ok()?)), rest),
+        None => (None, rest),
+    };
+    let (Instruction::Nat { kind, family, .. }, rest) = rest.split_first()? else {
+        return None;
+    };
+    let nat = Nat {
+        kind: match *kind {
+            sys::NFT_NAT_SNAT => NatKind::Snat,
+            _ => NatKind::Dnat,
+        },
+        family: Family::BOTH
+            .into_iter()
+            .find(|known| u32::from(known.nfproto()) == *family)?,
+        address,
+        port,
+    };
+    Some((Statement::Nat(nat), all - rest.len()))
+}
+
+/// A value in a register.
+struct Load {
+    to: Register,
+    expression: Expression,
+    /// Bytes loaded, when it is a header field.
+    len: Option<usize>,
+    mask: Option<Vec<u8>>,
+    turned: bool,
+}
+
+/// The loads at the beginning, and what follows them.
+fn loads(
+    mut instructions: &[Instruction],
+    context: Context,
+) -> Option<(Vec<Load>, &[Instruction])> {
+    let mut loads: Vec<Load> = Vec::new();
+    while let Some((first, rest)) = instructions.split_first() {
+        let load = |to: &Register, expression| Load {
+            to: *to,
+            expression,
+            len: None,
+            mask: None,
+            turned: false,
+        };
+        match first {
+            Instruction::Meta { key, to } => {
+                loads.push(load(to, Expression::Meta(layout::meta_of(*key)?)));
+            }
+            Instruction::Payload {
+                base,
+                offset,
+                len,
+                to,
+            } => {
+                let field = field_at(*base, *offset, context.family, context.protocol)?;
+                loads.push(Load {
+                    len: usize::try_from(*len).ok(),
+                    ..load(to, Expression::Field(field))
+                });
+            }
+            Instruction::Ct { key, to, .. } => {
+                loads.push(load(to, Expression::Ct(layout::ct_of(*key)?)));
+            }
+            Instruction::Fib { to, flags, .. } => {
+                let iif = flags & sys::NFTA_FIB_F_IIF != 0;
+                loads.push(load(to, Expression::FibDaddrType { iif }));
+            }
+            Instruction::Numgen {
+                to, modulus, mode, ..
+            } => {
+                let mode = match *mode {
+                    sys::NFT_NG_INCREMENTAL => NumgenMode::Inc,
+                    _ => NumgenMode::Random,
+                };
+                let modulus = *modulus;
+                loads.push(load(to, Expression::Numgen { mode, modulus }));
+            }
+            Instruction::Hash {
+                to, modulus, seed, ..
+            } => {
+                let Expression::Field(field) = loads.pop()?.expression else {
+                    return None;
+                };
+                let jhash = Expression::Jhash {
+                    field,
+                    modulus: *modulus,
+                    seed: (*seed)?,
+                };
+                loads.push(load(to, jhash));
+            }
+            Instruction::Bitwise { to, mask, .. } => {
+                let last = loads.last_mut().filter(|last| last.to == *to)?;
+                last.mask = Some(mask.clone());
+            }
+            Instruction::Byteorder { to, .. } => {
+                let last = loads.last_mut().filter(|last| last.to == *to)?;
+                last.turned = true;
+            }
+            Instruction::Lookup {
+                set,
+                result: LookupResult::Data(to),
+                ..
+            } => {
+                let map = Expression::Map(Box::new(key(&loads)?), set.clone());
+                loads = vec![load(to, map)];
+            }
+            _ => break,
+        }
+        instructions = rest;
+    }
+    (!loads.is_empty()).then_some((loads, instructions))
+}
+
+/// The loaded values as one key.
+fn key(loads: &[Load]) -> Option<Expression> {
+    let mut fields: Vec<Expression> = loads
+        .iter()
+        .map(|load| match (&load.expression, &load.mask) {
+            (expression, None) => Some(expression.clone()),
+            (Expression::Field(field), Some(mask)) => {
+                Some(Expression::Masked(*field, mask.as_slice().into()))
+            }
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    if fields.len() == 1 {
+        fields.pop()
+    } else {
+        Some(Expression::Concat(fields))
+    }
+}
+
+/// What is done with the loaded values.
+fn consumer(
+    loads: &[Load],
+    rest: &[Instruction],
+    used: usize,
+    all: usize,
+) -> Option<(Statement, usize)> {
+    let statement = match rest.first()? {
+        Instruction::Cmp {
+            op: Comparison::Gte,
+            data: lo,
+            ..
+        } => {
+            let Instruction::Cmp {
+                op: Comparison::Lte,
+                data: hi,
+                ..
+            } = rest.get(1)?
+            else {
+                return None;
+            };
+            return Some((range(loads, Relation::Eq, lo, hi)?, used + 2));
+        }
+        Instruction::Range { lo, hi, .. } => range(loads, Relation::Ne, lo, hi)?,
+        Instruction::Cmp { op, data, .. } => comparison(loads, *op, data)?,
+        Instruction::Lookup { set, result, .. } => match result {
+            LookupResult::Member { inverted } => Statement::Match {
+                left: key(loads)?,
+                relation: relation(*inverted),
+                right: Operand::Set(set.clone()),
+            },
+            LookupResult::Verdict => Statement::VerdictMap {
+                key: key(loads)?,
+                map: set.clone(),
+            },
+            LookupResult::Data(_) => return None,
+        },
+        Instruction::Dynset { set, state, .. } => {
+            let [Instruction::Limit(limit)] = state.as_slice() else {
+                return None;
+            };
+            Statement::Meter {
+                set: set.clone(),
+                key: key(loads)?,
+                limit: *limit,
+            }
+        }
+        Instruction::Immediate { .. } | Instruction::Nat { .. } => {
+            return nat(NatAddress::Map(key(loads)?), rest, all);
+        }
+        _ => return None,
+    };
+    Some((statement, used + 1))
+}
+
+fn relation(inverted: bool) -> Relation {
+    if inverted { Relation::Ne } else { Relation::Eq }
+}
+
+fn range(loads: &[Load], relation: Relation, lo: &[u8], hi: &[u8]) -> Option<Statement> {
+    let (mut lo, mut hi) = (lo.to_vec(), hi.to_vec());
+    if loads.first()?.turned && cfg!(target_endian = "little") {
+        lo.reverse();
+        hi.reverse();
+    }
+    Some(Statement::Match {
+        left: key(loads)?,
+        relation,
+        right: Operand::Range(lo.into(), hi.into()),
+    })
+}
+
+fn comparison(loads: &[Load], op: Comparison, data: &[u8]) -> Option<Statement> {
+    let inverted = match op {
+        Comparison::Eq => false,
+        Comparison::Neq => true,
+        Comparison::Lt | Comparison::Lte | Comparison::Gt | Comparison::Gte => return None,
+    };
+    let is = |left: Expression, inverted, right| Statement::Match {
+        left,
+        relation: relation(inverted),
+        right,
+    };
+    let [load] = loads else {
+        return Some(is(key(loads)?, inverted, Operand::Value(data.into())));
+    };
+    let left = load.expression.clone();
+    let width = layout::width(&left);
+    let Some(mask) = &load.mask else {
+        let right = match load.len {
+            Some(len) if len < width => {
+                let mut value = data.to_vec();
+                value.resize(width, 0);
+                Operand::Prefix(value.into(), u8::try_from(len * 8).ok()?)
+            }
+            None if data.len() < width => Operand::StartsWith(data.into()),
+            Some(_) | None => Operand::Value(data.into()),
+        };
+        return Some(is(left, inverted, right));
+    };
+    Some(match left {
+        Expression::Field(field) if field != Field::TcpFlags => match prefix_of(mask) {
+            Some(bits) if bits == 0 || !bits.is_multiple_of(8) => {
+                is(left, inverted, Operand::Prefix(data.into(), bits))
+            }
+            _ => is(
+                Expression::Masked(field, mask.as_slice().into()),
+                inverted,
+                Operand::Value(data.into()),
+            ),
+        },
+        left if data.iter().all(|byte| *byte == 0) => {
+            is(left, !inverted, Operand::AnyBit(mask.as_slice().into()))
+        }
+        left => is(
+            left,
+            inverted,
+            Operand::Bits {
+                mask: mask.as_slice().into(),
+                value: data.into(),
+            },
+        ),
+    })
+}

@@ -1,0 +1,268 @@
+//! Expressions and statements in nft's notation.
+
+use std::fmt::Write as _;
+
+use super::value::{self, Kind};
+use super::word::{name, quoted};
+use crate::ruleset::{
+    Ct, Expression, Field, Limit, Log, Meta, Nat, NatAddress, NatKind, NumgenMode, Operand, Reject,
+    Relation, Statement, Verdict,
+};
+
+/// A statement.
+pub(super) fn statement(statement: &Statement) -> String {
+    match statement {
+        Statement::Match {
+            left,
+            relation,
+            right,
+        } => relational(left, *relation, right),
+        Statement::Counter => "counter".to_owned(),
+        Statement::Limit(it) => limit(it),
+        Statement::NamedLimit(it) => format!("limit name {}", quoted(it)),
+        Statement::CtHelper(it) => format!("ct helper set {}", quoted(it)),
+        Statement::Log(it) => log(it),
+        Statement::Reject(Reject::TcpReset) => "reject with tcp reset".to_owned(),
+        Statement::Reject(Reject::Icmpx(code)) => format!("reject with icmpx {}", code.name()),
+        Statement::Verdict(it) => verdict(it),
+        Statement::VerdictMap { key, map } => format!("{} vmap @{}", expression(key), name(map)),
+        Statement::Nat(it) => nat(it),
+        Statement::Masquerade => "masquerade".to_owned(),
+        Statement::Redirect { port: None } => "redirect".to_owned(),
+        Statement::Redirect { port: Some(port) } => format!("redirect to :{port}"),
+        Statement::Meter {
+            set,
+            key,
+            limit: rate,
+        } => format!(
+            "update @{} {{ {} {} }}",
+            name(set),
+            expression(key),
+            limit(rate)
+        ),
+        Statement::ClampMss => "tcp option maxseg size set rt mtu".to_owned(),
+    }
+}
+
+/// A verdict.
+pub(super) fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Accept => "accept".to_owned(),
+        Verdict::Drop => "drop".to_owned(),
+        Verdict::Continue => "continue".to_owned(),
+        Verdict::Return => "return".to_owned(),
+        Verdict::Jump(chain) => format!("jump {}", name(chain)),
+        Verdict::Goto(chain) => format!("goto {}", name(chain)),
+    }
+}
+
+/// A rate with its burst: `limit rate 10/minute burst 5 packets`.
+pub(super) fn limit(limit: &Limit) -> String {
+    format!("limit {}", rate(limit))
+}
+
+/// A rate as a named limit has it: `rate 10/minute burst 5 packets`.
+pub(super) fn rate(limit: &Limit) -> String {
+    let Limit { rate, unit, burst } = limit;
+    let unit = match unit {
+        1 => "second",
+        60 => "minute",
+        3_600 => "hour",
+        86_400 => "day",
+        604_800 => "week",
+        // Nothing but another program makes such a rule, and nft has no word for it.
+        other => return format!("rate {rate}/{other}-seconds burst {burst} packets"),
+    };
+    format!("rate {rate}/{unit} burst {burst} packets")
+}
+
+fn relational(left: &Expression, relation: Relation, right: &Operand) -> String {
+    let inverted = relation == Relation::Ne;
+    let bits = Kind::of(left).is_some_and(Kind::is_bits);
+    let masked = matches!(left, Expression::Masked(..));
+    let operator = match right {
+        Operand::AnyBit(_) if bits && inverted => "! ",
+        Operand::AnyBit(_) if bits => "",
+        Operand::AnyBit(_) if inverted => "== ",
+        Operand::AnyBit(_) => "!= ",
+        _ if inverted => "!= ",
+        Operand::Value(_) if bits || masked => "== ",
+        Operand::Bits { .. } if !bits => "== ",
+        Operand::Value(_)
+        | Operand::StartsWith(_)
+        | Operand::Prefix(..)
+        | Operand::Range(..)
+        | Operand::Set(_)
+        | Operand::Bits { .. } => "",
+    };
+    let mut text = expression(left);
+    if let Operand::AnyBit(mask) | Operand::Bits { mask, .. } = right
+        && !bits
+    {
+        let _ = write!(text, " & {}", part(left, mask, value::value));
+    }
+    let _ = write!(text, " {operator}{}", operand(left, right));
+    text
+}
+
+fn operand(left: &Expression, right: &Operand) -> String {
+    match right {
+        Operand::Value(bytes) => part(left, bytes, value::value),
+        Operand::StartsWith(bytes) => value::starts_with(bytes),
+        Operand::Prefix(bytes, bits) => {
+            part(left, bytes, |kind, bytes| value::prefix(kind, bytes, *bits))
+        }
+        Operand::Range(lo, hi) => match Kind::of(left) {
+            Some(kind) => value::range(kind, lo, hi),
+            None => format!(
+                "{}-{}",
+                part(left, lo, value::value),
+                part(left, hi, value::value)
+            ),
+        },
+        Operand::Set(set) => format!("@{}", name(set)),
+        Operand::AnyBit(mask) => match Kind::of(left) {
+            Some(Kind::Bits(names)) => value::bits(names, mask, ","),
+            _ => part(left, &vec![0; mask.len()], value::value),
+        },
+        Operand::Bits { mask, value: bits } => match Kind::of(left) {
+            Some(Kind::Bits(names)) => format!(
+                "{} / {}",
+                value::bits(names, bits, ","),
+                value::bits(names, mask, ",")
+            ),
+            _ => part(left, bits, value::value),
+        },
+    }
+}
+
+/// A value of an expression: of each field, when there are several.
+fn part(left: &Expression, bytes: &[u8], show: impl Fn(Kind, &[u8]) -> String) -> String {
+    let Expression::Concat(fields) = left else {
+        return show(Kind::of(left).unwrap_or(Kind::Number), bytes);
+    };
+    let mut rest = bytes;
+    let parts: Vec<String> = fields
+        .iter()
+        .map(|field| {
+            let kind = Kind::of(field).unwrap_or(Kind::Number);
+            let (value, behind) = split(rest, kind.width());
+            rest = behind;
+            show(kind, value)
+        })
+        .collect();
+    parts.join(" . ")
+}
+
+/// The first field of a concatenation, and what follows its padding.
+pub(super) fn split(bytes: &[u8], width: usize) -> (&[u8], &[u8]) {
+    let value = bytes.get(..width).unwrap_or(bytes);
+    let behind = bytes.get(width.next_multiple_of(4)..).unwrap_or_default();
+    (value, behind)
+}
+
+/// An expression.
+pub(super) fn expression(it: &Expression) -> String {
+    match it {
+        Expression::Meta(meta) => match meta {
+            Meta::Iifname => "iifname",
+            Meta::Oifname => "oifname",
+            Meta::Iif => "iif",
+            Meta::Oif => "oif",
+            Meta::Nfproto => "meta nfproto",
+            Meta::L4proto => "meta l4proto",
+        }
+        .to_owned(),
+        Expression::Field(it) => field(*it),
+        Expression::Masked(it, mask) => {
+            let mask = value::value(Kind::of_field(*it), mask);
+            format!("{} & {mask}", field(*it))
+        }
+        Expression::Ct(Ct::State) => "ct state".to_owned(),
+        Expression::Ct(Ct::Status) => "ct status".to_owned(),
+        Expression::FibDaddrType { iif: false } => "fib daddr type".to_owned(),
+        Expression::FibDaddrType { iif: true } => "fib daddr . iif type".to_owned(),
+        Expression::Numgen { mode, modulus } => {
+            let mode = match mode {
+                NumgenMode::Inc => "inc",
+                NumgenMode::Random => "random",
+            };
+            format!("numgen {mode} mod {modulus}")
+        }
+        Expression::Jhash {
+            field: it,
+            modulus,
+            seed,
+        } => format!("jhash {} mod {modulus} seed {seed:#x}", field(*it)),
+        Expression::Concat(fields) => {
+            let fields: Vec<String> = fields.iter().map(expression).collect();
+            fields.join(" . ")
+        }
+        Expression::Map(key, map) => format!("{} map @{}", expression(key), name(map)),
+    }
+}
+
+fn field(field: Field) -> String {
+    match field {
+        Field::IpSaddr => "ip saddr",
+        Field::IpDaddr => "ip daddr",
+        Field::Ip6Saddr => "ip6 saddr",
+        Field::Ip6Daddr => "ip6 daddr",
+        Field::Ip6Hoplimit => "ip6 hoplimit",
+        Field::Dport(transport) => return format!("{} dport", transport.name()),
+        Field::Sport(transport) => return format!("{} sport", transport.name()),
+        Field::ThDport => "th dport",
+        Field::TcpFlags => "tcp flags",
+        Field::IcmpType => "icmp type",
+        Field::Icmpv6Type => "icmpv6 type",
+    }
+    .to_owned()
+}
+
+fn log(log: &Log) -> String {
+    let Log { prefix, group } = log;
+    let mut text = "log".to_owned();
+    if !prefix.is_empty() {
+        let _ = write!(text, " prefix {}", quoted(prefix));
+    }
+    if let Some(group) = group {
+        let _ = write!(text, " group {group}");
+    }
+    text
+}
+
+fn nat(nat: &Nat) -> String {
+    let Nat {
+        kind,
+        family,
+        address,
+        port,
+    } = nat;
+    let kind = match kind {
+        NatKind::Snat => "snat",
+        NatKind::Dnat => "dnat",
+    };
+    let mut text = format!("{kind} {} to ", family.name());
+    match address {
+        NatAddress::Value(bytes) => {
+            let v6 = bytes.len() == 16;
+            let data = if v6 {
+                crate::ruleset::DataType::Ipv6Addr
+            } else {
+                crate::ruleset::DataType::Ipv4Addr
+            };
+            let address = value::value(Kind::Data(data), bytes);
+            match port {
+                Some(_) if v6 => {
+                    let _ = write!(text, "[{address}]");
+                }
+                _ => text.push_str(&address),
+            }
+        }
+        NatAddress::Map(map) => text.push_str(&expression(map)),
+    }
+    if let Some(port) = port {
+        let _ = write!(text, ":{port}");
+    }
+    text
+}
