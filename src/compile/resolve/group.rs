@@ -1,0 +1,245 @@
+//! Groups: each name becomes its addresses, groups of groups included.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::selector::addresses_of;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
+use crate::policy::{Group, Host, Policy};
+use crate::ruleset::{Addresses, Bound, Interval};
+
+/// How deep groups may be nested: enough for people, too little for a bomb.
+const DEEPEST: usize = 32;
+
+/// The addresses of every group; `None` where the definition is wrong.
+///
+/// Groups whose groups are all known become known, round after round: what is left when nothing more does is in a
+/// cycle or needs one.
+pub(super) fn flatten<'a>(
+    policy: &'a Policy,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<&'a str, Option<Addresses>> {
+    let mut flat: BTreeMap<&str, Option<Addresses>> = BTreeMap::new();
+    let mut open: BTreeMap<&str, &Group> = BTreeMap::new();
+    for (name, group) in &policy.groups {
+        let at = path_of(name.as_str());
+        overlapping(&group.0, &at, diagnostics);
+        if names_are_groups(group, &at, policy, diagnostics) {
+            open.insert(name.as_str(), group);
+        } else {
+            flat.insert(name.as_str(), None);
+        }
+    }
+    for _ in 0..DEEPEST {
+        let ready: Vec<&str> = open
+            .iter()
+            .filter(|(_, group)| names(group).all(|(_, name)| flat.contains_key(name)))
+            .map(|(name, _)| *name)
+            .collect();
+        if ready.is_empty() {
+            break;
+        }
+        let round: Vec<_> = ready
+            .iter()
+            .filter_map(|name| Some((*name, union(open.get(name)?, &flat))))
+            .collect();
+        for (name, addresses) in round {
+            open.remove(name);
+            flat.insert(name, addresses);
+        }
+    }
+    report_rest(&open, diagnostics);
+    flat.extend(open.into_keys().map(|name| (name, None)));
+    flat
+}
+
+fn path_of(group: &str) -> DocPath {
+    DocPath::root().key("groups").key(group)
+}
+
+/// The groups that a group consists of, with their places in its list.
+fn names(group: &Group) -> impl Iterator<Item = (usize, &str)> {
+    group
+        .0
+        .iter()
+        .enumerate()
+        .filter_map(|(index, entry)| match entry {
+            Host::Name(name) => Some((index, name.as_str())),
+            Host::Address(_) | Host::Prefix(_) | Host::Range(_) => None,
+        })
+}
+
+/// The addresses of a group whose groups are known; `None` if one of them is wrong.
+fn union(group: &Group, flat: &BTreeMap<&str, Option<Addresses>>) -> Option<Addresses> {
+    let mut v4: Vec<Interval<u32>> = Vec::new();
+    let mut v6: Vec<Interval<u128>> = Vec::new();
+    for entry in &group.0 {
+        let addresses = match entry {
+            Host::Name(name) => flat.get(name.as_str())?.clone()?,
+            Host::Address(_) | Host::Prefix(_) | Host::Range(_) => addresses_of(entry),
+        };
+        v4.extend(addresses.v4.iter());
+        v6.extend(addresses.v6.iter());
+    }
+    Some(Addresses {
+        v4: v4.into_iter().collect(),
+        v6: v6.into_iter().collect(),
+    })
+}
+
+fn names_are_groups(
+    group: &Group,
+    at: &DocPath,
+    policy: &Policy,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let mut known = true;
+    for (index, name) in names(group) {
+        if policy.groups.contains_key(name) {
+            continue;
+        }
+        known = false;
+        let at = at.index(index);
+        if policy.zones.contains_key(name) || name == "firewall" {
+            let diagnostic = Diagnostic::error(
+                Code::ZoneInGroup,
+                format!("the zone `{name}` cannot be part of a group"),
+            )
+            .at(at, "is a zone; a group has addresses and groups")
+            .help("write the zone beside the group in `source` or `destination`");
+            diagnostics.push(diagnostic);
+            continue;
+        }
+        let diagnostic = Diagnostic::error(Code::UnknownGroup, format!("unknown group `{name}`"))
+            .at(at, "no group has this name");
+        diagnostics.push(
+            match nearest(name, policy.groups.keys().map(|group| group.as_str())) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help("groups are defined below `groups:`"),
+            },
+        );
+    }
+    known
+}
+
+/// Says of each cycle once how it goes. Groups that only lead into one are not to blame.
+fn report_rest(open: &BTreeMap<&str, &Group>, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for start in open.keys().copied() {
+        let mut way: Vec<(&str, usize)> = Vec::new();
+        let mut here = start;
+        loop {
+            if let Some(begin) = way.iter().position(|(name, _)| *name == here) {
+                diagnostics.push(cycle(way.get(begin..).unwrap_or_default()));
+                break;
+            }
+            if !seen.insert(here) {
+                break;
+            }
+            let next = open
+                .get(here)
+                .and_then(|group| names(group).find(|(_, name)| open.contains_key(name)));
+            let Some((index, next)) = next else {
+                // Nothing left in the way but the number of rounds.
+                diagnostics.push(too_deep(here));
+                break;
+            };
+            way.push((here, index));
+            here = next;
+        }
+    }
+}
+
+fn cycle(way: &[(&str, usize)]) -> Diagnostic {
+    let Some((first, _)) = way.first() else {
+        return too_deep("");
+    };
+    let mut text = String::new();
+    for (name, _) in way {
+        text += &format!("`{name}` → ");
+    }
+    let message = format!("the group `{first}` is part of itself: {text}`{first}`");
+    let mut diagnostic = Diagnostic::error(Code::GroupCycle, message);
+    for (nth, (name, index)) in way.iter().enumerate() {
+        let label = match (nth, nth + 1 == way.len()) {
+            (_, true) if way.len() == 1 => "is the group itself",
+            (_, true) => "and here the circle closes",
+            (0, false) => "leads on",
+            (_, false) => "leads on again",
+        };
+        diagnostic = diagnostic.at(path_of(name).index(*index), label);
+    }
+    diagnostic.help("take one of these entries out")
+}
+
+fn too_deep(name: &str) -> Diagnostic {
+    Diagnostic::error(
+        Code::GroupTooDeep,
+        format!("the group `{name}` is nested more than {DEEPEST} groups deep"),
+    )
+    .at_key(path_of(name), "too many groups of groups")
+    .help("list the addresses in fewer steps")
+}
+
+/// Complains about entries that another entry of the same list holds already.
+pub(super) fn overlapping(entries: &[Host], at: &DocPath, diagnostics: &mut Diagnostics) {
+    let mut v4: Vec<(Interval<u32>, usize)> = Vec::new();
+    let mut v6: Vec<(Interval<u128>, usize)> = Vec::new();
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if let Host::Name(name) = entry {
+            match names.get(name.as_str()) {
+                Some(first) => diagnostics.push(overlap(entries, *first, index, at)),
+                None => _ = names.insert(name.as_str(), index),
+            }
+        }
+        let addresses = addresses_of(entry);
+        v4.extend(addresses.v4.iter().map(|interval| (interval, index)));
+        v6.extend(addresses.v6.iter().map(|interval| (interval, index)));
+    }
+    let mut pairs = overlaps(v4);
+    pairs.extend(overlaps(v6));
+    pairs.sort_unstable();
+    diagnostics.extend(
+        pairs
+            .into_iter()
+            .map(|(later, first)| overlap(entries, first, later, at)),
+    );
+}
+
+/// Pairs of places in the list: one whose entry overlaps another, and that other.
+fn overlaps<T: Bound>(mut spans: Vec<(Interval<T>, usize)>) -> Vec<(usize, usize)> {
+    spans.sort_by_key(|(span, index)| (span.lo, std::cmp::Reverse(span.hi), *index));
+    let mut pairs = Vec::new();
+    let mut widest: Option<(Interval<T>, usize)> = None;
+    for (span, index) in spans {
+        match widest {
+            Some((wide, first)) if span.lo <= wide.hi => {
+                pairs.push((index, first));
+                if wide.hi < span.hi {
+                    widest = Some((span, index));
+                }
+            }
+            _ => widest = Some((span, index)),
+        }
+    }
+    pairs
+}
+
+fn overlap(entries: &[Host], first: usize, later: usize, at: &DocPath) -> Diagnostic {
+    let text = |index: usize| {
+        entries
+            .get(index)
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    let (here, there) = (text(later), text(first));
+    let message = if here == there {
+        format!("`{here}` is in the list twice")
+    } else {
+        format!("`{here}` and `{there}` overlap")
+    };
+    Diagnostic::warning(Code::OverlappingEntries, message)
+        .at(at.index(later), "is partly in the list already")
+        .at(at.index(first), "by this entry")
+        .help("they are merged; take one out, or make them fit")
+}

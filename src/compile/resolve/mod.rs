@@ -1,0 +1,75 @@
+//! Names become what they mean: the policy as its author wrote it, the draft of a model out of it.
+//!
+//! Whatever cannot be resolved is complained about and left out of the draft, so that the checks after it speak
+//! only of what is understood. Whether the whole makes sense is not decided here but in [`super::check`].
+
+mod group;
+mod nat;
+mod rule;
+mod selector;
+mod service;
+mod zone;
+
+use std::collections::BTreeMap;
+
+use super::model::{Model, Service, Zone};
+use crate::diagnostic::{Diagnostics, DocPath};
+use crate::policy::Policy;
+use crate::ruleset::Addresses;
+
+/// A model without what could not be resolved.
+pub(super) struct Draft {
+    /// What could be.
+    pub(super) model: Model,
+    /// Whether a zone policy or a rule is missing.
+    pub(super) partial: bool,
+}
+
+/// What the names of a policy mean. `None` is a name that is known but means nothing, because its own definition
+/// is wrong; that has been said where it is defined.
+struct Scope<'a> {
+    policy: &'a Policy,
+    zones: BTreeMap<String, Zone>,
+    groups: BTreeMap<&'a str, Option<Addresses>>,
+    services: BTreeMap<&'a str, Option<Service>>,
+}
+
+/// Resolves everything that can be.
+pub(super) fn draft(policy: &Policy, diagnostics: &mut Diagnostics) -> Draft {
+    let services = service::own(policy, diagnostics);
+    let groups = group::flatten(policy, diagnostics);
+    let scope = Scope {
+        policy,
+        zones: zone::zones(policy),
+        groups,
+        services,
+    };
+    let root = DocPath::root();
+    let mut partial = false;
+    let mut policies = Vec::new();
+    for (at, zone_policy) in policy.policies.iter().enumerate() {
+        let at = root.key("policies").index(at);
+        let (resolved, complete) = rule::zone_policy(zone_policy, &at, &scope, diagnostics);
+        partial |= !complete;
+        policies.extend(resolved);
+    }
+    let nat = nat::entries(&scope, diagnostics);
+    let groups = scope.groups.into_iter();
+    let model = Model {
+        name: policy
+            .name
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        zones: scope.zones,
+        groups: groups
+            .filter_map(|(name, addresses)| Some((name.to_owned(), addresses?)))
+            .collect(),
+        policies,
+        masquerade: nat.masquerade,
+        snat: nat.snat,
+        dnat: nat.dnat,
+        redirect: nat.redirect,
+    };
+    Draft { model, partial }
+}

@@ -1,0 +1,279 @@
+//! The entries of `nat`.
+
+use std::net::IpAddr;
+
+use super::zone::nat_zones;
+use super::{Scope, selector::selector, service::services};
+use crate::compile::model::{
+    Backend, BalanceMode, Dnat, Families, Masquerade, Redirect, Snat, Zone,
+};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::policy::{self, NatFamily};
+
+/// The entries that could be resolved, by kind, in file order.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub(super) masquerade: Vec<Masquerade>,
+    pub(super) snat: Vec<Snat>,
+    pub(super) dnat: Vec<Dnat>,
+    pub(super) redirect: Vec<Redirect>,
+}
+
+/// All entries of `nat`.
+pub(super) fn entries(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Entries {
+    let policy::Nat {
+        masquerade,
+        snat,
+        dnat,
+        redirect,
+    } = &scope.policy.nat;
+    let at = DocPath::root().key("nat");
+    let mut entries = Entries::default();
+    for (index, written) in masquerade.iter().enumerate() {
+        let at = at.key("masquerade").index(index);
+        entries
+            .masquerade
+            .extend(self::masquerade(written, at, scope, diagnostics));
+    }
+    for (index, written) in snat.iter().enumerate() {
+        let at = at.key("snat").index(index);
+        entries
+            .snat
+            .extend(self::snat(written, at, scope, diagnostics));
+    }
+    for (index, written) in dnat.iter().enumerate() {
+        let at = at.key("dnat").index(index);
+        entries
+            .dnat
+            .extend(self::dnat(written, at, scope, diagnostics));
+    }
+    for (index, written) in redirect.iter().enumerate() {
+        let at = at.key("redirect").index(index);
+        entries
+            .redirect
+            .extend(self::redirect(written, at, scope, diagnostics));
+    }
+    entries
+}
+
+fn masquerade(
+    written: &policy::Masquerade,
+    at: DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Masquerade> {
+    let policy::Masquerade {
+        name,
+        from,
+        to,
+        clamp_mss,
+        family,
+    } = written;
+    let sources = nat_zones(from, Some(to), &at.key("from"), scope, diagnostics);
+    let targets = nat_zones(to, Some(from), &at.key("to"), scope, diagnostics);
+    let families = match family {
+        NatFamily::Ipv4 => Families {
+            v4: true,
+            v6: false,
+        },
+        NatFamily::Ipv6 => Families {
+            v4: false,
+            v6: true,
+        },
+        NatFamily::Both => Families { v4: true, v6: true },
+    };
+    Some(Masquerade {
+        name: name.to_string(),
+        from: sources?,
+        to: targets?,
+        families,
+        clamp_mss: *clamp_mss,
+        at,
+    })
+}
+
+fn snat(
+    written: &policy::Snat,
+    at: DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Snat> {
+    let policy::Snat {
+        name,
+        from,
+        to,
+        source,
+        destination,
+        services: references,
+        address,
+    } = written;
+    let sources = nat_zones(from, Some(to), &at.key("from"), scope, diagnostics);
+    let targets = nat_zones(to, Some(from), &at.key("to"), scope, diagnostics);
+    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
+    let destination = selector(
+        destination.as_ref(),
+        &at.key("destination"),
+        scope,
+        diagnostics,
+    );
+    let services = services(references, &at.key("services"), scope, diagnostics);
+    Some(Snat {
+        name: name.to_string(),
+        from: sources?,
+        to: targets?,
+        source: source?,
+        destination: destination?,
+        services: services?,
+        address: address.ip(),
+        at,
+    })
+}
+
+fn dnat(
+    written: &policy::Dnat,
+    at: DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Dnat> {
+    let policy::Dnat {
+        name,
+        from,
+        source,
+        destination,
+        services: references,
+        to,
+        balance,
+        to_port,
+        hairpin,
+    } = written;
+    let zones = nat_zones(from, None, &at.key("from"), scope, diagnostics);
+    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
+    let destination = selector(
+        destination.as_ref(),
+        &at.key("destination"),
+        scope,
+        diagnostics,
+    );
+    let services = services(references, &at.key("services"), scope, diagnostics);
+    let (backends, mode) = match (to, balance) {
+        (Some(address), None) => {
+            let only = Backend {
+                address: address.ip(),
+                weight: 1,
+            };
+            (vec![only], None)
+        }
+        (None, Some(balance)) => (backends(balance), Some(balance_mode(balance.mode))),
+        (Some(_), Some(_)) => {
+            let message = format!("`{name}` has both `to` and `balance`");
+            let diagnostic = Diagnostic::error(Code::DnatTwoTargets, message)
+                .at_key(at.key("balance"), "sends connections to several hosts")
+                .at_key(at.key("to"), "and this to one host")
+                .help("keep one of them");
+            diagnostics.push(diagnostic);
+            return None;
+        }
+        (None, None) => {
+            let message = format!("`{name}` does not say where connections go");
+            let diagnostic = Diagnostic::error(Code::DnatWithoutTarget, message)
+                .at(&at, "has neither `to` nor `balance`")
+                .help("write `to: ADDRESS` for one host, `balance:` for several");
+            diagnostics.push(diagnostic);
+            return None;
+        }
+    };
+    let zones = zones?;
+    let own = zones_of(&backends, scope);
+    let hairpin = if *hairpin { own.clone() } else { Vec::new() };
+    Some(Dnat {
+        name: name.to_string(),
+        from: zones,
+        source: source?,
+        destination: destination?,
+        services: services?,
+        mode: mode.filter(|_| 1 < backends.len()),
+        backends,
+        port: to_port.map(policy::Port::number),
+        hairpin,
+        opens: if own.is_empty() {
+            zones_that_may_hold(scope)
+        } else {
+            own
+        },
+        at,
+    })
+}
+
+fn backends(balance: &policy::Balance) -> Vec<Backend> {
+    let backends = balance.backends.iter();
+    let resolved = backends.map(|backend| Backend {
+        address: backend.address.ip(),
+        weight: u32::from(backend.weight),
+    });
+    resolved.collect()
+}
+
+fn balance_mode(mode: policy::BalanceMode) -> BalanceMode {
+    match mode {
+        policy::BalanceMode::Nth => BalanceMode::Nth,
+        policy::BalanceMode::Random => BalanceMode::Random,
+        policy::BalanceMode::SourceHash => BalanceMode::SourceHash,
+    }
+}
+
+/// The zones whose networks hold a backend.
+fn zones_of(backends: &[Backend], scope: &Scope<'_>) -> Vec<String> {
+    let holds = |zone: &Zone, address: IpAddr| zone.networks.contains(address);
+    let zones = scope.zones.iter();
+    let own = zones.filter(|(_, zone)| backends.iter().any(|backend| holds(zone, backend.address)));
+    own.map(|(name, _)| name.clone()).collect()
+}
+
+/// Where the networks do not tell: every zone that does not say what lives in it, else every zone.
+fn zones_that_may_hold(scope: &Scope<'_>) -> Vec<String> {
+    let silent: Vec<String> = scope
+        .zones
+        .iter()
+        .filter(|(_, zone)| zone.networks.is_empty())
+        .map(|(name, _)| name.clone())
+        .collect();
+    if silent.is_empty() {
+        scope.zones.keys().cloned().collect()
+    } else {
+        silent
+    }
+}
+
+fn redirect(
+    written: &policy::Redirect,
+    at: DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Redirect> {
+    let policy::Redirect {
+        name,
+        from,
+        services: references,
+        source,
+        destination,
+        to_port,
+    } = written;
+    let zones = nat_zones(from, None, &at.key("from"), scope, diagnostics);
+    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
+    let destination = selector(
+        destination.as_ref(),
+        &at.key("destination"),
+        scope,
+        diagnostics,
+    );
+    let services = services(references, &at.key("services"), scope, diagnostics);
+    Some(Redirect {
+        name: name.to_string(),
+        from: zones?,
+        source: source?,
+        destination: destination?,
+        services: services?,
+        port: to_port.map(policy::Port::number),
+        at,
+    })
+}

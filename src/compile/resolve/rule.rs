@@ -1,0 +1,144 @@
+//! Zone policies and their rules.
+
+use super::{Scope, selector::selector, service::services, zone::sides};
+use crate::compile::model::{self, Action, LogLimit, RejectWith, RuleLimit, ZonePolicy};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::policy::{self, LimitPer, Rate};
+use crate::ruleset::{Icmpx, Limit, Log};
+
+/// How many packets may come at once before a rate holds, when nothing is said: nft's own default.
+const BURST: u32 = 5;
+
+/// A zone policy without the rules that cannot be resolved, and whether it is complete.
+pub(super) fn zone_policy(
+    written: &policy::ZonePolicy,
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> (Option<ZonePolicy>, bool) {
+    let policy::ZonePolicy {
+        name,
+        from,
+        to,
+        default,
+        log,
+        rules,
+    } = written;
+    let from = sides(from, &at.key("from"), scope, diagnostics);
+    let to = sides(to, &at.key("to"), scope, diagnostics);
+    let mut resolved = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let at = at.key("rules").index(index);
+        resolved.extend(self::rule(rule, name.as_str(), &at, scope, diagnostics));
+    }
+    let complete = resolved.len() == rules.len() && from.is_some() && to.is_some();
+    let (Some(from), Some(to)) = (from, to) else {
+        return (None, false);
+    };
+    let resolved = ZonePolicy {
+        name: name.to_string(),
+        from,
+        to,
+        default: default.map(|default| action(default, None)),
+        log: log.as_ref().map(|log| log_limit(log, name.as_str())),
+        rules: resolved,
+        at: at.clone(),
+    };
+    (Some(resolved), complete)
+}
+
+fn rule(
+    written: &policy::Rule,
+    policy_name: &str,
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<model::Rule> {
+    let policy::Rule {
+        name,
+        services: references,
+        source,
+        destination,
+        action: verdict,
+        reject_with,
+        limit,
+        log,
+        // For people: they are shown beside the rule and change nothing on the wire.
+        owner: _,
+        ticket: _,
+        expires: _,
+    } = written;
+    if reject_with.is_some() && *verdict != policy::Action::Reject {
+        let diagnostic = Diagnostic::error(
+            Code::RejectWithoutReject,
+            "`reject_with` needs `action: reject`",
+        )
+        .at_key(at.key("reject_with"), "is the answer of a rejection")
+        .at(at.key("action"), "but this does not reject")
+        .help("leave `reject_with` out, or write `action: reject`");
+        diagnostics.push(diagnostic);
+    }
+    let services = services(references, &at.key("services"), scope, diagnostics);
+    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
+    let destination = selector(
+        destination.as_ref(),
+        &at.key("destination"),
+        scope,
+        diagnostics,
+    );
+    Some(model::Rule {
+        name: name.to_string(),
+        services: services?,
+        source: source?,
+        destination: destination?,
+        action: action(*verdict, *reject_with),
+        limit: limit.as_ref().map(|limit| RuleLimit {
+            limit: rate_limit(limit.rate, limit.burst),
+            per_source: limit.per == Some(LimitPer::Source),
+        }),
+        log: log
+            .as_ref()
+            .map(|log| log_limit(log, &format!("{policy_name}/{name}"))),
+        at: at.clone(),
+    })
+}
+
+fn action(written: policy::Action, with: Option<policy::RejectWith>) -> Action {
+    match written {
+        policy::Action::Accept => Action::Accept,
+        policy::Action::Drop => Action::Drop,
+        policy::Action::Reject => Action::Reject(match with {
+            None => RejectWith::Default,
+            Some(policy::RejectWith::TcpReset) => RejectWith::TcpReset,
+            Some(policy::RejectWith::PortUnreachable) => RejectWith::Icmpx(Icmpx::PortUnreachable),
+            Some(policy::RejectWith::AdminProhibited) => RejectWith::Icmpx(Icmpx::AdminProhibited),
+            Some(policy::RejectWith::HostUnreachable) => RejectWith::Icmpx(Icmpx::HostUnreachable),
+            Some(policy::RejectWith::NoRoute) => RejectWith::Icmpx(Icmpx::NoRoute),
+        }),
+    }
+}
+
+fn rate_limit(rate: Rate, burst: Option<u32>) -> Limit {
+    Limit {
+        rate: u64::from(rate.count()),
+        unit: rate.unit().seconds(),
+        burst: burst.unwrap_or(BURST),
+    }
+}
+
+/// Log lines begin `PREFIX: `, so that prefix and packet stay apart.
+fn log_limit(log: &policy::Log, otherwise: &str) -> LogLimit {
+    let policy::Log {
+        prefix,
+        rate,
+        group,
+    } = log;
+    let prefix = prefix.as_ref().map_or(otherwise, |prefix| prefix.as_str());
+    LogLimit {
+        log: Log {
+            prefix: format!("{prefix}: "),
+            group: *group,
+        },
+        rate: rate.map(|rate| rate_limit(rate, None)),
+    }
+}

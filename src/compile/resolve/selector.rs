@@ -1,0 +1,138 @@
+//! `source` and `destination`: addresses, groups, zones.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::Scope;
+use crate::compile::model::{Selected, Selector};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
+use crate::policy::{Host, Hosts, Prefix};
+use crate::ruleset::Addresses;
+
+/// What a selector means; `None` if one of its names is unknown or wrong.
+pub(super) fn selector(
+    hosts: Option<&Hosts>,
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Selector> {
+    let mut selector = Selector::default();
+    match hosts {
+        None => {}
+        Some(Hosts::In(entries)) => selector.include = selected(entries, at, scope, diagnostics)?,
+        Some(Hosts::Not(entries)) => {
+            selector.exclude = selected(entries, &at.key("not"), scope, diagnostics)?;
+        }
+    }
+    Some(selector)
+}
+
+fn selected(
+    entries: &[Host],
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Selected>> {
+    super::group::overlapping(entries, at, diagnostics);
+    let mut selected = Vec::new();
+    let mut in_place = Addresses::default();
+    let mut known = true;
+    for (index, entry) in entries.iter().enumerate() {
+        let at = at.index(index);
+        match entry {
+            Host::Name(name) if scope.groups.contains_key(name.as_str()) => {
+                let group = Selected::Group(name.to_string());
+                let is_right = scope.groups.get(name.as_str()).is_some_and(Option::is_some);
+                known &= is_right;
+                if is_right && !selected.contains(&group) {
+                    selected.push(group);
+                }
+            }
+            Host::Name(name) => match networks(name.as_str(), &at, scope, diagnostics) {
+                Some(networks) => in_place = in_place.union(&networks),
+                None => known = false,
+            },
+            Host::Address(_) | Host::Prefix(_) | Host::Range(_) => {
+                in_place = in_place.union(&addresses_of(entry));
+            }
+        }
+    }
+    if !in_place.is_empty() {
+        selected.push(Selected::Addresses(in_place));
+    }
+    known.then_some(selected)
+}
+
+/// The networks of a zone.
+fn networks(
+    name: &str,
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Addresses> {
+    if let Some(zone) = scope.zones.get(name) {
+        if zone.networks.is_empty() {
+            let message = format!("the zone `{name}` does not say which networks it has");
+            let diagnostic = Diagnostic::error(Code::ZoneWithoutNetworks, message)
+                .at(at, "stands for the networks of the zone")
+                .at_key(DocPath::root().key("zones").key(name), "has no `networks`")
+                .help("give the zone its `networks`, or use the zone in `from` or `to`");
+            diagnostics.push(diagnostic);
+            return None;
+        }
+        return Some(zone.networks.clone());
+    }
+    let unknown = |help: String| {
+        Diagnostic::error(
+            Code::UnknownGroup,
+            format!("unknown group or zone `{name}`"),
+        )
+        .at(at, "no group and no zone has this name")
+        .help(help)
+    };
+    diagnostics.push(match name {
+        "firewall" | "self" => {
+            Diagnostic::error(Code::FirewallAsAddress, "the box itself is no address")
+                .at(at, "is a zone without addresses")
+                .help("use `firewall` in `from` or `to`, and addresses here")
+        }
+        "any" | "all" => unknown("leave the key out for every address".to_owned()),
+        _ => {
+            let groups = scope.groups.keys().copied();
+            let zones = scope.zones.keys().map(String::as_str);
+            match nearest(name, groups.chain(zones)) {
+                Some(near) => unknown(format!("did you mean `{near}`?")),
+                None => unknown("groups are defined below `groups:`".to_owned()),
+            }
+        }
+    });
+    None
+}
+
+/// The addresses of an entry that is not a name; a name has none here.
+pub(super) fn addresses_of(host: &Host) -> Addresses {
+    match host {
+        Host::Address(address) => between(address.ip(), address.ip()),
+        Host::Prefix(prefix) => addresses_of_prefix(*prefix),
+        Host::Range(range) => between(range.lo(), range.hi()),
+        Host::Name(_) => Addresses::default(),
+    }
+}
+
+/// The addresses of a prefix.
+pub(super) fn addresses_of_prefix(prefix: Prefix) -> Addresses {
+    match prefix.net() {
+        IpNet::V4(net) => between(net.network().into(), net.broadcast().into()),
+        IpNet::V6(net) => between(net.network().into(), net.broadcast().into()),
+    }
+}
+
+fn between(lo: IpAddr, hi: IpAddr) -> Addresses {
+    let range = match (lo, hi) {
+        (IpAddr::V4(lo), IpAddr::V4(hi)) => Addresses::v4_range(lo, hi),
+        (IpAddr::V6(lo), IpAddr::V6(hi)) => Addresses::v6_range(lo, hi),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+    };
+    range.unwrap_or_default()
+}

@@ -1,0 +1,251 @@
+//! Services: by name, of the policy or built in, or written in place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::Scope;
+use crate::compile::model::Service;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
+use crate::policy::builtin::{self, BuiltinService, Part, PortProtocol};
+use crate::policy::{Policy, PortRange, ServiceRef};
+use crate::ruleset::{Interval, Intervals, Transport};
+
+/// The policy's own services; `None` where the definition is wrong.
+pub(super) fn own<'a>(
+    policy: &'a Policy,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<&'a str, Option<Service>> {
+    let at = DocPath::root().key("services");
+    let mut services = BTreeMap::new();
+    for (name, service) in &policy.services {
+        let at = at.key(name.as_str());
+        services.insert(
+            name.as_str(),
+            of_written(name.as_str(), service, &at, diagnostics),
+        );
+    }
+    services
+}
+
+/// What the services of a rule or translation mean; `None` if one is unknown or wrong.
+pub(super) fn services(
+    references: &[ServiceRef],
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Service>> {
+    let mut resolved = Some(Vec::new());
+    for (index, reference) in references.iter().enumerate() {
+        let at = at.index(index);
+        let service = match reference {
+            ServiceRef::Name(name) => named(name.as_str(), &at, scope, diagnostics),
+            ServiceRef::Inline(service) => of_written("", service, &at, diagnostics),
+        };
+        match (&mut resolved, service) {
+            (Some(services), Some(service)) => services.push(service),
+            _ => resolved = None,
+        }
+    }
+    resolved
+}
+
+fn named(
+    name: &str,
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Service> {
+    if let Some(own) = scope.services.get(name) {
+        return own.clone();
+    }
+    if let Some(service) = builtin::service(name) {
+        return Some(of_builtin(service));
+    }
+    let diagnostic = Diagnostic::error(Code::UnknownService, format!("unknown service `{name}`"))
+        .at(at, "no service has this name");
+    let known = scope
+        .services
+        .keys()
+        .copied()
+        .chain(builtin::all().iter().map(|service| service.name));
+    diagnostics.push(if matches!(name, "any" | "all") {
+        diagnostic.help("leave `services` out for every protocol and port")
+    } else if let Some(service) = nearest(name, known) {
+        diagnostic.help(format!("did you mean `{service}`?"))
+    } else {
+        diagnostic.help("define it below `services:` or write it in place: `{ tcp: [8080] }`")
+    });
+    None
+}
+
+/// A service of the library.
+pub(in crate::compile) fn of_builtin(service: &BuiltinService) -> Service {
+    let mut resolved = Service {
+        name: service.name.to_owned(),
+        helper: service.helper.map(ToOwned::to_owned),
+        ..Service::default()
+    };
+    for part in service.parts {
+        match part {
+            Part::Ports { protocol, lo, hi } => {
+                let ports = resolved.ports.entry(transport(*protocol)).or_default();
+                *ports = ports.union(&Interval::new(*lo, *hi).into_iter().collect());
+            }
+            Part::Icmp(kind) => _ = resolved.icmp.insert(*kind),
+            Part::Icmpv6(kind) => _ = resolved.icmpv6.insert(*kind),
+            Part::Protocol(number) => _ = resolved.protocols.insert(*number),
+        }
+    }
+    resolved
+}
+
+fn transport(protocol: PortProtocol) -> Transport {
+    match protocol {
+        PortProtocol::Tcp => Transport::Tcp,
+        PortProtocol::Udp => Transport::Udp,
+        PortProtocol::Sctp => Transport::Sctp,
+    }
+}
+
+/// A service as the policy writes it, below `services:` or in place; the latter is called by its text.
+fn of_written(
+    name: &str,
+    service: &crate::policy::Service,
+    at: &DocPath,
+    diagnostics: &mut Diagnostics,
+) -> Option<Service> {
+    let crate::policy::Service {
+        tcp,
+        udp,
+        sctp,
+        dccp,
+        udplite,
+        icmp,
+        icmpv6,
+        protocol,
+        helper,
+    } = service;
+    let mut ports = BTreeMap::new();
+    let mut text = Vec::new();
+    let lists = [
+        (Transport::Tcp, tcp),
+        (Transport::Udp, udp),
+        (Transport::Sctp, sctp),
+        (Transport::Dccp, dccp),
+        (Transport::Udplite, udplite),
+    ];
+    for (transport, ranges) in lists {
+        if !ranges.is_empty() {
+            text.push(listed(transport.name(), ranges));
+            ports.insert(transport, intervals(ranges));
+            overlapping(ranges, &at.key(transport.name()), diagnostics);
+        }
+    }
+    for (word, types) in [
+        ("icmp", strings(icmp)),
+        ("icmpv6", strings(icmpv6)),
+        ("protocol", strings(protocol)),
+    ] {
+        if !types.is_empty() {
+            text.push(listed(word, &types));
+        }
+    }
+    let resolved = Service {
+        name: if name.is_empty() {
+            format!("{{ {} }}", text.join(", "))
+        } else {
+            name.to_owned()
+        },
+        ports,
+        icmp: icmp.iter().map(|kind| kind.number()).collect(),
+        icmpv6: icmpv6.iter().map(|kind| kind.number()).collect(),
+        protocols: protocol.iter().map(|number| number.number()).collect(),
+        helper: helper.map(|helper| helper.kernel_name().to_owned()),
+    };
+    helper_fits(&resolved, at, diagnostics).then_some(resolved)
+}
+
+fn listed(word: &str, values: &[impl std::fmt::Display]) -> String {
+    let mut text = format!("{word}: [");
+    for (at, value) in values.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        _ = write!(text, "{comma}{value}");
+    }
+    text + "]"
+}
+
+fn strings(values: &[impl std::fmt::Display]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn intervals(ranges: &[PortRange]) -> Intervals<u16> {
+    ranges
+        .iter()
+        .filter_map(|range| Interval::new(range.lo(), range.hi()))
+        .collect()
+}
+
+fn overlapping(ranges: &[PortRange], at: &DocPath, diagnostics: &mut Diagnostics) {
+    let mut sorted: Vec<(usize, &PortRange)> = ranges.iter().enumerate().collect();
+    sorted.sort_by_key(|(index, range)| (range.lo(), std::cmp::Reverse(range.hi()), *index));
+    let mut widest: Option<(usize, &PortRange)> = None;
+    for (index, range) in sorted {
+        match widest {
+            Some((first, wide)) if range.lo() <= wide.hi() => {
+                let message = format!("the ports `{range}` and `{wide}` overlap");
+                let diagnostic = Diagnostic::warning(Code::OverlappingPorts, message)
+                    .at(at.index(index), "these ports")
+                    .at(at.index(first), "are partly here already")
+                    .help("write every port once");
+                diagnostics.push(diagnostic);
+                if wide.hi() < range.hi() {
+                    widest = Some((index, range));
+                }
+            }
+            _ => widest = Some((index, range)),
+        }
+    }
+}
+
+/// A helper reads the packets of its own protocols only, and the kernel has it for no other.
+fn helper_fits(service: &Service, at: &DocPath, diagnostics: &mut Diagnostics) -> bool {
+    let Some(name) = &service.helper else {
+        return true;
+    };
+    let Some(helper) = builtin::helper(name) else {
+        return true;
+    };
+    let protocols: BTreeSet<Transport> = helper
+        .protocols
+        .iter()
+        .map(|protocol| transport(*protocol))
+        .collect();
+    let words: Vec<&str> = protocols.iter().map(|protocol| protocol.name()).collect();
+    let words = words.join(" and ");
+    let others = service
+        .ports
+        .keys()
+        .find(|transport| !protocols.contains(*transport));
+    let diagnostic = |message: String, text: &str| {
+        Diagnostic::error(Code::HelperProtocol, message)
+            .at(at.key("helper"), text)
+            .help(format!(
+                "give the service `{words}` ports only, and make another service of the rest"
+            ))
+    };
+    if let Some(other) = others {
+        let message = format!(
+            "the helper `{name}` cannot follow {} connections",
+            other.name()
+        );
+        diagnostics.push(diagnostic(message, &format!("follows {words} only")));
+        return false;
+    }
+    if service.ports.is_empty() {
+        let message = format!("the helper `{name}` has no {words} port to follow");
+        diagnostics.push(diagnostic(message, "follows connections to a port"));
+        return false;
+    }
+    true
+}
