@@ -139,7 +139,10 @@ fn did_not_run(test: &str, why: &str) {
         "{test}: {REQUIRE} is set, and no network namespace with nf_tables can be made: {why}"
     );
     // Not `eprintln!`: what that prints is only shown for tests that fail.
-    let _ = writeln!(io::stderr(), "{test}: DID NOT RUN, no network namespace with nf_tables can be made: {why}");
+    let _ = writeln!(
+        io::stderr(),
+        "{test}: DID NOT RUN, no network namespace with nf_tables can be made: {why}"
+    );
 }
 
 #[cfg(test)]

@@ -252,7 +252,7 @@ pub(super) fn reject_chain(with: RejectWith, output: &mut Output) -> String {
     let prohibited = Statement::Reject(Reject::Icmpx(Icmpx::AdminProhibited));
     let (name, answers) = match with {
         RejectWith::Default => (
-            "reject".to_owned(),
+            "reject/default".to_owned(),
             vec![
                 vec![tcp(), Statement::Reject(Reject::TcpReset)],
                 vec![prohibited],
