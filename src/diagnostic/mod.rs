@@ -8,11 +8,13 @@ mod code;
 mod nearest;
 mod path;
 mod render;
+mod source;
 
 pub use code::Code;
 pub use nearest::nearest;
 pub use path::{DocPath, Segment};
-pub use render::{Locate, Report, SourceText, Spot, printable};
+pub use render::{Report, printable};
+pub use source::{Lines, Locate, Position, SourceText, Spot};
 
 use std::{fmt, ops::Range};
 

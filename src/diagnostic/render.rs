@@ -1,32 +1,15 @@
 //! Diagnostics for people (plain or in colour) and programs (JSON). The only file that knows
-//! annotate-snippets.
+//! annotate-snippets, which is shown the few lines that matter and never a whole file.
 
-use super::{Diagnostics, Place};
+use super::{Diagnostic, Diagnostics, Lines, Locate, Place, Severity, SourceText, Spot};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use serde_json::{Value, json};
 use std::ops::Range;
 
-/// A text and where it is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceText {
-    /// What to call it in messages: a path or `<stdin>`.
-    pub name: String,
-    /// The bytes as they were read; not necessarily UTF-8.
-    pub text: Vec<u8>,
-}
-
-/// Bytes of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// Which source, counted from 0.
-    pub source: usize,
-    /// Which of its bytes.
-    pub bytes: Range<usize>,
-}
-
-/// Finds places in sources.
-pub trait Locate {
-    /// Where a place is; `None` if there is no text for it at all.
-    fn locate(&self, place: &Place) -> Option<Spot>;
-}
+/// Lines further apart than this are shown apart.
+const FAR: usize = 6;
+/// Longest part of a line that is shown, in bytes.
+const WIDEST: usize = 400;
 
 /// Everything needed to show diagnostics.
 #[expect(missing_debug_implementations, reason = "holds a trait object")]
@@ -40,9 +23,501 @@ pub struct Report<'a> {
     pub locations: &'a dyn Locate,
 }
 
+impl Report<'_> {
+    /// For people, without colour; in the order of the text.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        self.text(&Renderer::plain())
+    }
+
+    /// For people, with colour; in the order of the text.
+    #[must_use]
+    pub fn colour(&self) -> String {
+        self.text(&Renderer::styled())
+    }
+
+    /// For programs: a list of `{code, severity, message, file, line, column, endLine, endColumn, pointer,
+    /// help}`, in the order of the text. The place is that of the primary label; what is not known is `null`.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let lines = self.lines();
+        let shown = self
+            .sorted()
+            .into_iter()
+            .map(|diagnostic| self.json_of(diagnostic, &lines));
+        shown.collect()
+    }
+
+    fn text(&self, renderer: &Renderer) -> String {
+        let lines = self.lines();
+        let shown = self
+            .sorted()
+            .into_iter()
+            .map(|diagnostic| self.text_of(diagnostic, &lines, renderer));
+        shown.collect::<Vec<_>>().join("\n")
+    }
+
+    fn lines(&self) -> Vec<Lines<'_>> {
+        self.sources
+            .iter()
+            .map(|source| Lines::new(&source.text))
+            .collect()
+    }
+
+    /// In the order of the text; what has no place comes first.
+    fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut placed: Vec<(Option<(usize, usize)>, &Diagnostic)> = self
+            .diagnostics
+            .iter()
+            .map(|diagnostic| {
+                let spot = diagnostic
+                    .labels
+                    .first()
+                    .and_then(|label| self.locations.locate(&label.at));
+                (spot.map(|spot| (spot.source, spot.bytes.start)), diagnostic)
+            })
+            .collect();
+        placed.sort_by_key(|(place, _)| *place);
+        placed
+            .into_iter()
+            .map(|(_, diagnostic)| diagnostic)
+            .collect()
+    }
+
+    fn json_of(&self, diagnostic: &Diagnostic, lines: &[Lines<'_>]) -> Value {
+        let Diagnostic {
+            code,
+            severity,
+            message,
+            labels,
+            help,
+        } = diagnostic;
+        let at = labels.first().map(|label| &label.at);
+        let spot = at.and_then(|at| self.locations.locate(at));
+        let position = |byte: fn(&Range<usize>) -> usize| {
+            let spot = spot.as_ref()?;
+            Some(lines.get(spot.source)?.position(byte(&spot.bytes)))
+        };
+        let (start, end) = (position(|bytes| bytes.start), position(|bytes| bytes.end));
+        let file = spot.as_ref().and_then(|spot| self.sources.get(spot.source));
+        let pointer = at.and_then(|at| match at {
+            Place::Value(path) | Place::Key(path) => Some(path.to_pointer()),
+            Place::Text(_) => None,
+        });
+        json!({
+            "code": code.name(),
+            "severity": severity.to_string(),
+            "message": printable(message),
+            "file": file.map(|file| printable(&file.name)),
+            "line": start.map(|start| start.line),
+            "column": start.map(|start| start.column),
+            "endLine": end.map(|end| end.line),
+            "endColumn": end.map(|end| end.column),
+            "pointer": pointer.map(|pointer| printable(&pointer)),
+            "help": help.as_deref().map(printable),
+        })
+    }
+
+    fn text_of(&self, diagnostic: &Diagnostic, lines: &[Lines<'_>], renderer: &Renderer) -> String {
+        let Diagnostic {
+            code,
+            severity,
+            message,
+            labels,
+            help,
+        } = diagnostic;
+        let level = match severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level
+            .primary_title(printable(message))
+            .id(code.name())
+            .elements(Vec::<Element<'_>>::new());
+        let marks = labels.iter().enumerate().filter_map(|(nth, label)| {
+            let Spot { source, bytes } = self.locations.locate(&label.at)?;
+            let line = lines.get(source)?.position(bytes.start).line;
+            let text = printable(&label.text);
+            Some(Mark {
+                source,
+                line,
+                bytes,
+                primary: nth == 0,
+                text,
+            })
+        });
+        for cluster in clusters(marks.collect()) {
+            group = self.cluster(group, lines, &cluster);
+        }
+        if let Some(help) = help {
+            group = group.element(Level::HELP.message(printable(help)));
+        }
+        renderer.render(&[group]) + "\n"
+    }
+
+    fn cluster<'s>(&'s self, group: Group<'s>, lines: &[Lines<'_>], marks: &[Mark]) -> Group<'s> {
+        let (Some(first), Some(last)) = (marks.first(), marks.last()) else {
+            return group;
+        };
+        let (Some(source), Some(lines)) = (self.sources.get(first.source), lines.get(first.source))
+        else {
+            return group;
+        };
+        let name = printable(&source.name);
+        let primary = marks.iter().find(|mark| mark.primary).unwrap_or(first);
+        let position = lines.position(primary.bytes.start);
+        let origin = Origin::path(name.clone())
+            .line(position.line)
+            .char_column(position.column);
+        if source.text.is_empty() {
+            return group.element(origin);
+        }
+        let window = Window::new(lines, first, last);
+        let excerpt = Excerpt::new(window.bytes, window.start, marks);
+        let annotations = marks.iter().zip(excerpt.spans).map(|(mark, span)| {
+            let kind = if mark.primary {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
+            kind.span(span)
+                .label(Some(mark.text.clone()).filter(|text| !text.is_empty()))
+        });
+        let snippet = Snippet::source(excerpt.text)
+            .line_start(first.line)
+            .annotations(annotations.collect::<Vec<_>>());
+        // Columns of a line that is cut are not those of the excerpt.
+        match window.is_cut {
+            true => group.element(origin).element(snippet),
+            false => group.element(snippet.path(name)),
+        }
+    }
+}
+
+/// A label with its place.
+struct Mark {
+    source: usize,
+    line: usize,
+    bytes: Range<usize>,
+    primary: bool,
+    text: String,
+}
+
+/// Puts marks together that are near each other; the primary one's cluster comes first.
+fn clusters(mut marks: Vec<Mark>) -> Vec<Vec<Mark>> {
+    marks.sort_by_key(|mark| (mark.source, mark.line, mark.bytes.start));
+    let mut clusters: Vec<Vec<Mark>> = Vec::new();
+    for mark in marks {
+        let near = |last: &Mark| {
+            last.source == mark.source
+                && mark.line - last.line <= FAR
+                && mark.bytes.start.saturating_sub(last.bytes.start) <= 4 * WIDEST
+        };
+        match clusters.last_mut() {
+            Some(cluster) if cluster.last().is_some_and(near) => cluster.push(mark),
+            Some(_) | None => clusters.push(vec![mark]),
+        }
+    }
+    clusters.sort_by_key(|cluster| !cluster.iter().any(|mark| mark.primary));
+    clusters
+}
+
+/// The part of a source that is shown: the lines of some marks, cut where they are very long.
+struct Window<'a> {
+    bytes: &'a [u8],
+    /// Where it begins in the source.
+    start: usize,
+    /// Whether it begins within a line.
+    is_cut: bool,
+}
+
+impl<'a> Window<'a> {
+    fn new(lines: &Lines<'a>, first: &Mark, last: &Mark) -> Self {
+        let bytes = lines.slice(first.line, last.line);
+        let line = lines.start(first.line);
+        let character = |mut at: usize| {
+            while bytes
+                .get(at)
+                .is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000)
+            {
+                at += 1;
+            }
+            at.min(bytes.len())
+        };
+        let before = first.bytes.start.saturating_sub(line);
+        let from = if before <= WIDEST {
+            0
+        } else {
+            character(before - WIDEST / 2)
+        };
+        let behind = last
+            .bytes
+            .end
+            .max(last.bytes.start)
+            .min(last.bytes.start + WIDEST)
+            - line.min(last.bytes.start);
+        let to = character(behind.saturating_add(WIDEST)).max(from);
+        Window {
+            bytes: bytes.get(from..to).unwrap_or_default(),
+            start: line + from,
+            is_cut: from != 0,
+        }
+    }
+}
+
+/// Some bytes of a source as they may be shown: every character that is none is replaced by one that is.
+struct Excerpt {
+    text: String,
+    /// Where the marks are in `text`.
+    spans: Vec<Range<usize>>,
+}
+
+impl Excerpt {
+    fn new(bytes: &[u8], start: usize, marks: &[Mark]) -> Self {
+        let mut text = String::new();
+        // Offsets in the source, and where they are in the excerpt.
+        let mut offsets: Vec<(usize, usize)> = Vec::new();
+        let mut at = start;
+        for chunk in bytes.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                offsets.push((at, text.len()));
+                at += c.len_utf8();
+                text.push(visible(c));
+            }
+            if !chunk.invalid().is_empty() {
+                offsets.push((at, text.len()));
+                at += chunk.invalid().len();
+                text.push('\u{fffd}');
+            }
+        }
+        let place = |byte: usize| {
+            let nth = offsets.partition_point(|(at, _)| *at < byte);
+            offsets.get(nth).map_or(text.len(), |(_, shown)| *shown)
+        };
+        let spans = marks.iter().map(|mark| {
+            let first = place(mark.bytes.start);
+            first..place(mark.bytes.end).max(first)
+        });
+        Excerpt {
+            spans: spans.collect(),
+            text,
+        }
+    }
+}
+
+/// One character for one character, so that columns stay right.
+fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        c if is_hidden(c) => '\u{fffd}',
+        c => c,
+    }
+}
+
 /// Text of a stranger, safe for a terminal: control characters and those that change the direction of
 /// writing are shown by their numbers.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.into()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            c if is_hidden(c) => shown.push_str(&c.escape_unicode().to_string()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Controls, line and paragraph separators, and Unicode's Bidi_Control.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, printable};
+    use crate::diagnostic::{Code, Diagnostic, Locate, Place, SourceText, Spot};
+
+    /// Knows only places in texts.
+    struct Texts;
+
+    impl Locate for Texts {
+        fn locate(&self, place: &Place) -> Option<Spot> {
+            match place {
+                Place::Text(spot) => Some(spot.clone()),
+                Place::Value(_) | Place::Key(_) => None,
+            }
+        }
+    }
+
+    fn sources(texts: &[&[u8]]) -> Vec<SourceText> {
+        let named = texts.iter().enumerate().map(|(nth, text)| SourceText {
+            name: format!("{nth}.yaml"),
+            text: text.to_vec(),
+        });
+        named.collect()
+    }
+
+    fn plain(texts: &[&[u8]], diagnostic: Diagnostic) -> String {
+        Report {
+            diagnostics: &[diagnostic].into_iter().collect(),
+            sources: &sources(texts),
+            locations: &Texts,
+        }
+        .plain()
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let text = "ž: →x\n".as_bytes();
+        let diagnostic = Diagnostic::error(Code::WrongType, "no")
+            .at_text(0, 7..8, "here")
+            .help("go");
+        insta::assert_snapshot!(plain(&[text], diagnostic), @r"
+        error[wrong-type]: no
+         --> 0.yaml:1:5
+          |
+        1 | ž: →x
+          |     ^ here
+          |
+          = help: go
+        ");
+    }
+
+    #[test]
+    fn labels_in_two_files() {
+        let diagnostic = Diagnostic::error(Code::DefinedTwice, "twice")
+            .at_text(1, 0..1, "again")
+            .at_text(0, 2..3, "first");
+        insta::assert_snapshot!(plain(&[b"\n\nx: 1\n", b"x: 2\n"], diagnostic), @r"
+        error[defined-twice]: twice
+         --> 1.yaml:1:1
+          |
+        1 | x: 2
+          | ^ again
+          |
+         ::: 0.yaml:3:1
+          |
+        3 | x: 1
+          | - first
+        ");
+    }
+
+    #[test]
+    fn labels_far_apart() {
+        let text = format!("x: 1\n{}x: 2\n", "#\n".repeat(100));
+        let diagnostic = Diagnostic::warning(Code::DuplicateKey, "twice")
+            .at_text(0, 205..206, "again")
+            .at_text(0, 0..1, "first");
+        insta::assert_snapshot!(plain(&[text.as_bytes()], diagnostic), @r"
+        warning[duplicate-key]: twice
+           --> 0.yaml:102:1
+            |
+        102 | x: 2
+            | ^ again
+            |
+           ::: 0.yaml:1:1
+            |
+          1 | x: 1
+            | - first
+        ");
+    }
+
+    #[test]
+    fn strange_bytes() {
+        let diagnostic =
+            Diagnostic::error(Code::NotUtf8, "a\u{1b}[31m").at_text(0, 5..6, "b\u{202e}");
+        insta::assert_snapshot!(plain(&[b"a\x1b\xffb \xfe \xe2\x80\xae\n"], diagnostic), @r"
+        error[not-utf8]: a\u{1b}[31m
+         --> 0.yaml:1:6
+          |
+        1 | a␛�b � �
+          |      ^ b\u{202e}
+        ");
+    }
+
+    #[test]
+    fn empty_texts_and_places_behind_the_end() {
+        let diagnostic = Diagnostic::error(Code::EmptyPolicy, "nothing").at_text(0, 0..0, "");
+        insta::assert_snapshot!(plain(&[b""], diagnostic), @r"
+        error[empty-policy]: nothing
+        --> 0.yaml:1:1
+        ");
+        let diagnostic = Diagnostic::error(Code::EmptyPolicy, "nothing").at_text(0, 90..99, "");
+        insta::assert_snapshot!(plain(&[b"# x\n"], diagnostic), @r"
+        error[empty-policy]: nothing
+         --> 0.yaml:2:1
+          |
+        2 |
+          | ^
+        ");
+        let diagnostic = Diagnostic::error(Code::EmptyPolicy, "nothing").at_text(7, 0..1, "");
+        insta::assert_snapshot!(plain(&[b"# x\n"], diagnostic), @"error[empty-policy]: nothing");
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let text = format!("x: [{}]\n", "1, ".repeat(1_000_000));
+        let diagnostic =
+            Diagnostic::error(Code::WrongType, "no").at_text(0, 1_500_001..1_500_002, "here");
+        let shown = plain(&[text.as_bytes()], diagnostic);
+        assert!(shown.len() < 2_000 && shown.contains("here"), "{shown}");
+        assert!(shown.contains(":1:1500002"), "{shown}");
+    }
+
+    #[test]
+    fn json() {
+        let diagnostics = [
+            Diagnostic::error(Code::WrongType, "second").at_text(0, 7..8, ""),
+            Diagnostic::warning(Code::WrongType, "first")
+                .at_text(0, 0..1, "")
+                .help("go"),
+        ];
+        let report = Report {
+            diagnostics: &diagnostics.into_iter().collect(),
+            sources: &sources(&["ž: →x\n".as_bytes()]),
+            locations: &Texts,
+        };
+        insta::assert_snapshot!(format!("{:#}", report.json()), @r#"
+        [
+          {
+            "code": "wrong-type",
+            "column": 1,
+            "endColumn": 2,
+            "endLine": 1,
+            "file": "0.yaml",
+            "help": "go",
+            "line": 1,
+            "message": "first",
+            "pointer": null,
+            "severity": "warning"
+          },
+          {
+            "code": "wrong-type",
+            "column": 5,
+            "endColumn": 6,
+            "endLine": 1,
+            "file": "0.yaml",
+            "help": null,
+            "line": 1,
+            "message": "second",
+            "pointer": null,
+            "severity": "error"
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn strangers_text() {
+        assert_eq!(
+            printable("a\u{1b}[31m\nb\u{202e}é\u{85}"),
+            "a\\u{1b}[31m\\nb\\u{202e}é\\u{85}"
+        );
+    }
 }

@@ -1,6 +1,11 @@
 //! What all leaf values have in common: how they are read, written, described and complained about.
 
+use super::{
+    Address, Date, Host, IcmpType, Icmpv6Type, InterfacePattern, IpProtocol, LogPrefix, Name, Port,
+    PortRange, Prefix, Rate, Text, TimeZoneName, ZoneName, ZoneRef,
+};
 use crate::diagnostic::Code;
+use serde_json::Value;
 use std::{fmt, str::FromStr};
 
 /// Why a text is not the value it should be.
@@ -45,9 +50,46 @@ pub trait Leaf: FromStr<Err = ValueError> + fmt::Display {
     const WHAT: &str;
 }
 
+/// Makes, from the list of all leaves, the functions that find one by its schema `format`.
+macro_rules! leaves {
+    ($($leaf:ty),* $(,)?) => {
+        /// The complaint about a JSON value in the place of the leaf with this `format`; `None` for other
+        /// formats and for values the leaf takes.
+        pub(crate) fn complain(format: &str, value: &Value) -> Option<ValueError> {
+            $(if format == <$leaf>::FORMAT { return complain_about::<$leaf>(value); })*
+            None
+        }
+
+        /// What the leaf with this `format` is, with an article; `None` for other formats.
+        pub(crate) fn what(format: &str) -> Option<&'static str> {
+            $(if format == <$leaf>::FORMAT { return Some(<$leaf>::WHAT); })*
+            None
+        }
+
+        /// Tells a validator how each `format` is checked.
+        pub(crate) fn with_formats(mut options: jsonschema::ValidationOptions<'_>) -> jsonschema::ValidationOptions<'_> {
+            $(options = options.with_format(<$leaf>::FORMAT, |text: &str| text.parse::<$leaf>().is_ok());)*
+            options
+        }
+    };
+}
+
+leaves! {
+    Address, Date, Host, IcmpType, Icmpv6Type, InterfacePattern,
+    IpProtocol, LogPrefix, Name, Port, PortRange, Prefix,
+    Rate, Text, TimeZoneName, ZoneName, ZoneRef,
+}
+
+fn complain_about<L: Leaf>(value: &Value) -> Option<ValueError> {
+    match value {
+        Value::String(text) => text.parse::<L>().err(),
+        Value::Number(number) => number.to_string().parse::<L>().err(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 /// Implements [`Leaf`], serde and schemars for a type with `FromStr` and `Display`.
-///
-/// `number` leaves may also be written as a plain number; the schema is the rest of the schema object.
+/// The last argument is its schema without `format`.
 macro_rules! leaf {
     ($leaf:ident, $format:literal, $what:literal, $schema:tt) => {
         impl $crate::policy::value::Leaf for $leaf {

@@ -15,11 +15,12 @@ mod shape;
 mod text;
 
 pub use address::{Address, AddressRange, Host, Prefix};
-pub(crate) use leaf::leaf;
 pub use leaf::{Leaf, ValueError};
+pub(crate) use leaf::{complain, leaf, what, with_formats};
 pub use name::{InterfacePattern, Name, ZoneName, ZoneRef};
 pub use port::{Port, PortRange};
 pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
 pub use rate::{Rate, RateUnit};
 pub(crate) use shape::{names, one_or_list, one_or_map, with_leaf};
+pub(crate) use text::is_invisible;
 pub use text::{Date, LogPrefix, Text, TimeZoneName};

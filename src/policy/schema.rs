@@ -1,0 +1,85 @@
+//! The language as a JSON schema, for editors and for the validator: one schema, made from the types, so
+//! that neither can know more than the other.
+
+use super::{Policy, value::with_formats};
+use jsonschema::Validator;
+use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// The schema of [`Policy`]: draft-07, which editors know best.
+#[must_use]
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(tidy));
+    let generator = settings.into_generator();
+    let mut schema = generator.into_root_schema_for::<Policy>();
+    schema.insert("$id".into(), "urn:rfw:policy:1".into());
+    schema.insert("title".into(), "rfw policy".into());
+    schema.to_value()
+}
+
+/// Takes out what serde would accept and the language does not: a key without a value (`null`). Also joins
+/// the lines of descriptions, which are wrapped for the source, and drops the formats of Rust's integers.
+fn tidy(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|one| one != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            schema.insert("type".into(), one);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|one| one != "null"));
+        // Not the choice itself: draft-07 ignores what stands beside a `$ref`.
+        if choices.len() == 1
+            && let Some(choices) = schema.remove("anyOf")
+        {
+            schema.insert("allOf".into(), choices);
+        }
+    }
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        let paragraphs = description
+            .split("\n\n")
+            .map(|paragraph| paragraph.replace('\n', " "));
+        *description = paragraphs.collect::<Vec<_>>().join("\n\n");
+    }
+    if schema
+        .get("format")
+        .and_then(Value::as_str)
+        .is_some_and(|format| format.starts_with("uint"))
+    {
+        schema.remove("format");
+    }
+}
+
+/// The text of `schema/policy.schema.json`.
+#[must_use]
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// The schema, ready to be asked.
+pub(crate) struct Checker {
+    /// The schema itself, for what errors refer to.
+    pub(crate) schema: Value,
+    /// What checks documents. There is always one, as a test proves.
+    pub(crate) validator: Option<Validator>,
+}
+
+/// Made once; it takes about a millisecond.
+pub(crate) static CHECKER: LazyLock<Checker> = LazyLock::new(|| {
+    let schema = schema();
+    let options = with_formats(jsonschema::options().should_validate_formats(true));
+    let validator = options.build(&schema).ok();
+    Checker { schema, validator }
+});
+
+#[cfg(test)]
+mod tests {
+    use super::CHECKER;
+
+    #[test]
+    fn the_schema_can_be_asked() {
+        assert!(CHECKER.validator.is_some());
+    }
+}
