@@ -8,6 +8,8 @@ pub use lower::lower;
 
 use crate::diagnostic::Diagnostics;
 use crate::policy::Policy;
+use crate::ruleset::Ruleset;
+use jiff::ToSpan;
 use jiff::civil::Date;
 use model::Model;
 
@@ -20,6 +22,38 @@ pub fn resolve(policy: &Policy, today: Date) -> (Option<Model>, Diagnostics) {
     let resolve::Draft { model, partial } = resolve::draft(policy, &mut diagnostics);
     let _ = (today, partial);
     ((!diagnostics.has_errors()).then_some(model), diagnostics)
+}
+
+/// What a policy compiles to.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The desired ruleset.
+    pub ruleset: Ruleset,
+    /// From this day on there is more to say about the policy, because a rule is about to expire.
+    pub until: Option<Date>,
+}
+
+/// The whole way from a policy to a ruleset.
+#[must_use]
+pub fn compile(policy: &Policy, today: Date) -> (Option<Compiled>, Diagnostics) {
+    let (model, diagnostics) = resolve(policy, today);
+    let compiled = model.map(|model| Compiled {
+        ruleset: lower(&model),
+        until: next_expiry_notice(policy),
+    });
+    (compiled, diagnostics)
+}
+
+/// Days before `expires` on which a rule may begin to be spoken about.
+const NOTICE_DAYS: i64 = 14;
+
+fn next_expiry_notice(policy: &Policy) -> Option<Date> {
+    let rules = policy.policies.iter().flat_map(|policy| &policy.rules);
+    let first = rules
+        .filter_map(|rule| rule.expires)
+        .map(|date| date.day())
+        .min()?;
+    Some(first.saturating_sub(NOTICE_DAYS.days()))
 }
 
 #[cfg(test)]

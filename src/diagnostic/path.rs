@@ -110,6 +110,35 @@ impl fmt::Display for DocPath {
     }
 }
 
+/// Not the way a document path is displayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a document path")]
+pub struct NotAPath;
+
+impl std::str::FromStr for DocPath {
+    type Err = NotAPath;
+
+    /// From the way it is displayed, `rules[3].to`; quoted keys are not read back.
+    fn from_str(text: &str) -> Result<Self, NotAPath> {
+        let mut segments = Vec::new();
+        for part in text.split('.').filter(|part| !part.is_empty()) {
+            let (key, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
+            if !key.is_empty() {
+                segments.push(Segment::Key(key.to_owned()));
+            }
+            while let Some(index) = rest.strip_prefix('[') {
+                let (index, after) = index.split_once(']').ok_or(NotAPath)?;
+                segments.push(Segment::Index(index.parse().map_err(|_| NotAPath)?));
+                rest = after;
+            }
+            if !rest.is_empty() {
+                return Err(NotAPath);
+            }
+        }
+        Ok(DocPath { segments })
+    }
+}
+
 fn is_plain(key: &str) -> bool {
     !key.is_empty()
         && key
@@ -126,6 +155,24 @@ mod tests {
         let path = DocPath::from_pointer(pointer);
         assert_eq!(path.to_string(), display);
         assert_eq!(path.to_pointer(), pointer);
+    }
+
+    #[test]
+    fn read_back() {
+        for text in [
+            "",
+            "policies[2].rules[0].services[1]",
+            "zones.wan",
+            "a[1][2]",
+        ] {
+            assert_eq!(
+                text.parse::<DocPath>()
+                    .map(|path| path.to_string())
+                    .as_deref(),
+                Ok(text)
+            );
+        }
+        assert!("a[x]".parse::<DocPath>().is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sorted, disjoint, merged intervals over numbers: addresses, ports.
+//! Sorted, disjoint intervals over numbers: addresses, ports.
 //!
 //! Not a packet set and not a kernel set: just the arithmetic that both need. All bounds are inclusive.
 
@@ -84,7 +84,9 @@ impl<T: Bound> Interval<T> {
     }
 }
 
-/// A set of values as sorted, disjoint, non-adjacent intervals. Equal sets are equal values.
+/// A set of values as sorted, disjoint intervals. What overlaps is merged; neighbours stay apart as they
+/// were written, so that one address more or less is one element more or less. The same values cut in
+/// another way are therefore not equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Intervals<T>(Vec<Interval<T>>);
 
@@ -211,9 +213,7 @@ impl<T: Bound> FromIterator<Interval<T>> for Intervals<T> {
         let mut merged: Vec<Interval<T>> = Vec::with_capacity(sorted.len());
         for interval in sorted {
             match merged.last_mut() {
-                Some(last) if last.hi.next().is_none_or(|next| interval.lo <= next) => {
-                    last.hi = last.hi.max(interval.hi);
-                }
+                Some(last) if interval.lo <= last.hi => last.hi = last.hi.max(interval.hi),
                 _ => merged.push(interval),
             }
         }
@@ -291,10 +291,10 @@ mod tests {
     }
 
     #[test]
-    fn merges_overlap_and_neighbours() {
+    fn merges_overlap_and_keeps_neighbours_apart() {
         assert_eq!(
-            set(&[(5, 9), (1, 4), (20, 30), (25, 255)]),
-            set(&[(1, 9), (20, 255)])
+            set(&[(5, 9), (1, 4), (20, 30), (25, 255), (5, 5)]),
+            set(&[(1, 4), (5, 9), (20, 255)])
         );
     }
 

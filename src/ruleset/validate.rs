@@ -310,7 +310,7 @@ fn elements_fit(set: &Set) -> bool {
     });
     let concatenated_ranges = set.spec.interval && set.spec.key.len() > 1;
     let in_order = set.elements.windows(2).all(|pair| match pair {
-        [before, after] => before.key.last() < &after.key.lo || concatenated_ranges,
+        [before, after] => before.key.last() < &*after.key.lo || concatenated_ranges,
         _ => true,
     });
     wide && in_order

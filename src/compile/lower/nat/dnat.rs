@@ -24,21 +24,24 @@ pub(super) fn dnat_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
         let nat = translation(dnat, &entry, output);
         for row in family_rows(dnat, &dnat.destination, model) {
             let mut rest = row::matches(&row, &entry, output);
-            if dnat.destination.include.is_empty() {
-                rest.insert(0, local(false, Relation::Eq));
+            let anywhere = dnat.destination.include.is_empty();
+            if anywhere {
+                rest.push(local(false, Relation::Eq));
             }
-            rest.extend([Statement::Counter, Statement::Nat(nat.clone())]);
-            rules.extend(each(&incoming(&dnat.from, &entry, output), &rest, &entry));
+            let translate = [Statement::Counter, Statement::Nat(nat.clone())];
+            let from = incoming(&dnat.from, &entry, output);
+            rules.extend(each(&from, &[&rest[..], &translate].concat(), &entry));
             if !dnat.hairpin.is_empty() {
                 let own = Entry {
                     name: format!("{}.hairpin", entry.name),
                     ..entry.clone()
                 };
-                if dnat.destination.include.is_empty() {
+                if anywhere {
                     // An address of the box, but not the one this zone knows it by.
-                    rest.insert(1, local(true, Relation::Ne));
+                    rest.push(local(true, Relation::Ne));
                 }
-                rules.extend(each(&incoming(&dnat.hairpin, &own, output), &rest, &entry));
+                let from = incoming(&dnat.hairpin, &own, output);
+                rules.extend(each(&from, &[&rest[..], &translate].concat(), &entry));
             }
         }
     }
