@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod diff;
 pub mod kernel;
 pub mod live;
+pub mod netlink;
 pub mod nft;
 pub mod plan;
 pub mod policy;

@@ -11,4 +11,5 @@
 mod architecture;
 mod blocks;
 mod harness;
+mod netlink;
 mod support;

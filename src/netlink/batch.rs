@@ -1,0 +1,275 @@
+//! Operations → one batch: BATCH_BEGIN with the generation, a message or more per operation, BATCH_END;
+//! and what the kernel says to it, by operation.
+//!
+//! nfnetlink works a batch off inside `sendmsg`, so every answer is in the receive queue when it
+//! returns (net/netfilter/nfnetlink.c, `nfnetlink_rcv_batch`). Messages ask for no acknowledgement: an
+//! error always answers, and acknowledgements of single messages do not prove a commit. Only BATCH_END
+//! asks for one, which kernels since 6.10 give.
+
+use std::io;
+use std::ops::Range;
+
+use nix::libc;
+
+use super::attribute::{Writer, attributes, string};
+use super::constants::{NFPROTO_INET, NFPROTO_UNSPEC, NFT_MSG_DESTROYSETELEM, sys};
+use super::encode::{self, Context};
+use super::message::{self, Header, Message};
+use super::refusal;
+use super::socket::Socket;
+use crate::kernel::{CommitError, Refusal};
+use crate::live::Generation;
+use crate::plan::Operation;
+
+/// Whether the kernel shall keep what the batch does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With BATCH_END: commit.
+    Commit,
+    /// Without: the kernel checks everything and throws it away.
+    DryRun,
+}
+
+/// A batch ready to be sent.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) bytes: Vec<u8>,
+    /// The sequence number of BATCH_BEGIN; the messages follow it one by one.
+    first: u32,
+    messages: Vec<Sent>,
+}
+
+/// A message of a batch.
+#[derive(Debug)]
+struct Sent {
+    operation: usize,
+    place: Range<usize>,
+}
+
+/// An operation that does not fit any message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Overlong {
+    pub(super) operation: usize,
+}
+
+impl Batch {
+    /// Encodes a batch whose sequence numbers begin at `first`.
+    pub(super) fn new(
+        context: &Context<'_>,
+        base: Option<Generation>,
+        first: u32,
+        ending: Ending,
+    ) -> Result<Self, Overlong> {
+        let mut batch = Self {
+            bytes: Vec::new(),
+            first,
+            messages: Vec::new(),
+        };
+        batch.begin(base);
+        for (index, operation) in context.operations.iter().enumerate() {
+            for body in encode::operation(context, index, operation) {
+                let attributes = body.attributes.ok_or(Overlong { operation: index })?;
+                batch.push(index, body.message, body.flags, &attributes);
+            }
+        }
+        if ending == Ending::Commit {
+            batch.end();
+        }
+        Ok(batch)
+    }
+
+    /// How many sequence numbers it takes.
+    pub(super) fn sequences(&self) -> u32 {
+        u32::try_from(self.messages.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(2)
+    }
+
+    fn begin(&mut self, base: Option<Generation>) {
+        let mut writer = Writer::new();
+        if let Some(Generation(base)) = base {
+            let kind = u16::try_from(sys::NFNL_BATCH_GENID).unwrap_or_default();
+            writer.be32(kind, base);
+        }
+        let attributes = writer.finish().unwrap_or_default();
+        self.append_edge(sys::NFNL_MSG_BATCH_BEGIN, 0, self.first, &attributes);
+    }
+
+    fn end(&mut self) {
+        let sequence = self.end_sequence();
+        self.append_edge(sys::NFNL_MSG_BATCH_END, sys::NLM_F_ACK, sequence, &[]);
+    }
+
+    fn append_edge(&mut self, kind: u32, flags: u32, sequence: u32, attributes: &[u8]) {
+        let header = Header {
+            kind: u16::try_from(kind).unwrap_or_default(),
+            flags,
+            sequence,
+            family: NFPROTO_UNSPEC,
+            resource: u16::try_from(sys::NFNL_SUBSYS_NFTABLES).unwrap_or_default(),
+        };
+        message::append(&mut self.bytes, header, attributes);
+    }
+
+    fn push(&mut self, operation: usize, message: u32, flags: u32, attributes: &[u8]) {
+        let start = self.bytes.len();
+        let header = Header {
+            kind: message::nftables(message),
+            flags,
+            sequence: self.end_sequence(),
+            family: NFPROTO_INET,
+            resource: 0,
+        };
+        message::append(&mut self.bytes, header, attributes);
+        self.messages.push(Sent {
+            operation,
+            place: start..self.bytes.len(),
+        });
+    }
+
+    /// The sequence number after that of the last message.
+    fn end_sequence(&self) -> u32 {
+        let messages = u32::try_from(self.messages.len()).unwrap_or(u32::MAX);
+        self.first.wrapping_add(1).wrapping_add(messages)
+    }
+}
+
+/// What the kernel said to a batch.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// The error number for BATCH_BEGIN, which stands for the batch as a whole.
+    pub(super) whole: Option<i32>,
+    /// Errors of single messages.
+    pub(super) refusals: Vec<Refusal>,
+    /// Whether BATCH_END was acknowledged.
+    pub(super) acknowledged: bool,
+}
+
+/// Takes all answers to a batch out of the receive queue.
+pub(super) fn answers(
+    socket: &mut Socket,
+    batch: &Batch,
+    operations: &[Operation],
+) -> io::Result<Answers> {
+    let mut answers = Answers::default();
+    while let Some(datagram) = socket.receive_waiting()? {
+        for message in message::messages(datagram) {
+            let message = message.map_err(|message::Truncated| cut_off())?;
+            if u32::from(message.kind) == sys::NLMSG_ERROR {
+                let answer = Answer::read(&message).ok_or_else(cut_off)?;
+                answers.take(batch, operations, &answer);
+            }
+        }
+    }
+    Ok(answers)
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "an answer is cut off")
+}
+
+impl Answers {
+    fn take(&mut self, batch: &Batch, operations: &[Operation], answer: &Answer) {
+        let place = answer.sequence.wrapping_sub(batch.first);
+        if place == 0 {
+            if answer.error != 0 {
+                self.whole = Some(answer.error);
+            }
+            return;
+        }
+        if answer.error == 0 {
+            self.acknowledged |= answer.sequence == batch.end_sequence();
+            return;
+        }
+        let sent = usize::try_from(place - 1)
+            .ok()
+            .and_then(|place| batch.messages.get(place));
+        let detail = sent.and_then(|sent| {
+            let message = batch.bytes.get(sent.place.clone())?;
+            refusal::detail(message, answer.offset?, operations.get(sent.operation)?)
+        });
+        let text = answer.text.clone();
+        self.refusals.push(Refusal {
+            operation: sent.map(|sent| sent.operation),
+            reason: io::Error::from_raw_os_error(answer.error),
+            detail: match (detail, text) {
+                (Some(detail), Some(text)) => Some(format!("{detail}: {text}")),
+                (detail, text) => detail.or(text),
+            },
+        });
+    }
+}
+
+/// `NLMSG_ERROR` (linux/netlink.h `struct nlmsgerr`).
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    sequence: u32,
+    /// 0 is an acknowledgement.
+    error: i32,
+    /// Where the bad attribute stands in the message, counted from its header.
+    offset: Option<usize>,
+    /// What the kernel says in words.
+    text: Option<String>,
+}
+
+impl Answer {
+    fn read(message: &Message<'_>) -> Option<Self> {
+        const NLMSGHDR: usize = 16;
+        let (error, request) = message.outcome()?;
+        let mut answer = Self {
+            sequence: message.sequence,
+            error,
+            offset: None,
+            text: None,
+        };
+        if message.flags & sys::NLM_F_ACK_TLVS == 0 {
+            return Some(answer);
+        }
+        let echoed = if message.flags & sys::NLM_F_CAPPED != 0 {
+            NLMSGHDR
+        } else {
+            let (length, _) = request.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+            length.checked_next_multiple_of(4)?
+        };
+        for attribute in attributes(request.get(echoed..)?) {
+            let attribute = attribute.ok()?;
+            match u32::from(attribute.kind) {
+                // Unlike nf_tables' own numbers, in host order.
+                sys::NLMSGERR_ATTR_OFFS => {
+                    let offset = attribute.value.try_into().ok().map(u32::from_ne_bytes)?;
+                    answer.offset = usize::try_from(offset).ok();
+                }
+                sys::NLMSGERR_ATTR_MSG => answer.text = Some(string(attribute.value)),
+                _ => {}
+            }
+        }
+        Some(answer)
+    }
+}
+
+/// Asks the kernel whether it has `NFT_MSG_DESTROYSETELEM` (since 6.3), by a dry run in a table that
+/// does not exist: an unknown message is EINVAL, a known one misses the table or does nothing.
+pub(super) fn knows_destroy(socket: &mut Socket, first: u32) -> Result<bool, CommitError> {
+    let mut batch = Batch {
+        bytes: Vec::new(),
+        first,
+        messages: Vec::new(),
+    };
+    batch.begin(None);
+    let mut writer = Writer::new();
+    writer.string(sys::NFTA_SET_ELEM_LIST_TABLE, "rfw\u{1}probe");
+    writer.string(sys::NFTA_SET_ELEM_LIST_SET, "probe");
+    let attributes = writer.finish().unwrap_or_default();
+    batch.push(0, NFT_MSG_DESTROYSETELEM, 0, &attributes);
+    let io = |source| CommitError::Io {
+        action: "asking what the kernel knows",
+        source,
+    };
+    socket.send(&batch.bytes).map_err(io)?;
+    let answers = answers(socket, &batch, &[]).map_err(io)?;
+    Ok(answers
+        .refusals
+        .iter()
+        .all(|refusal| refusal.reason.raw_os_error() != Some(libc::EINVAL)))
+}

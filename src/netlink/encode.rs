@@ -1,0 +1,316 @@
+//! Operations → attributes of messages: tables, chains, rules and objects, and which message each
+//! operation becomes. Not here: headers and sequence numbers, which are the batch's.
+
+use super::attribute::Writer;
+use super::constants::{NFT_MSG_DESTROYSETELEM, sys};
+use super::element::{self, Part};
+use super::expression::{self, write_limit};
+use super::{set, userdata};
+use crate::bytecode::Rule;
+use crate::plan::{Operation, Place};
+use crate::ruleset::{
+    Base, ChainPolicy, ChainType, DataType, Element, Hook, Object, ObjectKind, SetSpec, TABLE,
+};
+
+/// An attribute is at most 65 535 bytes long, also the list of a message's elements.
+const LIST_LIMIT: usize = 60_000;
+/// What nft shows for a map whose elements are not in the same batch.
+const UNKNOWN_MODULUS: u32 = 1 << 16;
+
+/// A message without headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Body {
+    /// `NFT_MSG_*`
+    pub(super) message: u32,
+    /// `NLM_F_*`
+    pub(super) flags: u32,
+    /// `None` when an attribute would be longer than one can be.
+    pub(super) attributes: Option<Vec<u8>>,
+}
+
+/// What the encoding of one operation depends on besides itself.
+pub(super) struct Context<'a> {
+    /// The whole batch.
+    pub(super) operations: &'a [Operation],
+    /// Whether the kernel knows `NFT_MSG_DESTROYSETELEM`.
+    pub(super) destroys_elements: bool,
+}
+
+/// The messages of the operation at a place in the batch.
+pub(super) fn operation(context: &Context<'_>, index: usize, operation: &Operation) -> Vec<Body> {
+    match operation {
+        Operation::AddTable { mark } => {
+            let mut writer = Writer::new();
+            writer.string(sys::NFTA_TABLE_NAME, TABLE);
+            // Without flags, so that nothing happens to a table that is there.
+            writer.bytes(sys::NFTA_TABLE_USERDATA, &userdata::table(mark));
+            body(sys::NFT_MSG_NEWTABLE, sys::NLM_F_CREATE, writer)
+        }
+        Operation::SetTableFlags { flags } => {
+            let mut writer = Writer::new();
+            writer.string(sys::NFTA_TABLE_NAME, TABLE);
+            writer.be32(sys::NFTA_TABLE_FLAGS, *flags);
+            body(sys::NFT_MSG_NEWTABLE, 0, writer)
+        }
+        Operation::DeleteTable => {
+            let mut writer = Writer::new();
+            writer.string(sys::NFTA_TABLE_NAME, TABLE);
+            body(sys::NFT_MSG_DELTABLE, 0, writer)
+        }
+        Operation::AddChain { name, base } => {
+            let mut writer = in_table(sys::NFTA_CHAIN_TABLE);
+            writer.string(sys::NFTA_CHAIN_NAME, name);
+            if let Some(base) = base {
+                write_base(&mut writer, *base);
+            }
+            create(sys::NFT_MSG_NEWCHAIN, writer)
+        }
+        Operation::SetChainPolicy { name, base } => {
+            let mut writer = in_table(sys::NFTA_CHAIN_TABLE);
+            writer.string(sys::NFTA_CHAIN_NAME, name);
+            writer.be32(sys::NFTA_CHAIN_POLICY, policy_number(base.policy));
+            body(sys::NFT_MSG_NEWCHAIN, 0, writer)
+        }
+        Operation::FlushChain { chain } => body(sys::NFT_MSG_DELRULE, 0, in_chain(chain)),
+        Operation::DeleteChain { name } => {
+            let mut writer = in_table(sys::NFTA_CHAIN_TABLE);
+            writer.string(sys::NFTA_CHAIN_NAME, name);
+            body(sys::NFT_MSG_DELCHAIN, sys::NLM_F_NONREC, writer)
+        }
+        Operation::AddSet { spec, origin: _ } => {
+            let mut writer = in_table(sys::NFTA_SET_TABLE);
+            // Unique in the batch and never 0.
+            let id = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+            set::write(&mut writer, spec, id, modulus(context.operations, spec));
+            create(sys::NFT_MSG_NEWSET, writer)
+        }
+        Operation::DeleteSet { name } => {
+            let mut writer = in_table(sys::NFTA_SET_TABLE);
+            writer.string(sys::NFTA_SET_NAME, name);
+            body(sys::NFT_MSG_DELSET, 0, writer)
+        }
+        Operation::AddElements { set, elements } => element_messages(
+            sys::NFT_MSG_NEWSETELEM,
+            sys::NLM_F_CREATE | sys::NLM_F_EXCL,
+            set,
+            elements,
+            Part::Whole,
+        ),
+        Operation::DeleteElements { set, elements } => {
+            let message = if context.destroys_elements {
+                NFT_MSG_DESTROYSETELEM
+            } else {
+                sys::NFT_MSG_DELSETELEM
+            };
+            element_messages(message, 0, set, elements, Part::Key)
+        }
+        Operation::AddObject { object } => {
+            let mut writer = in_table(sys::NFTA_OBJ_TABLE);
+            write_object(&mut writer, object);
+            create(sys::NFT_MSG_NEWOBJ, writer)
+        }
+        Operation::DeleteObject { object } => {
+            let mut writer = in_table(sys::NFTA_OBJ_TABLE);
+            writer.string(sys::NFTA_OBJ_NAME, &object.name);
+            writer.be32(sys::NFTA_OBJ_TYPE, object_number(&object.kind));
+            body(sys::NFT_MSG_DELOBJ, 0, writer)
+        }
+        Operation::AddRule { chain, place, rule } => {
+            let mut writer = in_chain(chain);
+            let flags = match place {
+                Place::Last => sys::NLM_F_CREATE | sys::NLM_F_APPEND,
+                Place::Before(handle) => {
+                    writer.be64(sys::NFTA_RULE_POSITION, *handle);
+                    sys::NLM_F_CREATE
+                }
+            };
+            write_rule(&mut writer, rule);
+            body(sys::NFT_MSG_NEWRULE, flags, writer)
+        }
+        Operation::ReplaceRule {
+            chain,
+            handle,
+            rule,
+        } => {
+            let mut writer = in_chain(chain);
+            writer.be64(sys::NFTA_RULE_HANDLE, *handle);
+            write_rule(&mut writer, rule);
+            body(sys::NFT_MSG_NEWRULE, sys::NLM_F_REPLACE, writer)
+        }
+        Operation::DeleteRule {
+            chain,
+            handle,
+            name: _,
+        } => {
+            let mut writer = in_chain(chain);
+            writer.be64(sys::NFTA_RULE_HANDLE, *handle);
+            body(sys::NFT_MSG_DELRULE, 0, writer)
+        }
+        Operation::DeleteFlowtable { name } => {
+            let mut writer = in_table(sys::NFTA_FLOWTABLE_TABLE);
+            writer.string(sys::NFTA_FLOWTABLE_NAME, name);
+            body(sys::NFT_MSG_DELFLOWTABLE, 0, writer)
+        }
+    }
+}
+
+fn body(message: u32, flags: u32, writer: Writer) -> Vec<Body> {
+    vec![Body {
+        message,
+        flags,
+        attributes: writer.finish(),
+    }]
+}
+
+/// A plan knows what is there, so that something is there already is an error.
+fn create(message: u32, writer: Writer) -> Vec<Body> {
+    body(message, sys::NLM_F_CREATE | sys::NLM_F_EXCL, writer)
+}
+
+fn in_table(kind: u16) -> Writer {
+    let mut writer = Writer::new();
+    writer.string(kind, TABLE);
+    writer
+}
+
+fn in_chain(chain: &str) -> Writer {
+    let mut writer = in_table(sys::NFTA_RULE_TABLE);
+    writer.string(sys::NFTA_RULE_CHAIN, chain);
+    writer
+}
+
+fn write_base(writer: &mut Writer, base: Base) {
+    let Base {
+        kind,
+        hook,
+        priority,
+        policy,
+    } = base;
+    writer.string(sys::NFTA_CHAIN_TYPE, chain_type(kind));
+    writer.be32(sys::NFTA_CHAIN_POLICY, policy_number(policy));
+    writer.nest(sys::NFTA_CHAIN_HOOK, |writer| {
+        writer.be32(sys::NFTA_HOOK_HOOKNUM, hook_number(hook));
+        writer.bytes(sys::NFTA_HOOK_PRIORITY, &priority.to_be_bytes());
+    });
+}
+
+fn chain_type(kind: ChainType) -> &'static str {
+    match kind {
+        ChainType::Filter => "filter",
+        ChainType::Nat => "nat",
+        ChainType::Route => "route",
+    }
+}
+
+fn hook_number(hook: Hook) -> u32 {
+    match hook {
+        Hook::Prerouting => 0,
+        Hook::Input => 1,
+        Hook::Forward => 2,
+        Hook::Output => 3,
+        Hook::Postrouting => 4,
+        Hook::Other(number) => number,
+    }
+}
+
+fn policy_number(policy: ChainPolicy) -> u32 {
+    match policy {
+        ChainPolicy::Drop => 0,
+        ChainPolicy::Accept => 1,
+    }
+}
+
+fn object_number(kind: &ObjectKind) -> u32 {
+    match kind {
+        ObjectKind::Limit(_) => sys::NFT_OBJECT_LIMIT,
+        ObjectKind::CtHelper { .. } => sys::NFT_OBJECT_CT_HELPER,
+        ObjectKind::Other(number) => *number,
+    }
+}
+
+fn write_object(writer: &mut Writer, object: &Object) {
+    writer.string(sys::NFTA_OBJ_NAME, &object.name);
+    writer.be32(sys::NFTA_OBJ_TYPE, object_number(&object.kind));
+    writer.nest(sys::NFTA_OBJ_DATA, |writer| match &object.kind {
+        ObjectKind::Limit(limit) => write_limit(writer, limit),
+        ObjectKind::CtHelper { helper, protocol } => {
+            writer.string(sys::NFTA_CT_HELPER_NAME, helper);
+            writer.be16(
+                sys::NFTA_CT_HELPER_L3PROTO,
+                u16::from(super::constants::NFPROTO_INET),
+            );
+            writer.u8(sys::NFTA_CT_HELPER_L4PROTO, *protocol);
+        }
+        ObjectKind::Other(_) => {}
+    });
+}
+
+fn write_rule(writer: &mut Writer, rule: &Rule) {
+    let Rule {
+        name,
+        instructions,
+        origin: _,
+    } = rule;
+    writer.nest(sys::NFTA_RULE_EXPRESSIONS, |writer| {
+        expression::write_list(writer, instructions);
+    });
+    if let Some(name) = name {
+        writer.bytes(sys::NFTA_RULE_USERDATA, &userdata::comment(name));
+    }
+}
+
+/// The elements in as many messages as it takes.
+fn element_messages(
+    message: u32,
+    flags: u32,
+    spec: &SetSpec,
+    elements: &[Element],
+    part: Part,
+) -> Vec<Body> {
+    let mut bodies = Vec::new();
+    let mut list = Writer::new();
+    let send = |list: Writer| Body {
+        message,
+        flags,
+        attributes: list.finish().and_then(|list| {
+            let mut writer = in_table(sys::NFTA_SET_ELEM_LIST_TABLE);
+            writer.string(sys::NFTA_SET_ELEM_LIST_SET, &spec.name);
+            writer.nest(sys::NFTA_SET_ELEM_LIST_ELEMENTS, |writer| {
+                writer.append(&list);
+            });
+            writer.finish()
+        }),
+    };
+    for element in elements {
+        for entry in element::write(spec, element, part) {
+            if list.len() + entry.len() > LIST_LIMIT {
+                bodies.push(send(std::mem::take(&mut list)));
+            }
+            list.list_element(|writer| writer.append(&entry));
+        }
+    }
+    if list.len() > 0 {
+        bodies.push(send(list));
+    }
+    bodies
+}
+
+/// What nft shows as the modulus of a map keyed by a number: one more than its greatest key.
+fn modulus(operations: &[Operation], spec: &SetSpec) -> u32 {
+    if spec.key != [DataType::Number] {
+        return UNKNOWN_MODULUS;
+    }
+    let greatest = operations
+        .iter()
+        .filter_map(|operation| match operation {
+            Operation::AddElements { set, elements } if set.name == spec.name => Some(elements),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|element| element.key.last().try_into().ok())
+        .map(u32::from_ne_bytes)
+        .max();
+    greatest
+        .and_then(|greatest| greatest.checked_add(1))
+        .unwrap_or(UNKNOWN_MODULUS)
+}

@@ -1,0 +1,545 @@
+//! Expression → instruction.
+//!
+//! Each function below takes the attributes it knows out of the expression; if one is missing that the
+//! instruction cannot do without, or one is left that the instruction has no place for, the answer is
+//! `None` and the expression stays opaque.
+
+use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register};
+use crate::netlink::attribute::{Malformed, attributes, be32, string};
+use crate::netlink::constants::{NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_SPECIFIED, sys};
+use crate::ruleset::{Count, Limit};
+
+use super::verdict::verdict;
+
+/// Level of the kernel log when none is given (linux/kern_levels.h `LOGLEVEL_WARNING`).
+const DEFAULT_LOG_LEVEL: u32 = 4;
+
+/// Reads a list of expressions, each in `NFTA_LIST_ELEM`.
+pub(in crate::netlink) fn expressions(list: &[u8]) -> Result<Vec<Instruction>, Malformed> {
+    attributes(list)
+        .map(|element| one(element?.value))
+        .collect()
+}
+
+/// Reads one expression: `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
+pub(in crate::netlink) fn one(expression: &[u8]) -> Result<Instruction, Malformed> {
+    let (name, data) = split(expression)?;
+    Ok(known(&name, data).unwrap_or_else(|| Instruction::Opaque {
+        name,
+        data: data.to_vec(),
+    }))
+}
+
+/// Name and attributes of an expression.
+fn split(expression: &[u8]) -> Result<(String, &[u8]), Malformed> {
+    let mut name = None;
+    let mut data: &[u8] = &[];
+    for attribute in attributes(expression) {
+        let attribute = attribute?;
+        match attribute.kind {
+            sys::NFTA_EXPR_NAME => name = Some(attribute.string()),
+            sys::NFTA_EXPR_DATA => data = attribute.value,
+            _ => {}
+        }
+    }
+    let name = name.ok_or(Malformed("an expression without a name"))?;
+    Ok((name, data))
+}
+
+fn known(name: &str, data: &[u8]) -> Option<Instruction> {
+    let mut fields = Fields::read(data)?;
+    let instruction = match name {
+        "meta" => meta(&mut fields),
+        "payload" => payload(&mut fields),
+        "cmp" => cmp(&mut fields),
+        "range" => range(&mut fields),
+        "bitwise" => bitwise(&mut fields),
+        "byteorder" => byteorder(&mut fields),
+        "lookup" => lookup(&mut fields),
+        "immediate" => immediate(&mut fields),
+        "counter" => counter(&mut fields),
+        "limit" => limit(&mut fields).map(Instruction::Limit),
+        "log" => log(&mut fields),
+        "reject" => reject(&mut fields),
+        "nat" => nat(&mut fields),
+        "masq" => masquerade(&mut fields),
+        "redir" => redirect(&mut fields),
+        "ct" => ct(&mut fields),
+        "fib" => fib(&mut fields),
+        "numgen" => numgen(&mut fields),
+        "hash" => hash(&mut fields),
+        "objref" => object(&mut fields),
+        "dynset" => dynset(&mut fields),
+        "exthdr" => exthdr(&mut fields),
+        "rt" => rt(&mut fields),
+        "connlimit" => connlimit(&mut fields),
+        "notrack" => Some(Instruction::Notrack),
+        _ => None,
+    }?;
+    fields.is_empty().then_some(instruction)
+}
+
+/// The attributes of a named limit; `None` when it counts bytes or turns the limit round.
+pub(in crate::netlink) fn named_limit(data: &[u8]) -> Option<Limit> {
+    let mut fields = Fields::read(data)?;
+    let limit = limit(&mut fields)?;
+    fields.is_empty().then_some(limit)
+}
+
+/// The attributes of one expression by their type. No expression has more than 11.
+struct Fields<'a>([Option<&'a [u8]>; 16]);
+
+impl<'a> Fields<'a> {
+    fn read(data: &'a [u8]) -> Option<Self> {
+        let mut fields = [None; 16];
+        for attribute in attributes(data) {
+            let attribute = attribute.ok()?;
+            let field = fields.get_mut(usize::from(attribute.kind))?;
+            if field.replace(attribute.value).is_some() {
+                return None;
+            }
+        }
+        Some(Self(fields))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    fn take(&mut self, kind: u16) -> Option<&'a [u8]> {
+        self.0.get_mut(usize::from(kind))?.take()
+    }
+
+    fn has(&self, kind: u16) -> bool {
+        self.0
+            .get(usize::from(kind))
+            .is_some_and(|field| field.is_some())
+    }
+
+    /// A number that must be there.
+    fn number(&mut self, kind: u16) -> Option<u32> {
+        be32(self.take(kind)?).ok()
+    }
+
+    /// A number that stands for itself when it is not there. `None` when it is of another length.
+    fn number_or(&mut self, kind: u16, absent: u32) -> Option<u32> {
+        match self.take(kind) {
+            Some(value) => be32(value).ok(),
+            None => Some(absent),
+        }
+    }
+
+    fn long(&mut self, kind: u16) -> Option<u64> {
+        Some(u64::from_be_bytes(self.take(kind)?.try_into().ok()?))
+    }
+
+    fn byte(&mut self, kind: u16) -> Option<u8> {
+        match self.take(kind)? {
+            [byte] => Some(*byte),
+            _ => None,
+        }
+    }
+
+    fn register(&mut self, kind: u16) -> Option<Register> {
+        register(self.number(kind)?)
+    }
+
+    /// A value in `NFTA_DATA_VALUE`.
+    fn data(&mut self, kind: u16) -> Option<Vec<u8>> {
+        let mut inside = attributes(self.take(kind)?);
+        let value = inside.next()?.ok()?;
+        (value.kind == sys::NFTA_DATA_VALUE && inside.next().is_none())
+            .then(|| value.value.to_vec())
+    }
+
+    fn text(&mut self, kind: u16) -> Option<String> {
+        self.take(kind).map(string)
+    }
+}
+
+/// Both numbers of a register are one slot.
+fn register(number: u32) -> Option<Register> {
+    let slot = match number {
+        sys::NFT_REG_1..=sys::NFT_REG_4 => (number - sys::NFT_REG_1) * 4,
+        sys::NFT_REG32_00..=sys::NFT_REG32_15 => number - sys::NFT_REG32_00,
+        _ => return None,
+    };
+    u8::try_from(slot).ok().map(Register)
+}
+
+fn meta(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let key = fields.number(sys::NFTA_META_KEY)?;
+    if fields.has(sys::NFTA_META_SREG) {
+        let from = fields.register(sys::NFTA_META_SREG)?;
+        Some(Instruction::MetaSet { key, from })
+    } else {
+        let to = fields.register(sys::NFTA_META_DREG)?;
+        Some(Instruction::Meta { key, to })
+    }
+}
+
+fn payload(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let base = match fields.number(sys::NFTA_PAYLOAD_BASE)? {
+        sys::NFT_PAYLOAD_LL_HEADER => PayloadBase::Link,
+        sys::NFT_PAYLOAD_NETWORK_HEADER => PayloadBase::Network,
+        sys::NFT_PAYLOAD_TRANSPORT_HEADER => PayloadBase::Transport,
+        sys::NFT_PAYLOAD_INNER_HEADER => PayloadBase::Inner,
+        _ => return None,
+    };
+    Some(Instruction::Payload {
+        base,
+        offset: fields.number(sys::NFTA_PAYLOAD_OFFSET)?,
+        len: fields.number(sys::NFTA_PAYLOAD_LEN)?,
+        to: fields.register(sys::NFTA_PAYLOAD_DREG)?,
+    })
+}
+
+fn cmp(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let op = match fields.number(sys::NFTA_CMP_OP)? {
+        sys::NFT_CMP_EQ => Comparison::Eq,
+        sys::NFT_CMP_NEQ => Comparison::Neq,
+        sys::NFT_CMP_LT => Comparison::Lt,
+        sys::NFT_CMP_LTE => Comparison::Lte,
+        sys::NFT_CMP_GT => Comparison::Gt,
+        sys::NFT_CMP_GTE => Comparison::Gte,
+        _ => return None,
+    };
+    Some(Instruction::Cmp {
+        from: fields.register(sys::NFTA_CMP_SREG)?,
+        op,
+        data: fields.data(sys::NFTA_CMP_DATA)?,
+    })
+}
+
+fn range(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let inverted = match fields.number(sys::NFTA_RANGE_OP)? {
+        sys::NFT_RANGE_EQ => false,
+        sys::NFT_RANGE_NEQ => true,
+        _ => return None,
+    };
+    Some(Instruction::Range {
+        from: fields.register(sys::NFTA_RANGE_SREG)?,
+        inverted,
+        lo: fields.data(sys::NFTA_RANGE_FROM_DATA)?,
+        hi: fields.data(sys::NFTA_RANGE_TO_DATA)?,
+    })
+}
+
+fn bitwise(fields: &mut Fields<'_>) -> Option<Instruction> {
+    if fields.number_or(sys::NFTA_BITWISE_OP, sys::NFT_BITWISE_MASK_XOR)?
+        != sys::NFT_BITWISE_MASK_XOR
+    {
+        return None;
+    }
+    Some(Instruction::Bitwise {
+        from: fields.register(sys::NFTA_BITWISE_SREG)?,
+        to: fields.register(sys::NFTA_BITWISE_DREG)?,
+        len: fields.number(sys::NFTA_BITWISE_LEN)?,
+        mask: fields.data(sys::NFTA_BITWISE_MASK)?,
+        xor: fields.data(sys::NFTA_BITWISE_XOR)?,
+    })
+}
+
+fn byteorder(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Byteorder {
+        from: fields.register(sys::NFTA_BYTEORDER_SREG)?,
+        to: fields.register(sys::NFTA_BYTEORDER_DREG)?,
+        op: fields.number(sys::NFTA_BYTEORDER_OP)?,
+        len: fields.number(sys::NFTA_BYTEORDER_LEN)?,
+        size: fields.number(sys::NFTA_BYTEORDER_SIZE)?,
+    })
+}
+
+fn lookup(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let inverted = match fields.number_or(sys::NFTA_LOOKUP_FLAGS, 0)? {
+        0 => false,
+        sys::NFT_LOOKUP_F_INV => true,
+        _ => return None,
+    };
+    let result = if fields.has(sys::NFTA_LOOKUP_DREG) {
+        if inverted {
+            return None;
+        }
+        match fields.number(sys::NFTA_LOOKUP_DREG)? {
+            sys::NFT_REG_VERDICT => LookupResult::Verdict,
+            number => LookupResult::Data(register(number)?),
+        }
+    } else {
+        LookupResult::Member { inverted }
+    };
+    Some(Instruction::Lookup {
+        set: fields.text(sys::NFTA_LOOKUP_SET)?,
+        from: fields.register(sys::NFTA_LOOKUP_SREG)?,
+        result,
+    })
+}
+
+fn immediate(fields: &mut Fields<'_>) -> Option<Instruction> {
+    match fields.number(sys::NFTA_IMMEDIATE_DREG)? {
+        sys::NFT_REG_VERDICT => {
+            let mut inside = attributes(fields.take(sys::NFTA_IMMEDIATE_DATA)?);
+            let data = inside.next()?.ok()?;
+            if data.kind != sys::NFTA_DATA_VERDICT || inside.next().is_some() {
+                return None;
+            }
+            verdict(data.value).map(Instruction::Verdict)
+        }
+        number => Some(Instruction::Immediate {
+            to: register(number)?,
+            data: fields.data(sys::NFTA_IMMEDIATE_DATA)?,
+        }),
+    }
+}
+
+fn counter(fields: &mut Fields<'_>) -> Option<Instruction> {
+    fields.take(sys::NFTA_COUNTER_PAD);
+    Some(Instruction::Counter(Count {
+        packets: fields.long(sys::NFTA_COUNTER_PACKETS)?,
+        bytes: fields.long(sys::NFTA_COUNTER_BYTES)?,
+    }))
+}
+
+fn limit(fields: &mut Fields<'_>) -> Option<Limit> {
+    fields.take(sys::NFTA_LIMIT_PAD);
+    if fields.number_or(sys::NFTA_LIMIT_TYPE, sys::NFT_LIMIT_PKTS)? != sys::NFT_LIMIT_PKTS
+        || fields.number_or(sys::NFTA_LIMIT_FLAGS, 0)? != 0
+    {
+        return None;
+    }
+    Some(Limit {
+        rate: fields.long(sys::NFTA_LIMIT_RATE)?,
+        unit: fields.long(sys::NFTA_LIMIT_UNIT)?,
+        burst: fields.number(sys::NFTA_LIMIT_BURST)?,
+    })
+}
+
+fn log(fields: &mut Fields<'_>) -> Option<Instruction> {
+    if fields.number_or(sys::NFTA_LOG_FLAGS, 0)? != 0 {
+        return None;
+    }
+    let prefix = fields.text(sys::NFTA_LOG_PREFIX).unwrap_or_default();
+    let (group, level) = match fields.take(sys::NFTA_LOG_GROUP) {
+        Some(group) => (Some(u16::from_be_bytes(group.try_into().ok()?)), None),
+        None => {
+            let level = fields.number_or(sys::NFTA_LOG_LEVEL, DEFAULT_LOG_LEVEL)?;
+            (None, Some(level))
+        }
+    };
+    Some(Instruction::Log {
+        prefix,
+        group,
+        level,
+    })
+}
+
+fn reject(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Reject {
+        kind: fields.number(sys::NFTA_REJECT_TYPE)?,
+        code: match fields.has(sys::NFTA_REJECT_ICMP_CODE) {
+            true => fields.byte(sys::NFTA_REJECT_ICMP_CODE)?,
+            false => 0,
+        },
+    })
+}
+
+/// Lowest and highest register; the kernel gives both, a sender may leave out the highest. The outer
+/// `None` is for what is no register.
+fn registers(fields: &mut Fields<'_>, min: u16, max: u16) -> Option<Option<(Register, Register)>> {
+    if !fields.has(min) {
+        return Some(None);
+    }
+    let lo = fields.register(min)?;
+    let hi = if fields.has(max) {
+        fields.register(max)?
+    } else {
+        lo
+    };
+    Some(Some((lo, hi)))
+}
+
+fn nat(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let flags = fields.number_or(sys::NFTA_NAT_FLAGS, 0)?;
+    Some(Instruction::Nat {
+        kind: fields.number(sys::NFTA_NAT_TYPE)?,
+        family: fields.number(sys::NFTA_NAT_FAMILY)?,
+        address: registers(
+            fields,
+            sys::NFTA_NAT_REG_ADDR_MIN,
+            sys::NFTA_NAT_REG_ADDR_MAX,
+        )?,
+        port: registers(
+            fields,
+            sys::NFTA_NAT_REG_PROTO_MIN,
+            sys::NFTA_NAT_REG_PROTO_MAX,
+        )?,
+        flags: flags & !(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED),
+    })
+}
+
+fn masquerade(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let flags = fields.number_or(sys::NFTA_MASQ_FLAGS, 0)?;
+    Some(Instruction::Masquerade {
+        port: registers(
+            fields,
+            sys::NFTA_MASQ_REG_PROTO_MIN,
+            sys::NFTA_MASQ_REG_PROTO_MAX,
+        )?,
+        flags: flags & !NF_NAT_RANGE_PROTO_SPECIFIED,
+    })
+}
+
+fn redirect(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let flags = fields.number_or(sys::NFTA_REDIR_FLAGS, 0)?;
+    Some(Instruction::Redirect {
+        port: registers(
+            fields,
+            sys::NFTA_REDIR_REG_PROTO_MIN,
+            sys::NFTA_REDIR_REG_PROTO_MAX,
+        )?,
+        flags: flags & !NF_NAT_RANGE_PROTO_SPECIFIED,
+    })
+}
+
+fn ct(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let key = fields.number(sys::NFTA_CT_KEY)?;
+    if fields.has(sys::NFTA_CT_SREG) {
+        let from = fields.register(sys::NFTA_CT_SREG)?;
+        return Some(Instruction::CtSet { key, from });
+    }
+    Some(Instruction::Ct {
+        key,
+        to: fields.register(sys::NFTA_CT_DREG)?,
+        direction: match fields.has(sys::NFTA_CT_DIRECTION) {
+            true => Some(fields.byte(sys::NFTA_CT_DIRECTION)?),
+            false => None,
+        },
+    })
+}
+
+fn fib(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Fib {
+        to: fields.register(sys::NFTA_FIB_DREG)?,
+        result: fields.number(sys::NFTA_FIB_RESULT)?,
+        flags: fields.number(sys::NFTA_FIB_FLAGS)?,
+    })
+}
+
+fn numgen(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Numgen {
+        to: fields.register(sys::NFTA_NG_DREG)?,
+        modulus: fields.number(sys::NFTA_NG_MODULUS)?,
+        mode: fields.number(sys::NFTA_NG_TYPE)?,
+        offset: fields.number_or(sys::NFTA_NG_OFFSET, 0)?,
+    })
+}
+
+fn hash(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let from = match fields.has(sys::NFTA_HASH_SREG) {
+        true => Some(fields.register(sys::NFTA_HASH_SREG)?),
+        false => None,
+    };
+    let seed = match fields.has(sys::NFTA_HASH_SEED) {
+        true => Some(fields.number(sys::NFTA_HASH_SEED)?),
+        false => None,
+    };
+    Some(Instruction::Hash {
+        kind: fields.number_or(sys::NFTA_HASH_TYPE, sys::NFT_HASH_JENKINS)?,
+        from,
+        len: fields.number_or(sys::NFTA_HASH_LEN, 0)?,
+        to: fields.register(sys::NFTA_HASH_DREG)?,
+        modulus: fields.number(sys::NFTA_HASH_MODULUS)?,
+        seed,
+        offset: fields.number_or(sys::NFTA_HASH_OFFSET, 0)?,
+    })
+}
+
+fn object(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Object {
+        kind: fields.number(sys::NFTA_OBJREF_IMM_TYPE)?,
+        name: fields.text(sys::NFTA_OBJREF_IMM_NAME)?,
+    })
+}
+
+fn dynset(fields: &mut Fields<'_>) -> Option<Instruction> {
+    fields.take(sys::NFTA_DYNSET_PAD);
+    let flags = fields.number_or(sys::NFTA_DYNSET_FLAGS, 0)? & !sys::NFT_DYNSET_F_EXPR;
+    let inverted = match flags {
+        0 => false,
+        sys::NFT_DYNSET_F_INV => true,
+        _ => return None,
+    };
+    let state = match (
+        fields.take(sys::NFTA_DYNSET_EXPR),
+        fields.take(sys::NFTA_DYNSET_EXPRESSIONS),
+    ) {
+        (None, None) => Vec::new(),
+        (Some(only), None) => vec![state(only)?],
+        (None, Some(list)) => attributes(list)
+            .map(|element| state(element.ok()?.value))
+            .collect::<Option<_>>()?,
+        (Some(_), Some(_)) => return None,
+    };
+    Some(Instruction::Dynset {
+        set: fields.text(sys::NFTA_DYNSET_SET_NAME)?,
+        op: fields.number(sys::NFTA_DYNSET_OP)?,
+        key: fields.register(sys::NFTA_DYNSET_SREG_KEY)?,
+        data: match fields.has(sys::NFTA_DYNSET_SREG_DATA) {
+            true => Some(fields.register(sys::NFTA_DYNSET_SREG_DATA)?),
+            false => None,
+        },
+        timeout: match fields.has(sys::NFTA_DYNSET_TIMEOUT) {
+            true => fields.long(sys::NFTA_DYNSET_TIMEOUT)?,
+            false => 0,
+        },
+        inverted,
+        state,
+    })
+}
+
+/// What an element keeps. The kernel has no dynset in a dynset, and reading one would not end.
+fn state(expression: &[u8]) -> Option<Instruction> {
+    match split(expression).ok()? {
+        (name, _) if name == "dynset" => None,
+        _ => one(expression).ok(),
+    }
+}
+
+fn exthdr(fields: &mut Fields<'_>) -> Option<Instruction> {
+    let header = fields.byte(sys::NFTA_EXTHDR_TYPE)?;
+    let offset = fields.number(sys::NFTA_EXTHDR_OFFSET)?;
+    let len = fields.number(sys::NFTA_EXTHDR_LEN)?;
+    let op = fields.number_or(sys::NFTA_EXTHDR_OP, sys::NFT_EXTHDR_OP_IPV6)?;
+    let flags = fields.number_or(sys::NFTA_EXTHDR_FLAGS, 0)?;
+    if fields.has(sys::NFTA_EXTHDR_SREG) {
+        let from = fields.register(sys::NFTA_EXTHDR_SREG)?;
+        return (flags == 0).then_some(Instruction::ExthdrSet {
+            from,
+            header,
+            offset,
+            len,
+            op,
+        });
+    }
+    Some(Instruction::Exthdr {
+        to: fields.register(sys::NFTA_EXTHDR_DREG)?,
+        header,
+        offset,
+        len,
+        op,
+        flags,
+    })
+}
+
+fn rt(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Rt {
+        key: fields.number(sys::NFTA_RT_KEY)?,
+        to: fields.register(sys::NFTA_RT_DREG)?,
+    })
+}
+
+fn connlimit(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Connlimit {
+        count: fields.number(sys::NFTA_CONNLIMIT_COUNT)?,
+        flags: fields.number_or(sys::NFTA_CONNLIMIT_FLAGS, 0)?,
+    })
+}
