@@ -8,6 +8,7 @@
 //!             source ────────────────────────────────┴──► apply          cli on top of all
 //! ```
 
+pub mod apply;
 pub mod bytecode;
 pub mod compile;
 pub mod diagnostic;

@@ -12,4 +12,6 @@ mod architecture;
 mod blocks;
 mod harness;
 mod netlink;
+mod notation;
+mod plan;
 mod support;

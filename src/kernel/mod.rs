@@ -2,6 +2,10 @@
 //!
 //! Netlink and the fake kernel of the tests implement the same trait and pass the same contract tests.
 
+mod fake;
+
+pub use fake::{FakeKernel, Fault, dump};
+
 use crate::live::{Generation, Live};
 use crate::plan::Operation;
 

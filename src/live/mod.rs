@@ -8,7 +8,7 @@ use crate::ruleset::{Base, Count, Object, Set};
 
 /// The kernel's ruleset counter: it moves by one with every commit in the network namespace,
 /// whoever commits. It wraps at 32 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 
 impl std::fmt::Display for Generation {

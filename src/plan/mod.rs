@@ -42,6 +42,24 @@ impl Plan {
         self.staging.len() + self.commit.len()
     }
 
+    /// The mark of the table that the plan creates, if it does.
+    pub fn mark(&self) -> Option<[u8; 16]> {
+        self.staging
+            .iter()
+            .chain(&self.commit)
+            .find_map(|operation| match operation {
+                Operation::AddTable { mark } => Some(*mark),
+                _ => None,
+            })
+    }
+
+    /// Whether this plan, made later, is what is left to do of an earlier one: the same change, prepared
+    /// already or still to be prepared.
+    pub fn continues(&self, earlier: &Self) -> bool {
+        (self.staging.is_empty() || same(&self.staging, &earlier.staging))
+            && same(&self.commit, &earlier.commit)
+    }
+
     /// Whether another plan does the same: equal operations, whatever the generation and whatever has
     /// been counted in between.
     pub fn is_same(&self, other: &Self) -> bool {

@@ -1,0 +1,115 @@
+//! The elements of a set: what the kernel takes, and in which order it is kept.
+
+use nix::errno::Errno;
+
+use super::refer;
+use crate::live::{LiveSet, Table};
+use crate::ruleset::{Count, Datum, Element, Key, Set, SetKind, SetSpec};
+
+/// Adds elements, as with `NLM_F_EXCL`.
+pub(super) fn add(table: &mut Table, name: &str, elements: &[Element]) -> Result<bool, Errno> {
+    let LiveSet { set, anonymous, .. } = refer::find(table, name)?;
+    if *anonymous {
+        return Err(Errno::EBUSY);
+    }
+    for element in elements {
+        check(table, &set.spec, element)?;
+    }
+    let Some(set) = find(table, name) else {
+        return Err(Errno::ENOENT);
+    };
+    for element in elements {
+        let at = set
+            .elements
+            .partition_point(|other| other.key < element.key);
+        // Sorted and disjoint keys of one field can only overlap a neighbour.
+        let (skip, take) = if is_boxes(&set.spec) {
+            (0, usize::MAX)
+        } else {
+            (at.saturating_sub(1), 2)
+        };
+        let mut others = set.elements.iter().skip(skip).take(take);
+        if others.any(|other| overlap(&set.spec, &other.key, &element.key)) {
+            return Err(Errno::EEXIST);
+        }
+        let full = set
+            .spec
+            .size
+            .is_some_and(|size| size as usize <= set.elements.len());
+        if full {
+            return Err(Errno::ENFILE);
+        }
+        let mut element = element.clone();
+        if set.spec.counter {
+            element.count.get_or_insert(Count::default());
+        }
+        set.elements.insert(at, element);
+    }
+    Ok(!elements.is_empty())
+}
+
+/// Deletes elements, as with `NFT_MSG_DESTROYSETELEM`: what is not there is no error.
+pub(super) fn delete(table: &mut Table, name: &str, elements: &[Element]) -> Result<bool, Errno> {
+    if refer::find(table, name)?.anonymous {
+        return Err(Errno::EBUSY);
+    }
+    let Some(set) = find(table, name) else {
+        return Err(Errno::ENOENT);
+    };
+    let before = set.elements.len();
+    for element in elements {
+        if let Ok(at) = set
+            .elements
+            .binary_search_by(|other| other.key.cmp(&element.key))
+        {
+            set.elements.remove(at);
+        }
+    }
+    Ok(set.elements.len() != before)
+}
+
+fn find<'t>(table: &'t mut Table, name: &str) -> Option<&'t mut Set> {
+    table
+        .sets
+        .iter_mut()
+        .map(|set| &mut set.set)
+        .find(|set| set.spec.name == name)
+}
+
+/// `nft_add_set_elem`: the form of one element.
+fn check(table: &Table, spec: &SetSpec, element: &Element) -> Result<(), Errno> {
+    let Key { lo, hi } = &element.key;
+    let width = spec.key_width();
+    if lo.len() != width || hi.as_ref().is_some_and(|hi| hi.len() != width || hi < lo) {
+        return Err(Errno::EINVAL);
+    }
+    if hi.is_some() && !spec.interval {
+        return Err(Errno::EINVAL);
+    }
+    match (&spec.kind, &element.datum) {
+        (SetKind::Set, None) => Ok(()),
+        (SetKind::Map(data), Some(Datum::Value(value))) if value.len() == data.width() => Ok(()),
+        (SetKind::VerdictMap, Some(Datum::Verdict(verdict))) => {
+            refer::check_verdict(table, verdict)
+        }
+        (SetKind::Set | SetKind::Map(_) | SetKind::VerdictMap, _) => Err(Errno::EINVAL),
+    }
+}
+
+/// Whether keys are ranges in several fields: then neighbours in order are not all that can overlap.
+fn is_boxes(spec: &SetSpec) -> bool {
+    spec.interval && 1 < spec.key.len()
+}
+
+fn overlap(spec: &SetSpec, left: &Key, right: &Key) -> bool {
+    if !is_boxes(spec) {
+        return *left.lo <= *right.last() && *right.lo <= *left.last();
+    }
+    let mut from = 0;
+    spec.key.iter().all(|field| {
+        let bytes = from..from + field.width();
+        from += field.width().next_multiple_of(4);
+        let part = |key: &[u8]| key.get(bytes.clone()).map(<[u8]>::to_vec);
+        part(&left.lo) <= part(right.last()) && part(&right.lo) <= part(left.last())
+    })
+}

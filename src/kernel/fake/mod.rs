@@ -1,0 +1,216 @@
+//! A kernel in memory, as strict as the real one, for tests and dry thoughts.
+//!
+//! It keeps one table as [`Live`] shows it, takes batches whole or not at all, moves the generation by
+//! one with each commit that changes something, and refuses what nf_tables refuses, with the same reason.
+//! The contract in `tests/reconcile.rs` runs on it and on a real kernel, so that it cannot drift. It
+//! knows no packets: counters move only by [`FakeKernel::count`].
+
+mod batch;
+mod dump;
+mod elements;
+mod refer;
+mod validate;
+
+pub use dump::dump;
+
+use std::collections::VecDeque;
+
+use super::{CommitError, Kernel, ObserveError, Refusal};
+use crate::bytecode::Instruction;
+use crate::live::{Generation, Live, OtherTable, Table};
+use crate::plan::Operation;
+use crate::ruleset::Count;
+
+/// The kernel in memory.
+#[derive(Default)]
+pub struct FakeKernel {
+    generation: Generation,
+    state: State,
+    others: Vec<OtherTable>,
+    faults: VecDeque<Fault>,
+    committed: Vec<Vec<Operation>>,
+}
+
+/// What a batch works on: a copy, put in place of the old one when nothing was refused.
+#[derive(Clone, Debug, Default)]
+struct State {
+    table: Option<Table>,
+    /// The last handle given to a table.
+    table_handle: u64,
+    /// The last handle given to anything in the table; begins again with each table.
+    handle: u64,
+}
+
+/// What goes wrong with one commit.
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Somebody else does this first; if the generation moves by it, the batch is stale.
+    Interfere(Box<dyn FnOnce(&mut FakeKernel)>),
+    /// The kernel refuses one operation of the batch, by its index.
+    Refuse {
+        /// The index.
+        operation: usize,
+        /// The reason, by its number in errno(3).
+        errno: i32,
+    },
+    /// The batch is committed, and the answer is lost.
+    LostAfter,
+    /// The batch is not committed, and the answer is lost.
+    LostBefore,
+}
+
+impl FakeKernel {
+    /// No table, generation 1.
+    pub fn new() -> Self {
+        Self {
+            generation: Generation(1),
+            ..Self::default()
+        }
+    }
+
+    /// A kernel that holds this table, as after somebody's own work.
+    pub fn with_table(table: Table) -> Self {
+        let handle = table
+            .chains
+            .iter()
+            .flat_map(|chain| {
+                std::iter::once(chain.handle).chain(chain.rules.iter().map(|rule| rule.handle))
+            })
+            .chain(table.sets.iter().map(|set| set.handle))
+            .chain(table.objects.iter().map(|object| object.handle))
+            .max()
+            .unwrap_or(0);
+        Self {
+            generation: Generation(1),
+            state: State {
+                table_handle: table.handle,
+                handle,
+                table: Some(table),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// rfw's table, when there is one.
+    pub fn table(&self) -> Option<&Table> {
+        self.state.table.as_ref()
+    }
+
+    /// The batches committed so far, oldest first.
+    pub fn committed(&self) -> &[Vec<Operation>] {
+        &self.committed
+    }
+
+    /// Somebody changes the table by hand and commits.
+    pub fn tamper(&mut self, change: impl FnOnce(&mut Table)) {
+        if let Some(table) = &mut self.state.table {
+            change(table);
+        }
+        self.move_on();
+    }
+
+    /// Somebody commits something in another table.
+    pub fn move_on(&mut self) {
+        // Zero means "do not check" in a batch, so the kernel never gives it out.
+        self.generation = Generation(self.generation.0.checked_add(1).unwrap_or(1));
+    }
+
+    /// Packets pass: every counter of the rules and elements of this name moves.
+    pub fn count(&mut self, name: &str, by: Count) {
+        let Some(table) = &mut self.state.table else {
+            return;
+        };
+        for rule in table.chains.iter_mut().flat_map(|chain| &mut chain.rules) {
+            if rule.name.as_deref() == Some(name) {
+                for instruction in &mut rule.instructions {
+                    if let Instruction::Counter(count) = instruction {
+                        *count += by;
+                    }
+                }
+            }
+        }
+        for element in table.sets.iter_mut().flat_map(|set| &mut set.set.elements) {
+            if let (true, Some(count)) = (element.name.as_deref() == Some(name), &mut element.count)
+            {
+                *count += by;
+            }
+        }
+    }
+
+    /// Arranges what happens to the commits to come, one after the other.
+    pub fn expect(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.extend(faults);
+    }
+}
+
+impl Kernel for FakeKernel {
+    fn generation(&mut self) -> Result<Generation, ObserveError> {
+        Ok(self.generation)
+    }
+
+    fn observe(&mut self) -> Result<Live, ObserveError> {
+        Ok(Live {
+            generation: self.generation,
+            table: self.state.table.clone(),
+            others: self.others.clone(),
+        })
+    }
+
+    fn check(&mut self, operations: &[Operation]) -> Result<(), CommitError> {
+        batch::run(&self.state, operations)
+            .map(|_| ())
+            .map_err(refused)
+    }
+
+    fn commit(
+        &mut self,
+        base: Generation,
+        operations: &[Operation],
+    ) -> Result<Generation, CommitError> {
+        let fault = self.faults.pop_front().unwrap_or(Fault::None);
+        let (refuse, lost) = match fault {
+            Fault::None => (None, None),
+            Fault::Interfere(interfere) => {
+                interfere(self);
+                (None, None)
+            }
+            Fault::Refuse { operation, errno } => (Some((operation, errno)), None),
+            Fault::LostAfter => (None, Some(true)),
+            Fault::LostBefore => (None, Some(false)),
+        };
+        if base != self.generation {
+            return Err(CommitError::Stale { expected: base });
+        }
+        if let Some((operation, errno)) = refuse {
+            return Err(refused(vec![(Some(operation), errno)]));
+        }
+        if lost != Some(false) {
+            let (state, changed) = batch::run(&self.state, operations).map_err(refused)?;
+            self.state = state;
+            if changed {
+                self.move_on();
+            }
+            self.committed.push(operations.to_vec());
+        }
+        if lost.is_some() {
+            return Err(CommitError::Unknown {
+                source: std::io::Error::from_raw_os_error(nix::libc::ENOBUFS),
+            });
+        }
+        Ok(self.generation)
+    }
+}
+
+fn refused(refusals: Vec<batch::Refused>) -> CommitError {
+    CommitError::Refused {
+        refusals: refusals
+            .into_iter()
+            .map(|(operation, errno)| Refusal {
+                operation,
+                reason: std::io::Error::from_raw_os_error(errno),
+                detail: None,
+            })
+            .collect(),
+    }
+}
