@@ -1,5 +1,6 @@
 //! From a policy to a ruleset: [`resolve`] what the names mean and whether it all makes sense, then [`lower`].
 
+mod check;
 mod lower;
 pub mod model;
 mod resolve;
@@ -19,9 +20,12 @@ use model::Model;
 #[must_use]
 pub fn resolve(policy: &Policy, today: Date) -> (Option<Model>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let resolve::Draft { model, partial } = resolve::draft(policy, &mut diagnostics);
-    let _ = (today, partial);
-    ((!diagnostics.has_errors()).then_some(model), diagnostics)
+    let draft = resolve::draft(policy, &mut diagnostics);
+    check::check(policy, &draft, today, &mut diagnostics);
+    (
+        (!diagnostics.has_errors()).then_some(draft.model),
+        diagnostics,
+    )
 }
 
 /// What a policy compiles to.

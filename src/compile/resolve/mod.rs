@@ -17,6 +17,9 @@ use crate::diagnostic::{Diagnostics, DocPath};
 use crate::policy::Policy;
 use crate::ruleset::Addresses;
 
+pub(super) use selector::addresses_of_prefix;
+pub(super) use service::{of_builtin, own_service};
+
 /// A model without what could not be resolved.
 pub(super) struct Draft {
     /// What could be.

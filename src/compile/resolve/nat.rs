@@ -184,6 +184,9 @@ fn dnat(
     };
     let zones = zones?;
     let own = zones_of(&backends, scope);
+    if *hairpin {
+        hairpin_fits(written, &own, &at, diagnostics);
+    }
     let hairpin = if *hairpin { own.clone() } else { Vec::new() };
     Some(Dnat {
         name: name.to_string(),
@@ -202,6 +205,34 @@ fn dnat(
         },
         at,
     })
+}
+
+/// `hairpin` is for the hosts of the backends' own zone: it must be known, and must not be shut out by `source`.
+fn hairpin_fits(
+    written: &policy::Dnat,
+    own: &[String],
+    at: &DocPath,
+    diagnostics: &mut Diagnostics,
+) {
+    let name = &written.name;
+    if own.is_empty() {
+        let message = format!("nobody knows which zone the hosts of `{name}` live in");
+        let diagnostic = Diagnostic::error(Code::HairpinWithoutZone, message)
+            .at_key(
+                at.key("hairpin"),
+                "lets their own zone use the public address",
+            )
+            .help("give that zone its `networks`");
+        diagnostics.push(diagnostic);
+    }
+    if written.source.is_some() {
+        let message = format!("the hosts' own zone is not within the `source` of `{name}`");
+        let diagnostic = Diagnostic::error(Code::HairpinWithSource, message)
+            .at_key(at.key("hairpin"), "lets the hosts' own zone in")
+            .at(at.key("source"), "lets only these in")
+            .help("leave one of them out, or write two entries");
+        diagnostics.push(diagnostic);
+    }
 }
 
 fn backends(balance: &policy::Balance) -> Vec<Backend> {

@@ -121,7 +121,7 @@ pub(super) fn addresses_of(host: &Host) -> Addresses {
 }
 
 /// The addresses of a prefix.
-pub(super) fn addresses_of_prefix(prefix: Prefix) -> Addresses {
+pub(in crate::compile) fn addresses_of_prefix(prefix: Prefix) -> Addresses {
     match prefix.net() {
         IpNet::V4(net) => between(net.network().into(), net.broadcast().into()),
         IpNet::V6(net) => between(net.network().into(), net.broadcast().into()),

@@ -7,7 +7,7 @@ use super::Scope;
 use crate::compile::model::Service;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
 use crate::policy::builtin::{self, BuiltinService, Part, PortProtocol};
-use crate::policy::{Policy, PortRange, ServiceRef};
+use crate::policy::{self, Policy, PortRange, ServiceRef};
 use crate::ruleset::{Interval, Intervals, Transport};
 
 /// The policy's own services; `None` where the definition is wrong.
@@ -25,6 +25,11 @@ pub(super) fn own<'a>(
         );
     }
     services
+}
+
+/// One of the policy's own services, whatever is wrong with it unsaid.
+pub(in crate::compile) fn own_service(name: &str, service: &policy::Service) -> Option<Service> {
+    of_written(name, service, &DocPath::root(), &mut Diagnostics::new())
 }
 
 /// What the services of a rule or translation mean; `None` if one is unknown or wrong.
@@ -110,11 +115,11 @@ fn transport(protocol: PortProtocol) -> Transport {
 /// A service as the policy writes it, below `services:` or in place; the latter is called by its text.
 fn of_written(
     name: &str,
-    service: &crate::policy::Service,
+    service: &policy::Service,
     at: &DocPath,
     diagnostics: &mut Diagnostics,
 ) -> Option<Service> {
-    let crate::policy::Service {
+    let policy::Service {
         tcp,
         udp,
         sctp,

@@ -1,0 +1,251 @@
+//! Names that say two things, or would once they are in the kernel.
+
+use std::collections::BTreeMap;
+
+use super::policy_path;
+use crate::compile::resolve::{of_builtin, own_service};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::policy::builtin;
+use crate::policy::{Policy, ServiceRef};
+
+/// The kernel keeps 128 bytes of a rule's comment; the longest addition to `policy/rule` is `/verdict`.
+const LONGEST_STABLE_NAME: usize = 120;
+
+/// Beginnings of the names of rfw's own rules and sets: a policy of that name would be mistaken for them.
+const OWN: [&str; 6] = ["forward", "group", "input", "nat", "output", "zone"];
+
+/// Checks all names.
+pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
+    policies(policy, diagnostics);
+    nat(policy, diagnostics);
+    services(policy, diagnostics);
+    groups(policy, diagnostics);
+    repeated_services(policy, diagnostics);
+}
+
+fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
+    for (index, zone_policy) in policy.policies.iter().enumerate() {
+        let name = zone_policy.name.as_str();
+        let at = policy_path(index);
+        let at_name = at.key("name");
+        if OWN.contains(&name) {
+            let diagnostic = Diagnostic::error(
+                Code::ReservedName,
+                format!("a policy cannot be named `{name}`"),
+            )
+            .at(&at_name, "is how names of rfw itself begin")
+            .help("say between whom it is: `lan-to-wan`");
+            diagnostics.push(diagnostic);
+        }
+        unique(
+            Code::DuplicatePolicy,
+            "policy",
+            name,
+            &at_name,
+            &mut seen,
+            diagnostics,
+        );
+        rules(zone_policy, &at, diagnostics);
+    }
+}
+
+fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
+    for (index, rule) in zone_policy.rules.iter().enumerate() {
+        let name = rule.name.as_str();
+        let at = at.key("rules").index(index).key("name");
+        if name == "default" {
+            let diagnostic =
+                Diagnostic::error(Code::ReservedName, "a rule cannot be named `default`")
+                    .at(&at, "is what the end of the policy is called")
+                    .help("call it by what it lets through or stops");
+            diagnostics.push(diagnostic);
+        }
+        let stable = format!("{}/{name}", zone_policy.name);
+        if LONGEST_STABLE_NAME < stable.len() {
+            let message = format!(
+                "`{stable}` has {} characters, the kernel keeps {LONGEST_STABLE_NAME}",
+                stable.len()
+            );
+            let diagnostic = Diagnostic::error(Code::RuleNameTooLong, message)
+                .at(&at, "is too long with the name of its policy")
+                .help("shorten the name of the rule or of the policy");
+            diagnostics.push(diagnostic);
+        }
+        unique(
+            Code::DuplicateRule,
+            "rule",
+            name,
+            &at,
+            &mut seen,
+            diagnostics,
+        );
+    }
+}
+
+fn nat(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let crate::policy::Nat {
+        masquerade,
+        snat,
+        dnat,
+        redirect,
+    } = &policy.nat;
+    let lists: [(&str, Vec<&str>); 4] = [
+        (
+            "masquerade",
+            masquerade.iter().map(|entry| entry.name.as_str()).collect(),
+        ),
+        (
+            "snat",
+            snat.iter().map(|entry| entry.name.as_str()).collect(),
+        ),
+        (
+            "dnat",
+            dnat.iter().map(|entry| entry.name.as_str()).collect(),
+        ),
+        (
+            "redirect",
+            redirect.iter().map(|entry| entry.name.as_str()).collect(),
+        ),
+    ];
+    let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
+    for (kind, names) in lists {
+        for (index, name) in names.into_iter().enumerate() {
+            let at = DocPath::root()
+                .key("nat")
+                .key(kind)
+                .index(index)
+                .key("name");
+            unique(
+                Code::DuplicateNat,
+                "translation",
+                name,
+                &at,
+                &mut seen,
+                diagnostics,
+            );
+        }
+    }
+}
+
+fn unique<'a>(
+    code: Code,
+    what: &str,
+    name: &'a str,
+    at: &DocPath,
+    seen: &mut BTreeMap<&'a str, DocPath>,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(first) = seen.get(name) else {
+        seen.insert(name, at.clone());
+        return;
+    };
+    let diagnostic = Diagnostic::error(
+        code,
+        format!("two of them are named `{name}`: a {what} is known by its name"),
+    )
+    .at(at, "is taken")
+    .at(first, "by this one")
+    .help("give one of them another name");
+    diagnostics.push(diagnostic);
+}
+
+fn services(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let at = DocPath::root().key("services");
+    for (name, service) in &policy.services {
+        let name = name.as_str();
+        if name == "any" || name == "all" {
+            diagnostics.push(reserved("service", name, &at.key(name)));
+        }
+        let Some(built_in) = builtin::service(name) else {
+            continue;
+        };
+        if own_service(name, service).is_none_or(|own| own == of_builtin(built_in)) {
+            continue;
+        }
+        let message = format!("`{name}` is not what the built-in service `{name}` is");
+        let diagnostic = Diagnostic::warning(Code::ShadowsBuiltin, message)
+            .at_key(at.key(name), format!("takes the place of `{built_in}`"))
+            .help("another name keeps both, and tells readers that it is not the usual one");
+        diagnostics.push(diagnostic);
+    }
+}
+
+fn groups(policy: &Policy, diagnostics: &mut Diagnostics) {
+    for name in policy.groups.keys() {
+        let name = name.as_str();
+        let at = DocPath::root().key("groups").key(name);
+        if matches!(name, "any" | "all" | "firewall" | "self") {
+            diagnostics.push(reserved("group", name, &at));
+        } else if policy.zones.contains_key(name) {
+            let diagnostic =
+                Diagnostic::error(Code::NameClash, format!("`{name}` is a group and a zone"))
+                    .at_key(at, "is a group")
+                    .at_key(DocPath::root().key("zones").key(name), "and a zone")
+                    .help("in `source` nobody could tell which one is meant: rename one");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn reserved(what: &str, name: &str, at: &DocPath) -> Diagnostic {
+    Diagnostic::error(
+        Code::ReservedName,
+        format!("a {what} cannot be named `{name}`"),
+    )
+    .at_key(at.clone(), "is a word of the language")
+    .help("choose another name")
+}
+
+fn repeated_services(policy: &Policy, diagnostics: &mut Diagnostics) {
+    for (policy_index, zone_policy) in policy.policies.iter().enumerate() {
+        for (index, rule) in zone_policy.rules.iter().enumerate() {
+            let at = policy_path(policy_index)
+                .key("rules")
+                .index(index)
+                .key("services");
+            repeated(&rule.services, &at, diagnostics);
+        }
+    }
+    let at = DocPath::root().key("nat");
+    for (index, entry) in policy.nat.snat.iter().enumerate() {
+        repeated(
+            &entry.services,
+            &at.key("snat").index(index).key("services"),
+            diagnostics,
+        );
+    }
+    for (index, entry) in policy.nat.dnat.iter().enumerate() {
+        repeated(
+            &entry.services,
+            &at.key("dnat").index(index).key("services"),
+            diagnostics,
+        );
+    }
+    for (index, entry) in policy.nat.redirect.iter().enumerate() {
+        repeated(
+            &entry.services,
+            &at.key("redirect").index(index).key("services"),
+            diagnostics,
+        );
+    }
+}
+
+fn repeated(services: &[ServiceRef], at: &DocPath, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, service) in services.iter().enumerate() {
+        let ServiceRef::Name(name) = service else {
+            continue;
+        };
+        if let Some(first) = seen.get(name.as_str()) {
+            let diagnostic =
+                Diagnostic::warning(Code::ServiceTwice, format!("`{name}` is in the list twice"))
+                    .at(at.index(index), "is there already")
+                    .at(at.index(*first), "here")
+                    .help("take one out");
+            diagnostics.push(diagnostic);
+        }
+        seen.entry(name.as_str()).or_insert(index);
+    }
+}

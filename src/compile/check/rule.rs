@@ -1,0 +1,288 @@
+//! One zone policy and each of its rules by itself.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::extent::{self, Extent, everyone, has, meet};
+use crate::compile::model::{
+    Action, Model, RejectWith, Rule, Selected, Selector, Side, ZonePolicy,
+};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::ruleset::{Addresses, Family};
+
+/// Checks a zone policy.
+pub(super) fn zone_policy(policy: &ZonePolicy, model: &Model, diagnostics: &mut Diagnostics) {
+    let ZonePolicy {
+        name,
+        from,
+        to,
+        default,
+        log,
+        rules,
+        at,
+    } = policy;
+    if default.is_none() && rules.is_empty() {
+        let diagnostic = Diagnostic::error(
+            Code::PolicyDoesNothing,
+            format!("the policy `{name}` does nothing"),
+        )
+        .at(at, "has neither `default` nor `rules`")
+        .help("write a `default`, or rules, or take it out");
+        diagnostics.push(diagnostic);
+    }
+    if log.is_some() && default.is_none() {
+        let message = format!("the policy `{name}` logs what it never decides");
+        let diagnostic = Diagnostic::error(Code::LogWithoutDefault, message)
+            .at_key(
+                at.key("log"),
+                "logs what `default` decides, and there is none",
+            )
+            .help("write a `default`, or give `log` to the rules");
+        diagnostics.push(diagnostic);
+    }
+    for rule in rules {
+        self::rule(rule, from, to, model, diagnostics);
+    }
+}
+
+fn rule(rule: &Rule, from: &[Side], to: &[Side], model: &Model, diagnostics: &mut Diagnostics) {
+    let Rule {
+        name: _,
+        services,
+        source,
+        destination,
+        action,
+        limit,
+        log: _,
+        at,
+    } = rule;
+    let extent = Extent::of(services, source, destination, model);
+    if matches!(action, Action::Reject(RejectWith::TcpReset)) && !extent.protocols.have_tcp() {
+        let diagnostic = Diagnostic::error(Code::ResetWithoutTcp, "a TCP reset answers TCP only")
+            .at(
+                at.key("reject_with"),
+                "answers nothing that this rule rejects",
+            )
+            .at_key(at.key("services"), "none of these is TCP")
+            .help(
+                "leave `reject_with` out: TCP is reset by default, the rest is told in its own way",
+            );
+        diagnostics.push(diagnostic);
+    }
+    if limit.is_some() && *action != Action::Accept {
+        let word = if *action == Action::Drop {
+            "drops"
+        } else {
+            "rejects"
+        };
+        let message = format!(
+            "the rule `{}` {word} only so many, and lets the rest go on",
+            rule.name
+        );
+        let diagnostic = Diagnostic::warning(Code::LimitOnBlock, message)
+            .at_key(at.key("limit"), "beyond it the rule does not match")
+            .at(at.key("action"), format!("{word} what is within the limit"))
+            .help("to limit what comes in, limit a rule that accepts; to limit log lines, use `rate` of `log`");
+        diagnostics.push(diagnostic);
+    }
+    if can_match(&extent, source, destination, at, diagnostics) {
+        lives_elsewhere(
+            source,
+            &extent.source,
+            from,
+            "source",
+            at,
+            model,
+            diagnostics,
+        );
+        lives_elsewhere(
+            destination,
+            &extent.destination,
+            to,
+            "destination",
+            at,
+            model,
+            diagnostics,
+        );
+    }
+    if *action != Action::Accept {
+        blocks_everybody(rule, model, diagnostics);
+    }
+}
+
+/// Complains about an entry that no packet can match.
+pub(super) fn can_match(
+    extent: &Extent,
+    source: &Selector,
+    destination: &Selector,
+    at: &DocPath,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    for (key, addresses) in [
+        ("source", &extent.source),
+        ("destination", &extent.destination),
+    ] {
+        if addresses.is_empty() {
+            let diagnostic = Diagnostic::error(
+                Code::MatchesNothing,
+                format!("no address is left of `{key}`"),
+            )
+            .at(at.key(key), "leaves nobody")
+            .help("take something out of `not`");
+            diagnostics.push(diagnostic);
+            return false;
+        }
+    }
+    if Family::BOTH
+        .into_iter()
+        .any(|family| extent.is_alive(family))
+    {
+        return true;
+    }
+    let mut parts = Vec::new();
+    let selective =
+        |selector: &Selector| !selector.include.is_empty() || !selector.exclude.is_empty();
+    if selective(source) {
+        parts.extend(only(|family| has(&extent.source, family)).map(|word| ("source", word)));
+    }
+    if selective(destination) {
+        parts.extend(
+            only(|family| has(&extent.destination, family)).map(|word| ("destination", word)),
+        );
+    }
+    parts.extend(only(|family| extent.protocols.are_in(family)).map(|word| ("services", word)));
+    let mut diagnostic =
+        Diagnostic::error(Code::FamiliesNeverMeet, "no packet is both IPv4 and IPv6");
+    for (key, word) in parts {
+        diagnostic = diagnostic.at(at.key(key), format!("{word} only"));
+    }
+    diagnostics.push(diagnostic.help("write addresses of one family on both sides"));
+    false
+}
+
+/// The one family that something can be in.
+fn only(is_in: impl Fn(Family) -> bool) -> Option<&'static str> {
+    match (is_in(Family::Ipv4), is_in(Family::Ipv6)) {
+        (true, false) => Some("IPv4"),
+        (false, true) => Some("IPv6"),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// Points out addresses that do not live behind the zones of their end, where those say what does.
+fn lives_elsewhere(
+    selector: &Selector,
+    addresses: &Addresses,
+    zones: &[Side],
+    key: &str,
+    at: &DocPath,
+    model: &Model,
+    diagnostics: &mut Diagnostics,
+) {
+    if selector.include.is_empty() {
+        return;
+    }
+    let mut home = Addresses::default();
+    for zone in zones {
+        let networks = match zone {
+            Side::Firewall => None,
+            Side::Zone(name) => model.zones.get(name).map(|zone| &zone.networks),
+        };
+        match networks {
+            Some(networks) if !networks.is_empty() => home = home.union(networks),
+            _ => return,
+        }
+    }
+    if meet(addresses, &home.union(&everywhere())) {
+        return;
+    }
+    let names: Vec<String> = zones
+        .iter()
+        .map(|zone| format!("`{}`", word(zone)))
+        .collect();
+    let message = format!("none of these addresses lives in {}", names.join(" or "));
+    let end = if key == "source" { "from" } else { "to" };
+    let mut policy = at.clone();
+    for _ in 0..2 {
+        policy = policy.parent().unwrap_or_default();
+    }
+    let diagnostic = Diagnostic::warning(Code::LivesElsewhere, message)
+        .at(at.key(key), "can never be seen here")
+        .at(policy.key(end), "has other networks")
+        .help("correct the addresses, or the `networks` of the zone");
+    diagnostics.push(diagnostic);
+}
+
+fn word(side: &Side) -> &str {
+    match side {
+        Side::Firewall => "firewall",
+        Side::Zone(name) => name,
+    }
+}
+
+/// Addresses that are at home in every zone: link-local ones, groups and broadcasts (RFC 3927, RFC 4291, RFC 5771),
+/// and the unspecified address of a host that asks for one.
+fn everywhere() -> Addresses {
+    let v4 = |lo, hi| Addresses::v4_range(Ipv4Addr::from(lo), Ipv4Addr::from(hi));
+    let v6 = |lo, hi| Addresses::v6_range(lo, hi);
+    let all_ones = u16::MAX;
+    let ranges = [
+        v4([0, 0, 0, 0], [0, 0, 0, 0]),
+        v4([169, 254, 0, 0], [169, 254, 255, 255]),
+        v4([224, 0, 0, 0], [239, 255, 255, 255]),
+        v4([255, 255, 255, 255], [255, 255, 255, 255]),
+        v6(Ipv6Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
+        v6(
+            Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0),
+            Ipv6Addr::new(
+                0xfebf, all_ones, all_ones, all_ones, all_ones, all_ones, all_ones, all_ones,
+            ),
+        ),
+        v6(
+            Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0),
+            Ipv6Addr::from(u128::MAX),
+        ),
+    ];
+    ranges
+        .into_iter()
+        .flatten()
+        .fold(Addresses::default(), |all, one| all.union(&one))
+}
+
+/// A block list that holds all of a family blocks us, too.
+fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
+    for (key, selector) in [("source", &rule.source), ("destination", &rule.destination)] {
+        for entry in &selector.include {
+            let (addresses, whose) = match entry {
+                Selected::Group(name) => match model.groups.get(name) {
+                    Some(group) => (group, format!("the group `{name}` holds")),
+                    None => continue,
+                },
+                Selected::Addresses(addresses) => (addresses, "the list holds".to_owned()),
+            };
+            let all = everyone();
+            let family = if addresses.v4 == all.v4 {
+                "IPv4"
+            } else if addresses.v6 == all.v6 {
+                "IPv6"
+            } else {
+                continue;
+            };
+            let message = format!(
+                "the rule `{}` stops all of {family}: {whose} every address",
+                rule.name
+            );
+            let mut diagnostic = Diagnostic::warning(Code::BlocksEverybody, message)
+                .at(rule.at.key(key), "is everybody");
+            if let Selected::Group(name) = entry {
+                diagnostic = diagnostic.at(DocPath::root().key("groups").key(name), "has them all");
+            }
+            let help = "take the entry out; to stop all the rest, use `default`";
+            diagnostics.push(diagnostic.help(help));
+        }
+    }
+}
+
+/// The packets of a rule.
+pub(super) fn extent(rule: &Rule, model: &Model) -> extent::Extent {
+    Extent::of(&rule.services, &rule.source, &rule.destination, model)
+}

@@ -1,0 +1,141 @@
+//! Zones, groups and services that nothing refers to: left over, or misspelt elsewhere.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::policy::{Host, Hosts, Nat, Policy, ServiceRef, ZoneRef, Zones};
+
+/// The names that a policy refers to.
+#[derive(Default)]
+struct Used<'a> {
+    any_zone: bool,
+    zones: BTreeSet<&'a str>,
+    /// Groups, and zones that stand for their networks.
+    hosts: BTreeSet<&'a str>,
+    services: BTreeSet<&'a str>,
+}
+
+/// Points out every name that is defined and not used.
+pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let used = used(policy);
+    let root = DocPath::root();
+    for zone in policy.zones.keys().map(|zone| zone.as_str()) {
+        if used.any_zone || used.zones.contains(zone) || used.hosts.contains(zone) {
+            continue;
+        }
+        let diagnostic = Diagnostic::warning(
+            Code::UnusedZone,
+            format!("no policy speaks of the zone `{zone}`"),
+        )
+        .at_key(
+            root.key("zones").key(zone),
+            "everything from and to it is dropped",
+        )
+        .help("write a policy for it, or take it out");
+        diagnostics.push(diagnostic);
+    }
+    for group in policy.groups.keys().map(|group| group.as_str()) {
+        if !used.hosts.contains(group) {
+            let diagnostic = Diagnostic::warning(
+                Code::UnusedGroup,
+                format!("the group `{group}` is not used"),
+            )
+            .at_key(
+                root.key("groups").key(group),
+                "no `source` and no `destination` has it",
+            )
+            .help("use it or take it out");
+            diagnostics.push(diagnostic);
+        }
+    }
+    for service in policy.services.keys().map(|service| service.as_str()) {
+        if !used.services.contains(service) {
+            let diagnostic = Diagnostic::warning(
+                Code::UnusedService,
+                format!("the service `{service}` is not used"),
+            )
+            .at_key(
+                root.key("services").key(service),
+                "no `services` list has it",
+            )
+            .help("use it or take it out");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn used(policy: &Policy) -> Used<'_> {
+    let mut used = Used::default();
+    for group in policy.groups.values() {
+        used.hosts(&group.0);
+    }
+    for zone_policy in &policy.policies {
+        used.zones(&zone_policy.from);
+        used.zones(&zone_policy.to);
+        for rule in &zone_policy.rules {
+            used.services(&rule.services);
+            used.selectors([&rule.source, &rule.destination]);
+        }
+    }
+    let Nat {
+        masquerade,
+        snat,
+        dnat,
+        redirect,
+    } = &policy.nat;
+    for entry in masquerade {
+        used.zones(&entry.from);
+        used.zones(&entry.to);
+    }
+    for entry in snat {
+        used.zones(&entry.from);
+        used.zones(&entry.to);
+        used.services(&entry.services);
+        used.selectors([&entry.source, &entry.destination]);
+    }
+    for entry in dnat {
+        used.zones(&entry.from);
+        used.services(&entry.services);
+        used.selectors([&entry.source, &entry.destination]);
+    }
+    for entry in redirect {
+        used.zones(&entry.from);
+        used.services(&entry.services);
+        used.selectors([&entry.source, &entry.destination]);
+    }
+    used
+}
+
+impl<'a> Used<'a> {
+    fn zones(&mut self, zones: &'a Zones) {
+        for zone in zones.as_slice() {
+            match zone {
+                ZoneRef::Any => self.any_zone = true,
+                ZoneRef::Firewall => {}
+                ZoneRef::Zone(name) => _ = self.zones.insert(name.as_str()),
+            }
+        }
+    }
+
+    fn selectors(&mut self, selectors: [&'a Option<Hosts>; 2]) {
+        for hosts in selectors.into_iter().flatten() {
+            self.hosts(hosts.entries());
+        }
+    }
+
+    fn hosts(&mut self, entries: &'a [Host]) {
+        for entry in entries {
+            if let Host::Name(name) = entry {
+                self.hosts.insert(name.as_str());
+            }
+        }
+    }
+
+    fn services(&mut self, services: &'a [ServiceRef]) {
+        for service in services {
+            if let ServiceRef::Name(name) = service {
+                self.services.insert(name.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Zones: whose an interface is, whose a network is, and lists of zones that say a thing twice.
+
+use super::policy_path;
+use crate::compile::resolve::addresses_of_prefix;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::policy::{InterfacePattern, Policy, ZoneRef, Zones};
+use crate::ruleset::{Bound, Interval};
+
+/// One interface of one zone, where it stands.
+struct Place<'a> {
+    zone: &'a str,
+    pattern: &'a InterfacePattern,
+    at: DocPath,
+}
+
+impl Place<'_> {
+    fn name(&self) -> &str {
+        match self.pattern {
+            InterfacePattern::Exact(name) | InterfacePattern::Prefix(name) => name,
+        }
+    }
+
+    fn is_prefix(&self) -> bool {
+        matches!(self.pattern, InterfacePattern::Prefix(_))
+    }
+}
+
+/// Every interface is in one zone, and once.
+pub(super) fn interfaces(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let mut places = Vec::new();
+    for (zone, definition) in &policy.zones {
+        let at = DocPath::root()
+            .key("zones")
+            .key(zone.as_str())
+            .key("interfaces");
+        for (index, pattern) in definition.interfaces.iter().enumerate() {
+            places.push(Place {
+                zone: zone.as_str(),
+                pattern,
+                at: at.index(index),
+            });
+        }
+    }
+    for place in &places {
+        let is_loopback = if place.is_prefix() {
+            "lo".starts_with(place.name())
+        } else {
+            place.name() == "lo"
+        };
+        if is_loopback {
+            let message = format!("`{}` would be the loopback of the box", place.pattern);
+            let diagnostic = Diagnostic::error(Code::LoopbackInZone, message)
+                .at(&place.at, "is always let through and belongs to no zone")
+                .help("name the interfaces of the zone; for the box itself use `firewall`");
+            diagnostics.push(diagnostic);
+        }
+    }
+    // Names that begin alike are neighbours in order, right behind the prefix that they begin with.
+    places.sort_by(|a, b| (a.name(), b.is_prefix()).cmp(&(b.name(), a.is_prefix())));
+    let mut open: Vec<&Place<'_>> = Vec::new();
+    for place in &places {
+        while open.last().is_some_and(|before| !reaches(before, place)) {
+            open.pop();
+        }
+        if let Some(before) = open.last() {
+            diagnostics.push(claimed_twice(before, place));
+        }
+        open.push(place);
+    }
+}
+
+fn reaches(before: &Place<'_>, place: &Place<'_>) -> bool {
+    if before.is_prefix() {
+        place.name().starts_with(before.name())
+    } else {
+        place.name() == before.name() && !place.is_prefix()
+    }
+}
+
+fn claimed_twice(before: &Place<'_>, place: &Place<'_>) -> Diagnostic {
+    let (interface, wide) = (place.pattern, before.pattern);
+    let same = before.zone == place.zone;
+    let message = match (same, before.is_prefix()) {
+        (true, _) => format!(
+            "`{interface}` is in the zone `{}` already, by `{wide}`",
+            place.zone
+        ),
+        (false, true) => format!(
+            "`{interface}` is in the zone `{}` and, by `{wide}`, in `{}`",
+            place.zone, before.zone
+        ),
+        (false, false) => format!(
+            "`{interface}` is in the zones `{}` and `{}`",
+            before.zone, place.zone
+        ),
+    };
+    if same {
+        return Diagnostic::warning(Code::RedundantInterface, message)
+            .at(&place.at, "says nothing new")
+            .at(&before.at, "holds it")
+            .help("take it out");
+    }
+    Diagnostic::error(Code::InterfaceInTwoZones, message)
+        .at(&place.at, "is in two zones")
+        .at(&before.at, "the other one")
+        .help("a packet comes from one zone: keep the interface in one of them")
+}
+
+/// Networks of different zones that share addresses.
+pub(super) fn networks(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let mut v4: Vec<(Interval<u32>, Network<'_>)> = Vec::new();
+    let mut v6: Vec<(Interval<u128>, Network<'_>)> = Vec::new();
+    for (zone, definition) in &policy.zones {
+        let at = DocPath::root()
+            .key("zones")
+            .key(zone.as_str())
+            .key("networks");
+        for (index, prefix) in definition.networks.iter().enumerate() {
+            if prefix.net().prefix_len() == 0 {
+                // All the rest of the world: more specific networks are meant to win.
+                continue;
+            }
+            let addresses = addresses_of_prefix(*prefix);
+            let network = || Network {
+                zone: zone.as_str(),
+                text: prefix.to_string(),
+                at: at.index(index),
+            };
+            v4.extend(addresses.v4.iter().map(|span| (span, network())));
+            v6.extend(addresses.v6.iter().map(|span| (span, network())));
+        }
+    }
+    shared(v4, diagnostics);
+    shared(v6, diagnostics);
+}
+
+struct Network<'a> {
+    zone: &'a str,
+    text: String,
+    at: DocPath,
+}
+
+fn shared<T: Bound>(mut networks: Vec<(Interval<T>, Network<'_>)>, diagnostics: &mut Diagnostics) {
+    networks.sort_by(|(a, at), (b, bt)| (a.lo, b.hi, &at.at).cmp(&(b.lo, a.hi, &bt.at)));
+    // Prefixes are nested or apart, so those that are open hold each other.
+    let mut open: Vec<&(Interval<T>, Network<'_>)> = Vec::new();
+    for here in &networks {
+        while open.last().is_some_and(|(span, _)| span.hi < here.0.lo) {
+            open.pop();
+        }
+        if let Some((_, wide)) = open.last().filter(|(_, wide)| wide.zone != here.1.zone) {
+            let Network { zone, text, at } = &here.1;
+            let message = format!(
+                "`{text}` of the zone `{zone}` is part of `{}` of the zone `{}`",
+                wide.text, wide.zone
+            );
+            let diagnostic = Diagnostic::warning(Code::OverlappingNetworks, message)
+                .at(at, "lives here")
+                .at(&wide.at, "and there")
+                .help(
+                    "an address lives behind one zone: make the networks fit what is routed where",
+                );
+            diagnostics.push(diagnostic);
+        }
+        open.push(here);
+    }
+}
+
+/// Lists of zones beside `any`, and policies of the box with itself.
+pub(super) fn ends(policy: &Policy, diagnostics: &mut Diagnostics) {
+    for (index, zone_policy) in policy.policies.iter().enumerate() {
+        let at = policy_path(index);
+        beside_any(&zone_policy.from, &at.key("from"), diagnostics);
+        beside_any(&zone_policy.to, &at.key("to"), diagnostics);
+        let itself = |zones: &Zones| zones.as_slice() == [ZoneRef::Firewall];
+        if itself(&zone_policy.from) && itself(&zone_policy.to) {
+            let message = format!("the policy `{}` is never asked", zone_policy.name);
+            let diagnostic = Diagnostic::error(Code::FirewallToItself, message)
+                .at(
+                    at.key("to"),
+                    "the box talks to itself over loopback, which is always let through",
+                )
+                .help("name a zone in `from` or `to`");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn beside_any(zones: &Zones, at: &DocPath, diagnostics: &mut Diagnostics) {
+    let list = zones.as_slice();
+    let Some(any) = list.iter().position(|zone| *zone == ZoneRef::Any) else {
+        return;
+    };
+    if let Some((other, zone)) = list.iter().enumerate().find(|(other, _)| *other != any) {
+        let message = format!("`any` holds `{zone}` already");
+        let diagnostic = Diagnostic::warning(Code::ZoneBesideAny, message)
+            .at(at.index(other), "says nothing new")
+            .at(at.index(any), "is every zone and the box itself")
+            .help("write `any` alone, or the zones that are meant");
+        diagnostics.push(diagnostic);
+    }
+}
