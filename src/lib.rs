@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod bytecode;
+pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod diff;

@@ -1,3 +1,7 @@
-//! The `rfw` program.
+//! The `rfw` program: hands its arguments to the library and returns the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rfw::cli::run(std::env::args_os())
+}

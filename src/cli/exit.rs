@@ -1,0 +1,24 @@
+//! Exit codes, one meaning each, the same for every command.
+
+/// Done, or nothing to change.
+pub(super) const DONE: u8 = 0;
+/// The world failed: kernel, file system, permission.
+pub(super) const WORLD: u8 = 1;
+/// `plan --detailed-exitcode`: there are changes.
+pub(super) const CHANGES: u8 = 2;
+/// The policy was rejected.
+pub(super) const REJECTED: u8 = 3;
+/// The plan is stale.
+pub(super) const STALE: u8 = 5;
+/// Wrong usage (sysexits.h `EX_USAGE`).
+pub(super) const USAGE: u8 = 64;
+
+/// For `--help` and the manual page.
+pub(super) const HELP: &str = "\
+Exit codes:
+   0  done; nothing to change
+   1  the world failed: kernel, file system, permission
+   2  plan --detailed-exitcode: there are changes
+   3  the policy was rejected
+   5  the plan is stale
+  64  wrong usage";

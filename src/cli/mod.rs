@@ -1,0 +1,108 @@
+//! The command line: arguments in, exit code out. One file for each command.
+//!
+//! Results go to standard output, everything else to standard error. This is the only module that knows
+//! what time it is, what the terminal can show, and what the exit codes are.
+
+mod error;
+mod exit;
+mod generated;
+mod output;
+mod policy;
+mod render;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
+
+use error::Failure;
+use output::Output;
+
+/// A declarative firewall reconciler: from a policy in YAML to nftables, by the smallest change.
+#[derive(Debug, Parser)]
+#[command(name = "rfw", version, after_help = exit::HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The policy: a file, or a directory whose `*.yaml` files are read in name order
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "RFW_POLICY",
+        default_value = "/etc/rfw/policy"
+    )]
+    policy: PathBuf,
+    /// When to use colour (NO_COLOR is respected)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    /// Where rfw keeps what it remembers
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "RFW_STATE_DIR",
+        default_value = "/var/lib/rfw"
+    )]
+    state_dir: PathBuf,
+    /// Where rfw keeps its lock
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "RFW_RUN_DIR",
+        default_value = "/run/rfw"
+    )]
+    run_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Validate(validate::Arguments),
+    Schema(generated::SchemaArguments),
+    Render(render::Arguments),
+    Completions(generated::CompletionsArguments),
+    Man(generated::ManArguments),
+}
+
+/// Runs one command and says how it went.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            };
+            // Nothing sensible is left to do when even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let mut output = Output::new(cli.global.color);
+    let done = match cli.command {
+        Command::Validate(arguments) => validate::run(&arguments, &cli.global, &mut output),
+        Command::Schema(arguments) => generated::schema(&arguments, &mut output),
+        Command::Render(arguments) => render::run(&arguments, &cli.global, &mut output),
+        Command::Completions(arguments) => {
+            generated::completions(&arguments, Cli::command(), &mut output)
+        }
+        Command::Man(arguments) => generated::man(&arguments, Cli::command(), &mut output),
+    };
+    ExitCode::from(
+        match done.and_then(|()| output.finish().map_err(Failure::Output)) {
+            Ok(()) => exit::DONE,
+            Err(failure) => failure.report(&mut output),
+        },
+    )
+}

@@ -1,0 +1,85 @@
+//! Where words go: results to standard output, everything else to standard error, colour only where it
+//! can be shown.
+
+use std::io::{self, Write};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+
+/// Both streams.
+pub(super) struct Output {
+    out: io::BufWriter<AutoStream<io::Stdout>>,
+    err: AutoStream<io::Stderr>,
+    color: bool,
+    color_err: bool,
+    failed: Option<io::Error>,
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+impl Output {
+    /// Asks the terminal what it can do.
+    pub(super) fn new(choice: ColorChoice) -> Self {
+        let choice = match choice {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        let out = AutoStream::new(io::stdout(), choice);
+        let err = AutoStream::new(io::stderr(), choice);
+        let shows = |choice| choice != anstream::ColorChoice::Never;
+        let (color, color_err) = (shows(out.current_choice()), shows(err.current_choice()));
+        Self {
+            out: io::BufWriter::new(out),
+            err,
+            color,
+            color_err,
+            failed: None,
+        }
+    }
+
+    /// Whether results may carry colour.
+    pub(super) fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Whether diagnostics may carry colour.
+    pub(super) fn color_err(&self) -> bool {
+        self.color_err
+    }
+
+    /// A part of the result.
+    pub(super) fn result(&mut self, text: &str) {
+        if let Err(error) = self.out.write_all(text.as_bytes())
+            && self.failed.is_none()
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    /// A line of the result.
+    pub(super) fn line(&mut self, text: &str) {
+        self.result(text);
+        self.result("\n");
+    }
+
+    /// A line for the person, not for the pipe.
+    pub(super) fn note(&mut self, text: &str) {
+        // Standard error is where failures would be reported; there is nowhere else to go.
+        let _ = writeln!(self.err, "{text}");
+    }
+
+    /// `error: …`
+    pub(super) fn error(&mut self, text: &str) {
+        let _ = writeln!(self.err, "{ERROR}error{ERROR:#}: {text}");
+    }
+
+    /// Writes out what is still buffered.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! From `--policy` to a ruleset, with everything there is to say about it printed on the way.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the clock is read"
+)]
+
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::Global;
+use super::error::{Explained, Failure};
+use super::output::Output;
+use crate::compile::{self, Compiled};
+use crate::diagnostic::{Diagnostics, DocPath, Locate, Place, Report, SourceText};
+use crate::policy::{self, Locations};
+use crate::ruleset::{Origin, Valid, validate};
+use crate::source::read_files;
+
+/// A policy that compiles.
+pub(super) struct Loaded {
+    /// Its texts.
+    pub(super) sources: Vec<SourceText>,
+    /// Where everything in them stands.
+    pub(super) locations: Locations,
+    /// Its name, when it has one.
+    pub(super) name: Option<String>,
+    /// What it means.
+    pub(super) ruleset: Valid,
+    /// Warnings.
+    pub(super) diagnostics: Diagnostics,
+    /// From then on it may compile with other warnings; `None`: never.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// Reads the texts of the policy.
+pub(super) fn read(global: &Global) -> Result<Vec<SourceText>, Failure> {
+    read_files(&global.policy).map_err(Failure::world)
+}
+
+/// What a policy's texts say: a ruleset, or only diagnostics.
+pub(super) struct Examined {
+    /// The texts.
+    pub(super) sources: Vec<SourceText>,
+    /// Where everything in them stands.
+    pub(super) locations: Locations,
+    /// Everything there is to say.
+    pub(super) diagnostics: Diagnostics,
+    /// The policy's name and what it compiles to, when there is no error.
+    pub(super) compiled: Option<(Option<String>, Compiled, TimeZone)>,
+}
+
+impl Examined {
+    /// What the renderer needs.
+    pub(super) fn report(&self) -> Report<'_> {
+        Report {
+            diagnostics: &self.diagnostics,
+            sources: &self.sources,
+            locations: &self.locations,
+        }
+    }
+}
+
+/// Parses and compiles, as of today in the policy's own time zone.
+pub(super) fn examine(sources: Vec<SourceText>) -> Examined {
+    let parsed = policy::parse(&sources);
+    let mut diagnostics = parsed.diagnostics;
+    let mut compiled = None;
+    if let Some(policy) = parsed.policy {
+        let zone = policy
+            .timezone
+            .as_ref()
+            .map_or(TimeZone::UTC, |name| bundled(name.as_str()));
+        let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
+        let (result, found) = compile::compile(&policy, today);
+        diagnostics.extend(found);
+        let name = policy.name.as_ref().map(ToString::to_string);
+        compiled = result
+            .filter(|_| !diagnostics.has_errors())
+            .map(|compiled| (name, compiled, zone));
+    }
+    Examined {
+        sources,
+        locations: parsed.locations,
+        diagnostics,
+        compiled,
+    }
+}
+
+/// A zone of the database inside the program: the host's own may be older, or missing.
+fn bundled(name: &str) -> TimeZone {
+    TimeZoneDatabase::bundled()
+        .get(name)
+        .unwrap_or(TimeZone::UTC)
+}
+
+/// Parses and compiles; prints all diagnostics; goes on only without errors.
+pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Loaded, Failure> {
+    let examined = examine(sources);
+    print(&examined, output);
+    let Examined {
+        sources,
+        locations,
+        diagnostics,
+        compiled,
+    } = examined;
+    let Some((name, Compiled { ruleset, until }, zone)) = compiled else {
+        return Err(Failure::Rejected);
+    };
+    let ruleset = validate(ruleset).map_err(too_large)?;
+    let until = until
+        .and_then(|date| date.to_zoned_datetime(zone).ok())
+        .map(|moment| moment.timestamp());
+    Ok(Loaded {
+        sources,
+        locations,
+        name,
+        ruleset,
+        diagnostics,
+        until,
+    })
+}
+
+/// Prints diagnostics to standard error.
+pub(super) fn print(examined: &Examined, output: &mut Output) {
+    let report = examined.report();
+    let text = if output.color_err() {
+        report.colour()
+    } else {
+        report.plain()
+    };
+    if !text.is_empty() {
+        output.note(text.trim_end());
+    }
+}
+
+/// The policy means more than a ruleset can hold.
+fn too_large(violations: Vec<crate::ruleset::Violation>) -> Failure {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the policy does not fit into a ruleset")]
+    struct DoesNotFit;
+    Failure::World(Explained {
+        error: Box::new(DoesNotFit),
+        details: violations.iter().map(ToString::to_string).collect(),
+        now: vec!["the ruleset in the kernel is unchanged".to_owned()],
+    })
+}
+
+impl Loaded {
+    /// `office.yaml:73`: where the policy says what an operation came from.
+    pub(super) fn place(&self, origin: &Origin) -> Option<String> {
+        let path: DocPath = origin.0.parse().ok()?;
+        let spot = self.locations.locate(&Place::Value(path))?;
+        let source = self.sources.get(spot.source)?;
+        let before = source.text.get(..spot.bytes.start)?;
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Some(format!("{}:{line}", source.name))
+    }
+}

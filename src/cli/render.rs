@@ -1,0 +1,58 @@
+//! `rfw render`: what a policy compiles to, for people and for nft(8).
+
+use clap::{Args, ValueEnum};
+
+use super::error::Failure;
+use super::output::Output;
+use super::{Global, policy};
+use crate::{bytecode, nft};
+
+/// Print the ruleset that a policy compiles to
+///
+/// Needs neither root nor the kernel. `rfw render | nft -c -f -` lets nft check it.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// In which form
+    #[arg(long, value_enum, default_value_t = Format::Nft)]
+    format: Format,
+}
+
+/// Forms of a ruleset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A script for `nft -f`
+    Nft,
+    /// What the kernel runs, as `nft --debug=netlink` writes it
+    Bytecode,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let loaded = policy::load(policy::read(global)?, output)?;
+    let text = match arguments.format {
+        Format::Nft => nft::script(loaded.ruleset.ruleset()),
+        Format::Bytecode => listing(&bytecode::linearize(loaded.ruleset.ruleset())),
+    };
+    output.result(&text);
+    Ok(())
+}
+
+/// Rule by rule, chain by chain.
+fn listing(program: &bytecode::Program) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for chain in &program.chains {
+        for rule in &chain.rules {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "inet {} {}", crate::ruleset::TABLE, chain.name);
+            for instruction in &rule.instructions {
+                let _ = writeln!(text, "  {instruction}");
+            }
+            let _ = writeln!(text);
+        }
+    }
+    text
+}

@@ -1,0 +1,71 @@
+//! `rfw validate`: everything that is wrong with a policy, at once.
+
+use clap::{Args, ValueEnum};
+
+use super::error::Failure;
+use super::output::Output;
+use super::{Global, policy};
+use crate::diagnostic::Severity;
+
+/// Check a policy: its form, and what it means
+///
+/// Needs neither root nor the kernel. All mistakes are reported at once, each with its place and what to do.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Forms of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the source lines
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let examined = policy::examine(policy::read(global)?);
+    let valid = !examined.diagnostics.has_errors();
+    match arguments.format {
+        Format::Json => output.line(&format!("{:#}", examined.report().json())),
+        Format::Text => {
+            policy::print(&examined, output);
+            let count = |severity| {
+                examined
+                    .diagnostics
+                    .iter()
+                    .filter(|found| found.severity == severity)
+                    .count()
+            };
+            let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+            let verdict = if valid { "valid" } else { "rejected" };
+            output.line(&format!(
+                "{}: {verdict}, {} and {}",
+                global.policy.display(),
+                counted(errors, "error"),
+                counted(warnings, "warning")
+            ));
+        }
+    }
+    if valid {
+        Ok(())
+    } else {
+        Err(Failure::Rejected)
+    }
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn counted(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
+}
