@@ -17,8 +17,6 @@ pub(super) enum Failure {
     Stale(Explained),
     /// The world: kernel, file system, permission.
     World(Explained),
-    /// The command does not make sense.
-    Usage(String),
     /// The result could not be written.
     Output(io::Error),
 }
@@ -65,10 +63,6 @@ impl Failure {
             Self::World(explained) => {
                 print(&explained, output);
                 exit::WORLD
-            }
-            Self::Usage(message) => {
-                output.error(&message);
-                exit::USAGE
             }
             // Whoever reads us has stopped reading: no reason to complain.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,

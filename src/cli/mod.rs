@@ -3,12 +3,16 @@
 //! Results go to standard output, everything else to standard error. This is the only module that knows
 //! what time it is, what the terminal can show, and what the exit codes are.
 
+mod apply;
 mod error;
 mod exit;
 mod generated;
 mod output;
+mod plan;
 mod policy;
+mod remove;
 mod render;
+mod session;
 mod validate;
 
 use std::ffi::OsString;
@@ -70,6 +74,9 @@ enum Command {
     Validate(validate::Arguments),
     Schema(generated::SchemaArguments),
     Render(render::Arguments),
+    Plan(plan::Arguments),
+    Apply(apply::Arguments),
+    Remove(remove::Arguments),
     Completions(generated::CompletionsArguments),
     Man(generated::ManArguments),
 }
@@ -94,6 +101,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments, &cli.global, &mut output),
         Command::Schema(arguments) => generated::schema(&arguments, &mut output),
         Command::Render(arguments) => render::run(&arguments, &cli.global, &mut output),
+        Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
+        Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
+        Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),
         Command::Completions(arguments) => {
             generated::completions(&arguments, Cli::command(), &mut output)
         }

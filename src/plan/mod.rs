@@ -27,6 +27,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan of a live ruleset that is as desired.
+    pub fn nothing(base: Generation) -> Self {
+        Self {
+            base,
+            staging: Vec::new(),
+            commit: Vec::new(),
+        }
+    }
+
     /// Whether live is as desired already; such a plan sends nothing.
     pub fn is_empty(&self) -> bool {
         let Self {

@@ -1,0 +1,147 @@
+//! `rfw apply`: makes it so.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "waits between attempts when the ruleset keeps changing"
+)]
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::error::{Explained, Failure};
+use super::output::Output;
+use super::plan::{self, Comparison, Format, Planned};
+use super::policy::Loaded;
+use super::{Global, session};
+use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
+
+/// Make the kernel's ruleset what the policy says
+///
+/// One transaction changes behaviour; it is taken only if nothing else has changed the ruleset since it was read, and is read
+/// back afterwards. When nothing has to change, nothing is written. On any failure the old ruleset stays.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Read the live ruleset even when neither it nor the policy has changed since it was verified
+    #[arg(long)]
+    full: bool,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let _lock = session::lock(global)?;
+    let mut kernel = session::open()?;
+    let planned = match plan::compare(&mut kernel, arguments.full, global, output)? {
+        Comparison::StillEqual(generation) => {
+            return plan::show(
+                &crate::plan::Plan::nothing(generation),
+                None,
+                arguments.format,
+                output,
+            );
+        }
+        Comparison::Read(planned) => *planned,
+    };
+    let Planned {
+        loaded,
+        program,
+        live,
+        plan,
+    } = planned;
+    plan::show(&plan, Some((&loaded, &live)), arguments.format, output)?;
+    if plan.is_empty() {
+        session::remember(&loaded, &live, global, output);
+        return Ok(());
+    }
+    session::forget(global, output);
+    let outcome = apply::apply(&mut kernel, &program, &plan, options(&mut pause, false))
+        .map_err(|error| failure(error, Some(&loaded)))?;
+    report(&outcome, output);
+    if let Some(live) = &outcome.live {
+        session::remember(&loaded, live, global, output);
+    }
+    Ok(())
+}
+
+/// How often, and how patiently.
+pub(super) fn options(wait: &mut dyn FnMut(u32), recheck: bool) -> Options<'_> {
+    Options {
+        attempts: 20,
+        wait,
+        recheck,
+    }
+}
+
+/// Longer and longer, and not in step with whoever else is trying.
+pub(super) fn pause(attempt: u32) {
+    let jitter = u64::from(std::process::id() % 7);
+    std::thread::sleep(Duration::from_millis((1 << attempt.min(7)) + jitter));
+}
+
+/// What was done, for the person at the terminal.
+pub(super) fn report(outcome: &Outcome, output: &mut Output) {
+    let Outcome {
+        staged,
+        committed,
+        before,
+        after,
+        retries,
+        live: _,
+    } = outcome;
+    let staged = if *staged == 0 {
+        String::new()
+    } else {
+        format!(" after {staged} staged")
+    };
+    let retries = if *retries == 0 {
+        String::new()
+    } else {
+        format!(", {retries} retries")
+    };
+    output.note(&format!(
+        "applied and verified: {committed} operations in one transaction{staged}; generation {before} -> {after}{retries}"
+    ));
+}
+
+/// What went wrong, down to the line of the policy, and what is true now.
+pub(super) fn failure(error: ApplyError, loaded: Option<&Loaded>) -> Failure {
+    let now = vec![match error.aftermath() {
+        Aftermath::Applied => {
+            "the batch is in force; run `rfw plan` to see what differs".to_owned()
+        }
+        aftermath
+        @ (Aftermath::Unchanged | Aftermath::CleanedUp | Aftermath::StagedLeft { .. }) => {
+            aftermath.to_string()
+        }
+    }];
+    let mut details = Vec::new();
+    if let ApplyError::Refused { operations, .. } = &error {
+        for refused in operations {
+            let place = refused
+                .origin
+                .as_ref()
+                .and_then(|origin| loaded?.place(origin));
+            let place = place.map_or_else(String::new, |place| format!(", {place}"));
+            details.push(format!("{refused}{place}: {}", refused.reason));
+        }
+    }
+    let stale = matches!(
+        error,
+        ApplyError::Changed { .. } | ApplyError::Unsteady { .. }
+    );
+    let explained = Explained {
+        error: Box::new(error),
+        details,
+        now,
+    };
+    if stale {
+        Failure::Stale(explained)
+    } else {
+        Failure::World(explained)
+    }
+}

@@ -1,0 +1,132 @@
+//! `rfw plan`: what would change.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::error::Failure;
+use super::output::Output;
+use super::policy::{self, Loaded};
+use super::{Global, session};
+use crate::bytecode::{Program, linearize};
+use crate::live::{Generation, Live};
+use crate::netlink::Netlink;
+use crate::plan::{Plan, plan};
+use crate::state::digest;
+
+/// Show what would change in the kernel
+///
+/// Reads the live ruleset and compares what it does with what the policy says. Changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How to print the plan
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Keep the plan in a file for `rfw apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Read the live ruleset even when neither it nor the policy has changed since it was verified
+    #[arg(long)]
+    full: bool,
+}
+
+/// Forms of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// A plan and all that it was made from.
+pub(super) struct Planned {
+    pub(super) loaded: Loaded,
+    pub(super) program: Program,
+    pub(super) live: Live,
+    pub(super) plan: Plan,
+}
+
+/// The policy against the live ruleset.
+pub(super) enum Comparison {
+    /// Neither has changed since they were verified to be equal, at this generation.
+    StillEqual(Generation),
+    /// Both were read.
+    Read(Box<Planned>),
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mut kernel = session::open()?;
+    let full = arguments.full || arguments.out.is_some();
+    match compare(&mut kernel, full, global, output)? {
+        Comparison::StillEqual(generation) => {
+            show(&Plan::nothing(generation), None, arguments.format, output)
+        }
+        Comparison::Read(planned) => {
+            let Planned {
+                loaded,
+                program: _,
+                live,
+                plan,
+            } = *planned;
+            if plan.is_empty() {
+                session::remember(&loaded, &live, global, output);
+            }
+            show(&plan, Some((&loaded, &live)), arguments.format, output)?;
+            if arguments.detailed_exitcode && !plan.is_empty() {
+                return output
+                    .finish()
+                    .map_err(Failure::Output)
+                    .and(Err(Failure::Changes));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Compares, and takes the short way where nothing can have changed.
+pub(super) fn compare(
+    kernel: &mut Netlink,
+    full: bool,
+    global: &Global,
+    output: &mut Output,
+) -> Result<Comparison, Failure> {
+    let sources = policy::read(global)?;
+    if !full && let Some(generation) = session::still_verified(kernel, global, &digest(&sources))? {
+        return Ok(Comparison::StillEqual(generation));
+    }
+    let loaded = policy::load(sources, output)?;
+    let program = linearize(loaded.ruleset.ruleset());
+    let live = session::observe(kernel)?;
+    let plan = plan(&live, &program, session::fresh_mark()?);
+    Ok(Comparison::Read(Box::new(Planned {
+        loaded,
+        program,
+        live,
+        plan,
+    })))
+}
+
+/// Prints a plan.
+pub(super) fn show(
+    plan: &Plan,
+    from: Option<(&Loaded, &Live)>,
+    format: Format,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let _ = (from, format);
+    for operation in plan.staging.iter().chain(&plan.commit) {
+        output.line(&operation.to_string());
+    }
+    if plan.is_empty() {
+        output.line(&format!("no changes; generation {}", plan.base));
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! What plan, apply and remove share: the kernel, the lock, and what was verified last.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads the clock, chance, and the lock file"
+)]
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::Global;
+use super::error::{Explained, Failure};
+use super::output::Output;
+use super::policy::Loaded;
+use crate::kernel::{Kernel, ObserveError};
+use crate::live::{Generation, Live};
+use crate::netlink::Netlink;
+use crate::state::{Verified, digest, hex};
+
+/// What is true after every failure to read.
+const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
+
+/// Opens the conversation with the kernel.
+pub(super) fn open() -> Result<Netlink, Failure> {
+    Netlink::open().map_err(unreadable)
+}
+
+/// One consistent reading of the live ruleset.
+pub(super) fn observe(kernel: &mut Netlink) -> Result<Live, Failure> {
+    kernel.observe().map_err(unreadable)
+}
+
+fn unreadable(error: ObserveError) -> Failure {
+    Failure::world_now(error, UNCHANGED)
+}
+
+/// A fresh mark for a table that rfw creates.
+pub(super) fn fresh_mark() -> Result<[u8; 16], Failure> {
+    let mut mark = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut mark))
+        .map_err(|source| {
+            Failure::world_now(
+                CannotOpen {
+                    path: "/dev/urandom".into(),
+                    source,
+                },
+                UNCHANGED,
+            )
+        })?;
+    Ok(mark)
+}
+
+/// The generation at which these texts were verified, when neither they, nor the kernel, nor the day have
+/// moved on since.
+pub(super) fn still_verified(
+    kernel: &mut Netlink,
+    global: &Global,
+    digest: &str,
+) -> Result<Option<Generation>, Failure> {
+    let Some(Verified {
+        version: _,
+        rfw: _,
+        policy,
+        generation,
+        table,
+        mark,
+        until,
+    }) = Verified::load(&global.state_dir)
+    else {
+        return Ok(None);
+    };
+    if policy != digest || until.is_some_and(|until| until <= Timestamp::now().as_second()) {
+        return Ok(None);
+    }
+    let (now, identity) = kernel.identity().map_err(unreadable)?;
+    let same_table = identity.is_some_and(|identity| {
+        identity.handle == table && identity.mark.is_some_and(|now| hex(&now) == mark)
+    });
+    Ok((same_table && now.0 == generation).then_some(now))
+}
+
+/// Remembers that the kernel holds this policy at this generation. Not being able to is no failure: the
+/// next run reads the kernel in full.
+pub(super) fn remember(loaded: &Loaded, live: &Live, global: &Global, output: &mut Output) {
+    // Warnings must be shown each time, so such a policy is compiled each time.
+    let Some((table, mark)) = live
+        .table
+        .as_ref()
+        .and_then(|table| Some((table, table.mark?)))
+    else {
+        return;
+    };
+    let kept = if loaded.diagnostics.is_empty() {
+        Verified {
+            version: Verified::VERSION,
+            rfw: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: digest(&loaded.sources),
+            generation: live.generation.0,
+            table: table.handle,
+            mark: hex(&mark),
+            until: loaded.until.map(Timestamp::as_second),
+        }
+        .store(&global.state_dir)
+    } else {
+        Verified::forget(&global.state_dir)
+    };
+    if let Err(error) = kept {
+        output.note(&format!(
+            "note: {error}: {}; the next run reads the kernel in full",
+            error.source
+        ));
+    }
+}
+
+/// Forgets what was verified, before something changes.
+pub(super) fn forget(global: &Global, output: &mut Output) {
+    if let Err(error) = Verified::forget(&global.state_dir) {
+        output.note(&format!("note: {error}: {}", error.source));
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open `{path}`")]
+struct CannotOpen {
+    path: PathBuf,
+    source: io::Error,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("another rfw is changing the ruleset (it holds `{path}`)")]
+struct Locked {
+    path: PathBuf,
+}
+
+/// The lock that only one rfw holds while it changes the ruleset; released when dropped, or when the
+/// process ends however it ends.
+pub(super) fn lock(global: &Global) -> Result<Flock<File>, Failure> {
+    let path = global.run_dir.join("lock");
+    let failed = |source| {
+        Failure::world_now(
+            CannotOpen {
+                path: path.clone(),
+                source,
+            },
+            UNCHANGED,
+        )
+    };
+    fs::create_dir_all(&global.run_dir).map_err(failed)?;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        nix::errno::Errno::EWOULDBLOCK => Failure::World(Explained {
+            error: Box::new(Locked { path: path.clone() }),
+            details: Vec::new(),
+            now: vec!["this one has changed nothing; try again when the other is done".to_owned()],
+        }),
+        errno => failed(errno.into()),
+    })
+}
