@@ -7,7 +7,7 @@ use super::extent::{Extent, Protocols, addresses, meet};
 use super::rule::can_match;
 use crate::compile::model::{Backend, Dnat, Masquerade, Model, Redirect, Selector, Service, Snat};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
-use crate::ruleset::{Addresses, Transport};
+use crate::ruleset::{Addresses, Intervals, Transport};
 
 /// The kernel's map of shares has so many places at most.
 const LARGEST_WEIGHTS: u32 = 1024;
@@ -39,10 +39,15 @@ pub(super) fn entries(model: &Model, diagnostics: &mut Diagnostics) {
             source,
             destination,
             services,
+            backends,
             at,
             ..
         } = dnat;
-        Forward::new(name, from, services, source, destination, at, model)
+        let forward = Forward::new(name, from, services, source, destination, at, model);
+        match backends.first().map(|backend| backend.address) {
+            Some(address) => forward.of_family(address),
+            None => forward,
+        }
     });
     overlapping(&forwards.collect::<Vec<_>>(), diagnostics);
     let redirects = model.redirect.iter().map(|redirect| {
@@ -419,6 +424,15 @@ impl<'a> Forward<'a> {
             destination: (!anywhere).then(|| addresses(destination, model)),
             at,
         }
+    }
+
+    /// Only packets of the family of the hosts that they are sent on to.
+    fn of_family(mut self, host: IpAddr) -> Self {
+        match host {
+            IpAddr::V4(_) => self.source.v6 = Intervals::default(),
+            IpAddr::V6(_) => self.source.v4 = Intervals::default(),
+        }
+        self
     }
 
     /// Whether a packet can be for both.
