@@ -10,6 +10,7 @@
 
 mod architecture;
 mod blocks;
+mod contract;
 mod harness;
 mod netlink;
 mod notation;

@@ -25,27 +25,34 @@ pub(super) type Refused = (Option<usize>, i32);
 /// Whether something changed, so that the generation moves.
 type Effect = Result<bool, Errno>;
 
-/// The state after the batch, and whether it is another one; or all refusals by operation.
-pub(super) fn run(before: &State, operations: &[Operation]) -> Result<(State, bool), Vec<Refused>> {
-    match attempt(before, operations, false) {
-        Ok((state, changed)) if validate::is_valid(state.table.as_ref()).is_ok() => {
-            Ok((state, changed))
-        }
-        // The kernel validates the whole only at the end; when that fails it works the batch off once
-        // more and validates after each operation, to be able to say which one it was.
-        Ok(_) => match attempt(before, operations, true) {
-            Err(refusals) => Err(refusals),
-            Ok(_) => Err(vec![(None, Errno::EINVAL as i32)]),
-        },
-        Err(refusals) => Err(refusals),
-    }
+/// What came of a batch.
+pub(super) struct Outcome {
+    /// Whether it may be committed and would change something; or all refusals.
+    pub(super) result: Result<bool, Vec<Refused>>,
+    /// The state after it, also if it was refused.
+    pub(super) state: State,
 }
 
-fn attempt(
-    before: &State,
-    operations: &[Operation],
-    validate_each: bool,
-) -> Result<(State, bool), Vec<Refused>> {
+/// Works a batch off on a copy.
+pub(super) fn run(before: &State, operations: &[Operation]) -> Outcome {
+    let outcome = attempt(before, operations, false);
+    if outcome.result.is_err() || validate::is_valid(outcome.state.table.as_ref()).is_ok() {
+        return outcome;
+    }
+    // The kernel validates the whole only at the end; when that fails it works the batch off once more
+    // and validates after each operation, to be able to say which one it was.
+    let from = State {
+        handle: outcome.state.handle,
+        ..before.clone()
+    };
+    let mut outcome = attempt(&from, operations, true);
+    if outcome.result.is_ok() {
+        outcome.result = Err(vec![(None, Errno::EINVAL as i32)]);
+    }
+    outcome
+}
+
+fn attempt(before: &State, operations: &[Operation], validate_each: bool) -> Outcome {
     let mut batch = Batch {
         state: before.clone(),
         flags_changed: false,
@@ -64,10 +71,13 @@ fn attempt(
             Err(errno) => refusals.push((Some(at), errno as i32)),
         }
     }
-    if refusals.is_empty() {
-        Ok((batch.state, changed))
-    } else {
-        Err(refusals)
+    Outcome {
+        result: if refusals.is_empty() {
+            Ok(changed)
+        } else {
+            Err(refusals)
+        },
+        state: batch.state,
     }
 }
 
@@ -103,25 +113,18 @@ impl Batch {
             }
             Operation::SetTableFlags { flags } => self.set_flags(*flags),
             Operation::AddChain { name, base } => {
-                if base.is_some() {
-                    if self.flags_changed {
-                        return Err(Errno::EINVAL);
-                    }
-                    self.base_chains_touched = true;
+                if base.is_some() && self.flags_changed {
+                    return Err(Errno::EINVAL);
                 }
                 add_chain(table, name, *base, handle)?;
                 self.given(handle)
             }
             Operation::SetChainPolicy { name, base } => {
-                let Some(now) = &mut chain(table, name)?.base else {
-                    return Err(Errno::EEXIST);
-                };
-                if now.kind != base.kind {
-                    return Err(Errno::EEXIST);
-                }
-                if now.hook != base.hook || now.priority != base.priority {
-                    return Err(Errno::EOPNOTSUPP);
-                }
+                // Only the chain policy is sent, and only base chains have one.
+                let now = chain(table, name)
+                    .ok()
+                    .and_then(|chain| chain.base.as_mut());
+                let now = now.ok_or(Errno::EOPNOTSUPP)?;
                 now.policy = base.policy;
                 self.base_chains_touched = true;
                 Ok(true)
@@ -214,7 +217,7 @@ impl Batch {
         Ok(true)
     }
 
-    /// `nf_tables_updtable`: only `dormant` can change, and not together with base chains.
+    /// `nf_tables_updtable`: only `dormant` can change, and not after base chains have changed or gone.
     fn set_flags(&mut self, flags: u32) -> Effect {
         let table = self.state.table.as_mut().ok_or(Errno::ENOENT)?;
         if flags == table.flags {
@@ -332,17 +335,14 @@ fn add_set(table: &mut Table, spec: &SetSpec, handle: u64) -> Result<(), Errno> 
 
 fn add_object(table: &mut Table, object: &Object, handle: u64) -> Result<(), Errno> {
     check_name(&object.name)?;
-    let key = |object: &Object| (object.name.clone(), object.kind.number());
-    if table
-        .objects
-        .iter()
-        .any(|live| key(&live.object) == key(object))
-    {
+    let is_it =
+        |live: &Object| live.name == object.name && live.kind.number() == object.kind.number();
+    if table.objects.iter().any(|live| is_it(&live.object)) {
         return Err(Errno::EEXIST);
     }
-    let at = table
-        .objects
-        .partition_point(|live| key(&live.object) < key(object));
+    let at = table.objects.partition_point(|live| {
+        (&live.object.name, &live.object.kind) < (&object.name, &object.kind)
+    });
     table.objects.insert(
         at,
         LiveObject {

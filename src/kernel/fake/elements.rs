@@ -48,7 +48,9 @@ pub(super) fn add(table: &mut Table, name: &str, elements: &[Element]) -> Result
     Ok(!elements.is_empty())
 }
 
-/// Deletes elements, as with `NFT_MSG_DESTROYSETELEM`: what is not there is no error.
+/// Deletes elements, as with `NFT_MSG_DESTROYSETELEM`: what is not there is no error. A range in one
+/// field is two elements to the kernel, its ends; deleting from the right beginning to a wrong end breaks
+/// the range all the same.
 pub(super) fn delete(table: &mut Table, name: &str, elements: &[Element]) -> Result<bool, Errno> {
     if refer::find(table, name)?.anonymous {
         return Err(Errno::EBUSY);
@@ -58,10 +60,15 @@ pub(super) fn delete(table: &mut Table, name: &str, elements: &[Element]) -> Res
     };
     let before = set.elements.len();
     for element in elements {
-        if let Ok(at) = set
-            .elements
-            .binary_search_by(|other| other.key.cmp(&element.key))
-        {
+        let by_ends = set.spec.interval && !is_boxes(&set.spec);
+        let found = set.elements.binary_search_by(|other| {
+            if by_ends {
+                other.key.lo.cmp(&element.key.lo)
+            } else {
+                other.key.cmp(&element.key)
+            }
+        });
+        if let Ok(at) = found {
             set.elements.remove(at);
         }
     }

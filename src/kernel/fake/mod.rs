@@ -41,6 +41,18 @@ struct State {
     handle: u64,
 }
 
+impl State {
+    /// What a batch was given is not given again, even if it is thrown away.
+    fn skip_handles(&mut self, batch: &Self) {
+        self.table_handle = self.table_handle.max(batch.table_handle);
+        if let (Some(table), Some(other)) = (&self.table, &batch.table)
+            && table.handle == other.handle
+        {
+            self.handle = self.handle.max(batch.handle);
+        }
+    }
+}
+
 /// What goes wrong with one commit.
 pub enum Fault {
     /// Nothing.
@@ -158,9 +170,9 @@ impl Kernel for FakeKernel {
     }
 
     fn check(&mut self, operations: &[Operation]) -> Result<(), CommitError> {
-        batch::run(&self.state, operations)
-            .map(|_| ())
-            .map_err(refused)
+        let batch::Outcome { result, state } = batch::run(&self.state, operations);
+        self.state.skip_handles(&state);
+        result.map(|_| ()).map_err(refused)
     }
 
     fn commit(
@@ -186,7 +198,9 @@ impl Kernel for FakeKernel {
             return Err(refused(vec![(Some(operation), errno)]));
         }
         if lost != Some(false) {
-            let (state, changed) = batch::run(&self.state, operations).map_err(refused)?;
+            let batch::Outcome { result, state } = batch::run(&self.state, operations);
+            self.state.skip_handles(&state);
+            let changed = result.map_err(refused)?;
             self.state = state;
             if changed {
                 self.move_on();
