@@ -10,6 +10,7 @@
 
 mod architecture;
 mod blocks;
+mod compile;
 mod contract;
 mod harness;
 mod netlink;

@@ -1,0 +1,77 @@
+//! What the policies compile to, as text: `snapshots/nft` for people, `snapshots/bytecode` as the kernel
+//! runs it.
+
+use std::path::Path;
+
+use jiff::civil::date;
+use rfw::diagnostic::SourceText;
+use rfw::ruleset::{Valid, validate};
+
+/// A policy of `policies/`, compiled as of a fixed day.
+fn compiled(path: &Path) -> Valid {
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    let text = std::fs::read(path).unwrap();
+    let parsed = rfw::policy::parse(&[SourceText { name, text }]);
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    let (compiled, diagnostics) =
+        rfw::compile::compile(&parsed.policy.unwrap(), date(2026, 11, 24));
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    validate(compiled.unwrap().ruleset).expect("the ruleset keeps the contract")
+}
+
+fn each_policy(folder: &str, text: impl Fn(&Valid) -> String) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(format!("../snapshots/{folder}"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let _guard = settings.bind_to_scope();
+    let mut seen = 0;
+    let mut files: Vec<_> = std::fs::read_dir("policies")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    for path in files.iter().filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml")
+    }) {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        insta::assert_snapshot!(stem, text(&compiled(path)));
+        seen += 1;
+    }
+    assert!(seen > 0, "there are policies");
+}
+
+#[test]
+fn as_nft_text() {
+    each_policy("nft", |ruleset| rfw::nft::script(ruleset.ruleset()));
+}
+
+#[test]
+fn as_bytecode() {
+    each_policy("bytecode", |ruleset| {
+        let program = rfw::bytecode::linearize(ruleset.ruleset());
+        let mut text = String::new();
+        for chain in &program.chains {
+            for rule in &chain.rules {
+                text.push_str(&format!(
+                    "{} {}\n{rule}\n",
+                    chain.name,
+                    rule.name.as_deref().unwrap_or("-")
+                ));
+            }
+        }
+        text
+    });
+}
+
+#[test]
+fn the_same_policy_compiles_to_the_same_bytes() {
+    let path = Path::new("policies/office.yaml");
+    let (first, second) = (compiled(path), compiled(path));
+    assert_eq!(
+        rfw::nft::script(first.ruleset()),
+        rfw::nft::script(second.ruleset())
+    );
+    assert_eq!(first, second);
+}
