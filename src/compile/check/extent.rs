@@ -163,14 +163,4 @@ impl Protocols {
             .iter()
             .flat_map(|(transport, ports)| ports.iter().map(|span| (*transport, span)))
     }
-
-    /// Whether every port of `other` is one of `self`.
-    pub(super) fn hold_ports(&self, other: &Self) -> bool {
-        let holds = |(transport, ports): (&Transport, &Intervals<u16>)| {
-            self.ports
-                .get(transport)
-                .is_some_and(|own| own.contains_all(ports))
-        };
-        other.ports.iter().all(holds)
-    }
 }

@@ -5,6 +5,7 @@
 
 mod expiry;
 mod extent;
+mod forward;
 mod name;
 mod nat;
 mod reach;
@@ -24,17 +25,20 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     zone::interfaces(policy, diagnostics);
     zone::networks(policy, diagnostics);
     zone::ends(policy, diagnostics);
-    for policy in &model.policies {
-        rule::zone_policy(policy, model, diagnostics);
-    }
+    rule::policies(policy, diagnostics);
+    rule::rules(model, diagnostics);
     nat::entries(model, diagnostics);
+    forward::overlaps(model, diagnostics);
     reach::rules(model, diagnostics);
     reach::policies(model, diagnostics);
     if !partial {
         reach::way_in(model, diagnostics);
     }
-    unused::names(policy, diagnostics);
     expiry::rules(policy, today, diagnostics);
+    if !diagnostics.has_errors() {
+        // A name that is misspelt elsewhere is not left over.
+        unused::names(policy, diagnostics);
+    }
 }
 
 /// `policies[INDEX]`

@@ -40,7 +40,7 @@ fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
         }
         unique(
             Code::DuplicatePolicy,
-            "policy",
+            "policies",
             name,
             &at_name,
             &mut seen,
@@ -65,7 +65,7 @@ fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mu
         let stable = format!("{}/{name}", zone_policy.name);
         if LONGEST_STABLE_NAME < stable.len() {
             let message = format!(
-                "`{stable}` has {} characters, the kernel keeps {LONGEST_STABLE_NAME}",
+                "`{stable}` has {} characters, at most {LONGEST_STABLE_NAME} are possible",
                 stable.len()
             );
             let diagnostic = Diagnostic::error(Code::RuleNameTooLong, message)
@@ -75,7 +75,7 @@ fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mu
         }
         unique(
             Code::DuplicateRule,
-            "rule",
+            "rules of one policy",
             name,
             &at,
             &mut seen,
@@ -119,7 +119,7 @@ fn nat(policy: &Policy, diagnostics: &mut Diagnostics) {
                 .key("name");
             unique(
                 Code::DuplicateNat,
-                "translation",
+                "translations",
                 name,
                 &at,
                 &mut seen,
@@ -141,13 +141,10 @@ fn unique<'a>(
         seen.insert(name, at.clone());
         return;
     };
-    let diagnostic = Diagnostic::error(
-        code,
-        format!("two of them are named `{name}`: a {what} is known by its name"),
-    )
-    .at(at, "is taken")
-    .at(first, "by this one")
-    .help("give one of them another name");
+    let diagnostic = Diagnostic::error(code, format!("two {what} are named `{name}`"))
+        .at(at, "is taken")
+        .at(first, "by this one")
+        .help("plans, logs and counters know them by their names: give one of them another");
     diagnostics.push(diagnostic);
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::extent::{Extent, Protocols, addresses, meet};
+use super::extent::{Extent, Protocols, has};
 use super::rule::can_match;
-use crate::compile::model::{Backend, Dnat, Masquerade, Model, Redirect, Selector, Service, Snat};
+use crate::compile::model::{Backend, Dnat, Masquerade, Model, Redirect, Service, Snat, Zone};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
-use crate::ruleset::{Addresses, Intervals, Transport};
+use crate::ruleset::{Addresses, Family};
 
 /// The kernel's map of shares has so many places at most.
 const LARGEST_WEIGHTS: u32 = 1024;
@@ -32,37 +32,6 @@ pub(super) fn entries(model: &Model, diagnostics: &mut Diagnostics) {
     for redirect in &model.redirect {
         self::redirect(redirect, model, diagnostics);
     }
-    let forwards = model.dnat.iter().map(|dnat| {
-        let Dnat {
-            name,
-            from,
-            source,
-            destination,
-            services,
-            backends,
-            at,
-            ..
-        } = dnat;
-        let forward = Forward::new(name, from, services, source, destination, at, model);
-        match backends.first().map(|backend| backend.address) {
-            Some(address) => forward.of_family(address),
-            None => forward,
-        }
-    });
-    overlapping(&forwards.collect::<Vec<_>>(), diagnostics);
-    let redirects = model.redirect.iter().map(|redirect| {
-        let Redirect {
-            name,
-            from,
-            source,
-            destination,
-            services,
-            port: _,
-            at,
-        } = redirect;
-        Forward::new(name, from, services, source, destination, at, model)
-    });
-    overlapping(&redirects.collect::<Vec<_>>(), diagnostics);
 }
 
 fn to_itself(from: &[String], to: &[String], at: &DocPath, diagnostics: &mut Diagnostics) {
@@ -124,7 +93,7 @@ fn snat(snat: &Snat, model: &Model, diagnostics: &mut Diagnostics) {
         at,
     } = snat;
     to_itself(from, to, at, diagnostics);
-    impossible(
+    is_possible(
         *address,
         "can be the source of no packet",
         &at.key("address"),
@@ -138,23 +107,22 @@ fn snat(snat: &Snat, model: &Model, diagnostics: &mut Diagnostics) {
 
 fn dnat(dnat: &Dnat, model: &Model, diagnostics: &mut Diagnostics) {
     let Dnat {
-        name,
-        from,
+        name: _,
+        from: _,
         source,
         destination,
         services,
         backends,
         mode: _,
         port,
-        hairpin,
-        opens,
+        hairpin: _,
+        opens: _,
         at,
     } = dnat;
     with_ports(services, at, diagnostics);
     if port.is_some() {
         one_port(services, at, diagnostics);
     }
-    self::backends(backends, at, diagnostics);
     let extent = Extent::of(services, source, destination, model);
     if can_match(&extent, source, destination, at, diagnostics)
         && let Some(first) = backends.first()
@@ -167,48 +135,72 @@ fn dnat(dnat: &Dnat, model: &Model, diagnostics: &mut Diagnostics) {
             diagnostics,
         );
     }
-    let holding = |zone: &&String| {
-        let zone = model.zones.get(*zone);
-        zone.is_some_and(|zone| {
-            backends
-                .iter()
-                .any(|backend| zone.networks.contains(backend.address))
-        })
+    if self::backends(backends, at, diagnostics) {
+        behind_the_box(dnat, model, diagnostics);
+        needs_hairpin(dnat, model, diagnostics);
+    }
+}
+
+/// Points out the first backend that lives nowhere, if the zones say what lives in them.
+fn behind_the_box(dnat: &Dnat, model: &Model, diagnostics: &mut Diagnostics) {
+    let zones = model
+        .zones
+        .iter()
+        .filter(|(name, _)| !dnat.from.contains(name));
+    let mut networks = zones.map(|(_, zone)| &zone.networks).peekable();
+    if networks.peek().is_none() || networks.any(Addresses::is_empty) {
+        return;
+    }
+    let homeless = |backend: &Backend| {
+        !model
+            .zones
+            .values()
+            .any(|zone| zone.networks.contains(backend.address))
     };
-    if let Some(zone) = from.iter().find(holding)
-        && hairpin.is_empty()
+    if let Some((index, backend)) = dnat
+        .backends
+        .iter()
+        .enumerate()
+        .find(|(_, backend)| homeless(backend))
     {
-        let message = format!("answers to `{zone}` would go past the translation of `{name}`");
+        let message = format!("`{}` lives in none of the zones", backend.address);
+        let diagnostic = Diagnostic::warning(Code::BackendInNoZone, message)
+            .at(
+                backend_path(&dnat.backends, index, &dnat.at),
+                "is in no zone's `networks`",
+            )
+            .help("correct the address, or the `networks` of its zone");
+        diagnostics.push(diagnostic);
+    }
+}
+
+/// Points out a zone that would get answers from its own hosts directly, past the translation.
+fn needs_hairpin(dnat: &Dnat, model: &Model, diagnostics: &mut Diagnostics) {
+    if !dnat.hairpin.is_empty() {
+        return;
+    }
+    let lives_in = |zone: &Zone| {
+        dnat.backends
+            .iter()
+            .any(|backend| zone.networks.contains(backend.address))
+    };
+    if let Some(zone) = dnat
+        .from
+        .iter()
+        .find(|name| model.zones.get(*name).is_some_and(lives_in))
+    {
+        let message = format!(
+            "answers to `{zone}` would go past the translation of `{}`",
+            dnat.name
+        );
         let diagnostic = Diagnostic::warning(Code::NeedsHairpin, message)
             .at(
-                at.key("from"),
+                dnat.at.key("from"),
                 format!("the hosts themselves live in `{zone}`"),
             )
             .help(format!(
                 "write `hairpin: true` and take `{zone}` out of `from`"
             ));
-        diagnostics.push(diagnostic);
-    }
-    let tells = |zone: &&String| {
-        model
-            .zones
-            .get(*zone)
-            .is_some_and(|zone| !zone.networks.is_empty())
-    };
-    let elsewhere = model.zones.iter().filter(|(name, _)| !from.contains(name));
-    let all_tell =
-        elsewhere.clone().count() != 0 && elsewhere.map(|(name, _)| name).all(|name| tells(&name));
-    if !opens.iter().any(|zone| holding(&zone)) && all_tell {
-        let address = backends
-            .first()
-            .map(|backend| backend.address.to_string())
-            .unwrap_or_default();
-        let diagnostic = Diagnostic::warning(
-            Code::BackendInNoZone,
-            format!("`{address}` lives in none of the zones"),
-        )
-        .at(backend_path(backends, 0, at), "is in no zone's `networks`")
-        .help("correct the address, or the `networks` of its zone");
         diagnostics.push(diagnostic);
     }
 }
@@ -286,13 +278,15 @@ fn one_port(services: &[Service], at: &DocPath, diagnostics: &mut Diagnostics) {
     diagnostics.push(diagnostic);
 }
 
-fn backends(backends: &[Backend], at: &DocPath, diagnostics: &mut Diagnostics) {
+/// Whether all of them are addresses that hosts can have.
+fn backends(backends: &[Backend], at: &DocPath, diagnostics: &mut Diagnostics) -> bool {
+    let mut possible = true;
     let mut seen: Vec<IpAddr> = Vec::new();
     let mut is_mixed = false;
     for (index, backend) in backends.iter().enumerate() {
         let Backend { address, weight: _ } = backend;
         let here = backend_path(backends, index, at);
-        impossible(
+        possible &= is_possible(
             *address,
             "is no host that connections can go to",
             &here,
@@ -332,6 +326,7 @@ fn backends(backends: &[Backend], at: &DocPath, diagnostics: &mut Diagnostics) {
             .help("weights are shares: 200 and 100 say the same as 2 and 1");
         diagnostics.push(diagnostic);
     }
+    possible
 }
 
 /// Where a backend is written: an element of `balance`, or `to`.
@@ -351,19 +346,20 @@ fn family_word(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
-fn impossible(address: IpAddr, text: &str, at: &DocPath, diagnostics: &mut Diagnostics) {
+fn is_possible(address: IpAddr, text: &str, at: &DocPath, diagnostics: &mut Diagnostics) -> bool {
     let what = match address {
         IpAddr::V4(v4) if v4.is_broadcast() => "the broadcast address",
         IpAddr::V6(v6) if v6.is_unicast_link_local() => "an address of one link",
         _ if address.is_unspecified() => "no address at all",
         _ if address.is_loopback() => "the loopback of every box",
         _ if address.is_multicast() => "a multicast group",
-        _ => return,
+        _ => return true,
     };
     let diagnostic = Diagnostic::error(Code::ImpossibleAddress, format!("`{address}` is {what}"))
         .at(at, text)
         .help("write the address of one host");
     diagnostics.push(diagnostic);
+    false
 }
 
 /// A translation cannot turn IPv4 into IPv6.
@@ -374,139 +370,28 @@ fn same_family(
     here: &DocPath,
     diagnostics: &mut Diagnostics,
 ) {
-    let family = if address.is_ipv4() {
-        crate::ruleset::Family::Ipv4
-    } else {
-        crate::ruleset::Family::Ipv6
+    let (family, word, other) = match address {
+        IpAddr::V4(_) => (Family::Ipv4, "IPv4", "IPv6"),
+        IpAddr::V6(_) => (Family::Ipv6, "IPv6", "IPv4"),
     };
-    if extent.is_alive(family) {
-        return;
-    }
-    let word = family_word(address);
-    let other = if address.is_ipv4() { "IPv6" } else { "IPv4" };
-    let diagnostic = Diagnostic::error(
-        Code::NatChangesFamily,
-        format!("{other} packets cannot become {word}"),
-    )
-    .at(here, word)
-    .at(at, format!("is for {other} only"))
-    .help("write addresses of one family, and another entry for the other");
-    diagnostics.push(diagnostic);
-}
-
-/// A forward, as far as two of them can be in each other's way.
-struct Forward<'a> {
-    name: &'a str,
-    from: &'a [String],
-    protocols: Protocols,
-    source: Addresses,
-    /// `None` is the addresses of the box, whichever they are.
-    destination: Option<Addresses>,
-    at: &'a DocPath,
-}
-
-impl<'a> Forward<'a> {
-    fn new(
-        name: &'a str,
-        from: &'a [String],
-        services: &[Service],
-        source: &Selector,
-        destination: &Selector,
-        at: &'a DocPath,
-        model: &Model,
-    ) -> Self {
-        let anywhere = destination.include.is_empty();
-        Self {
-            name,
-            from,
-            protocols: Protocols::of(services),
-            source: addresses(source, model),
-            destination: (!anywhere).then(|| addresses(destination, model)),
-            at,
-        }
-    }
-
-    /// Only packets of the family of the hosts that they are sent on to.
-    fn of_family(mut self, host: IpAddr) -> Self {
-        match host {
-            IpAddr::V4(_) => self.source.v6 = Intervals::default(),
-            IpAddr::V6(_) => self.source.v4 = Intervals::default(),
-        }
-        self
-    }
-
-    /// Whether a packet can be for both.
-    fn meets(&self, other: &Self) -> bool {
-        let destinations = match (&self.destination, &other.destination) {
-            (Some(own), Some(others)) => meet(own, others),
-            (None, None) => true,
-            (None, Some(_)) | (Some(_), None) => false,
-        };
-        destinations
-            && self.from.iter().any(|zone| other.from.contains(zone))
-            && meet(&self.source, &other.source)
-    }
-
-    /// Whether `other` is the general case that this one is taken out of.
-    fn is_special_of(&self, other: &Self) -> bool {
-        let within = |own: &Addresses, others: &Addresses| own.subtract(others).is_empty();
-        let destination = match (&self.destination, &other.destination) {
-            (Some(own), Some(others)) => within(own, others),
-            (None, None) => true,
-            (None, Some(_)) | (Some(_), None) => false,
-        };
-        let same = self.source == other.source
-            && self.destination == other.destination
-            && self.protocols == other.protocols;
-        !same
-            && destination
-            && within(&self.source, &other.source)
-            && other.protocols.hold_ports(&self.protocols)
-    }
-}
-
-/// Two forwards for one port and destination: only the first can have it. A special case before the general one is
-/// meant.
-fn overlapping(forwards: &[Forward<'_>], diagnostics: &mut Diagnostics) {
-    let mut spans: Vec<(Transport, u16, u16, usize)> = Vec::new();
-    for (index, forward) in forwards.iter().enumerate() {
-        spans.extend(
-            forward
-                .protocols
-                .spans()
-                .map(|(transport, span)| (transport, span.lo, span.hi, index)),
-        );
-    }
-    spans.sort_unstable();
-    let mut told: BTreeSet<(usize, usize)> = BTreeSet::new();
-    let mut open: Vec<(Transport, u16, u16, usize)> = Vec::new();
-    for span in spans {
-        let (transport, lo, _, index) = span;
-        open.retain(|(open_transport, _, hi, _)| *open_transport == transport && lo <= *hi);
-        for (_, _, hi, other) in &open {
-            let (first, later) = (index.min(*other), index.max(*other));
-            let (Some(earlier), Some(forward)) = (forwards.get(first), forwards.get(later)) else {
-                continue;
-            };
-            if first == later
-                || told.contains(&(first, later))
-                || !earlier.meets(forward)
-                || earlier.is_special_of(forward)
-            {
-                continue;
-            }
-            told.insert((first, later));
-            let port = format!("{} {}", transport.name(), lo.min(*hi));
-            let message = format!(
-                "`{}` and `{}` both forward {port}",
-                earlier.name, forward.name
-            );
-            let diagnostic = Diagnostic::error(Code::OverlappingForwards, message)
-                .at(forward.at.key("name"), "never gets it")
-                .at(earlier.at.key("name"), "comes first")
-                .help("tell them apart by `destination`, `source` or port; a special case stands before the general one");
-            diagnostics.push(diagnostic);
-        }
-        open.push(span);
+    let Extent {
+        source,
+        destination,
+        protocols,
+    } = extent;
+    let ends = [
+        ("destination", has(destination, family)),
+        ("source", has(source, family)),
+        ("services", protocols.are_in(family)),
+    ];
+    if let Some((key, _)) = ends.into_iter().find(|(_, is_in)| !is_in) {
+        let diagnostic = Diagnostic::error(
+            Code::NatChangesFamily,
+            format!("{other} packets cannot become {word}"),
+        )
+        .at(here, word)
+        .at(at.key(key), format!("{other} only"))
+        .help("write addresses of one family, and another entry for the other");
+        diagnostics.push(diagnostic);
     }
 }

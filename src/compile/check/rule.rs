@@ -3,44 +3,47 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::extent::{self, Extent, everyone, has, meet};
-use crate::compile::model::{
-    Action, Model, RejectWith, Rule, Selected, Selector, Side, ZonePolicy,
-};
+use super::policy_path;
+use crate::compile::model::{Action, Model, RejectWith, Rule, Selected, Selector, Side};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
+use crate::policy::Policy;
 use crate::ruleset::{Addresses, Family};
 
-/// Checks a zone policy.
-pub(super) fn zone_policy(policy: &ZonePolicy, model: &Model, diagnostics: &mut Diagnostics) {
-    let ZonePolicy {
-        name,
-        from,
-        to,
-        default,
-        log,
-        rules,
-        at,
-    } = policy;
-    if default.is_none() && rules.is_empty() {
-        let diagnostic = Diagnostic::error(
-            Code::PolicyDoesNothing,
-            format!("the policy `{name}` does nothing"),
-        )
-        .at(at, "has neither `default` nor `rules`")
-        .help("write a `default`, or rules, or take it out");
-        diagnostics.push(diagnostic);
-    }
-    if log.is_some() && default.is_none() {
-        let message = format!("the policy `{name}` logs what it never decides");
-        let diagnostic = Diagnostic::error(Code::LogWithoutDefault, message)
-            .at_key(
-                at.key("log"),
-                "logs what `default` decides, and there is none",
+/// Points out policies that do nothing, or log nothing.
+pub(super) fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
+    for (index, zone_policy) in policy.policies.iter().enumerate() {
+        if zone_policy.default.is_some() {
+            continue;
+        }
+        let (name, at) = (&zone_policy.name, policy_path(index));
+        if zone_policy.rules.is_empty() {
+            let diagnostic = Diagnostic::error(
+                Code::PolicyDoesNothing,
+                format!("the policy `{name}` does nothing"),
             )
-            .help("write a `default`, or give `log` to the rules");
-        diagnostics.push(diagnostic);
+            .at(&at, "has neither `default` nor `rules`")
+            .help("write a `default`, or rules, or take it out");
+            diagnostics.push(diagnostic);
+        }
+        if zone_policy.log.is_some() {
+            let message = format!("the policy `{name}` logs what it never decides");
+            let diagnostic = Diagnostic::error(Code::LogWithoutDefault, message)
+                .at_key(
+                    at.key("log"),
+                    "logs what `default` decides, and there is none",
+                )
+                .help("write a `default`, or give `log` to the rules");
+            diagnostics.push(diagnostic);
+        }
     }
-    for rule in rules {
-        self::rule(rule, from, to, model, diagnostics);
+}
+
+/// Checks every rule by itself.
+pub(super) fn rules(model: &Model, diagnostics: &mut Diagnostics) {
+    for policy in &model.policies {
+        for rule in &policy.rules {
+            self::rule(rule, &policy.from, &policy.to, model, diagnostics);
+        }
     }
 }
 

@@ -226,20 +226,35 @@ fn overlaps<T: Bound>(mut spans: Vec<(Interval<T>, usize)>) -> Vec<(usize, usize
 }
 
 fn overlap(entries: &[Host], first: usize, later: usize, at: &DocPath) -> Diagnostic {
-    let text = |index: usize| {
+    let of = |index: usize| {
         entries
             .get(index)
-            .map(ToString::to_string)
-            .unwrap_or_default()
+            .map(|entry| (entry.to_string(), addresses_of(entry)))
     };
-    let (here, there) = (text(later), text(first));
-    let message = if here == there {
-        format!("`{here}` is in the list twice")
+    let (Some((here, inner)), Some((there, outer))) = (of(later), of(first)) else {
+        return Diagnostic::warning(Code::OverlappingEntries, "two entries overlap").at(at, "");
+    };
+    let (message, here, there) = if inner == outer && here == there {
+        (
+            format!("`{here}` is in the list twice"),
+            "is there already",
+            "here",
+        )
+    } else if inner.subtract(&outer).is_empty() {
+        (
+            format!("`{here}` is part of `{there}`"),
+            "is in the list already",
+            "holds it",
+        )
     } else {
-        format!("`{here}` and `{there}` overlap")
+        (
+            format!("`{here}` and `{there}` overlap"),
+            "shares addresses",
+            "with this entry",
+        )
     };
     Diagnostic::warning(Code::OverlappingEntries, message)
-        .at(at.index(later), "is partly in the list already")
-        .at(at.index(first), "by this entry")
-        .help("they are merged; take one out, or make them fit")
+        .at(at.index(later), here)
+        .at(at.index(first), there)
+        .help("the list is read as one set of addresses: take one of them out, or make them fit")
 }

@@ -195,14 +195,10 @@ fn dnat(
         destination: destination?,
         services: services?,
         mode: mode.filter(|_| 1 < backends.len()),
-        backends,
         port: to_port.map(policy::Port::number),
         hairpin,
-        opens: if own.is_empty() {
-            zones_that_may_hold(scope)
-        } else {
-            own
-        },
+        opens: opens(own, &backends, scope),
+        backends,
         at,
     })
 }
@@ -260,18 +256,28 @@ fn zones_of(backends: &[Backend], scope: &Scope<'_>) -> Vec<String> {
     own.map(|(name, _)| name.clone()).collect()
 }
 
-/// Where the networks do not tell: every zone that does not say what lives in it, else every zone.
-fn zones_that_may_hold(scope: &Scope<'_>) -> Vec<String> {
-    let silent: Vec<String> = scope
-        .zones
-        .iter()
-        .filter(|(_, zone)| zone.networks.is_empty())
-        .map(|(name, _)| name.clone())
-        .collect();
-    if silent.is_empty() {
+/// The zones whose hosts a forward may reach: those that hold a backend; where the networks do not tell of one,
+/// every zone that does not say what lives in it as well, or else every zone.
+fn opens(mut own: Vec<String>, backends: &[Backend], scope: &Scope<'_>) -> Vec<String> {
+    let has_home = |backend: &Backend| {
+        scope
+            .zones
+            .values()
+            .any(|zone| zone.networks.contains(backend.address))
+    };
+    if !backends.iter().all(has_home) {
+        let silent = scope
+            .zones
+            .iter()
+            .filter(|(_, zone)| zone.networks.is_empty());
+        own.extend(silent.map(|(name, _)| name.clone()));
+        own.sort();
+        own.dedup();
+    }
+    if own.is_empty() {
         scope.zones.keys().cloned().collect()
     } else {
-        silent
+        own
     }
 }
 

@@ -73,6 +73,10 @@ fn named(
         .keys()
         .copied()
         .chain(builtin::all().iter().map(|service| service.name));
+    // Of two names that are equally near, people mean the one that begins alike.
+    let (alike, other): (Vec<&str>, Vec<&str>) =
+        known.partition(|known| known.get(..1) == name.get(..1));
+    let known = alike.into_iter().chain(other);
     diagnostics.push(if matches!(name, "any" | "all") {
         diagnostic.help("leave `services` out for every protocol and port")
     } else if let Some(service) = nearest(name, known) {
