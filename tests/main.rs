@@ -16,4 +16,5 @@ mod harness;
 mod netlink;
 mod notation;
 mod plan;
+mod properties;
 mod support;

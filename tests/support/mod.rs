@@ -13,6 +13,7 @@ pub(crate) mod icmp;
 pub(crate) mod netns;
 pub(crate) mod nft;
 pub(crate) mod nmap;
+pub(crate) mod policies;
 pub(crate) mod program;
 pub(crate) mod rfw;
 pub(crate) mod serve;
