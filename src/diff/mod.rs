@@ -76,8 +76,8 @@ pub struct ChainDiff<'a> {
     pub name: &'a str,
     /// The chain itself.
     pub change: ChainChange,
-    /// How many rules it has now.
-    pub live_rules: usize,
+    /// The chain as it is, if it is there.
+    pub live: Option<&'a LiveChain>,
     /// Its rules, in their desired order; those that only exist live stand where they were.
     pub rules: Vec<RuleDiff<'a>>,
 }
@@ -258,16 +258,15 @@ fn diff_chain<'a>(
     rebuild: &Rebuild<'_>,
 ) -> Option<ChainDiff<'a>> {
     let change = change(live, chain);
-    let live_rules = live.map_or(&[][..], |live| &live.rules);
     let rules = rules::diff(
-        live_rules,
+        live.map_or(&[][..], |live| &live.rules),
         chain.map_or(&[][..], |chain| &chain.rules),
         |rule| matches!(change, ChainChange::Rebuilt(_)) || rebuild.holds_up(&rule.instructions),
     );
     (change != ChainChange::Kept || !rules.is_empty()).then_some(ChainDiff {
         name,
         change,
-        live_rules: live_rules.len(),
+        live,
         rules,
     })
 }

@@ -4,10 +4,14 @@
 //! `apply` has none left.
 
 mod counts;
+mod display;
 mod operation;
 mod order;
+mod view;
 
+pub use display::Listing;
 pub use operation::{Operation, Place};
+pub use view::{Change, Detail, Subject, Summary, Tally, Verb, View};
 
 use crate::bytecode::Program;
 use crate::diff::diff;

@@ -102,7 +102,7 @@ fn delete_rules(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
     for ChainDiff {
         name,
         change: _,
-        live_rules,
+        live,
         rules,
     } in &diff.chains
     {
@@ -116,7 +116,7 @@ fn delete_rules(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
             })
             .collect();
         // The kernel searches the chain for each handle; all rules at once is one message and one pass.
-        if gone.len() > 1 && gone.len() == *live_rules {
+        if gone.len() > 1 && Some(gone.len()) == live.map(|live| live.rules.len()) {
             batch.push(Operation::FlushChain {
                 chain: (*name).to_owned(),
             });
