@@ -12,6 +12,7 @@ mod architecture;
 mod blocks;
 mod compile;
 mod contract;
+mod diagnostics;
 mod harness;
 mod netlink;
 mod notation;

@@ -14,7 +14,7 @@ pub use code::Code;
 pub use nearest::nearest;
 pub use path::{DocPath, Segment};
 pub use render::{Report, printable};
-pub use source::{Lines, Locate, Position, SourceText, Spot};
+pub use source::{Lines, Locate, Position, SourceText, Spot, is_invisible};
 
 use std::{fmt, ops::Range};
 

@@ -89,6 +89,16 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Characters that nobody sees: controls, separators of lines and paragraphs, marks and overrides of direction
+/// (Unicode's Bidi_Control), joiners and other formats without a shape, tags.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Lines, Position};

@@ -1,7 +1,6 @@
 //! Bytes → text that may be looked at: size, encoding, and what was never meant to be a policy.
 
-use super::super::value::is_invisible;
-use crate::diagnostic::{Code, Diagnostic, SourceText};
+use crate::diagnostic::{Code, Diagnostic, SourceText, is_invisible};
 use std::ops::Range;
 
 /// Largest file, in bytes.
@@ -118,7 +117,7 @@ fn is_no_text(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' => false,
         '\u{200c}' | '\u{200d}' => false,
-        c => c.is_control() || is_invisible(c),
+        c => is_invisible(c),
     }
 }
 

@@ -22,5 +22,4 @@ pub use port::{Port, PortRange};
 pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
 pub use rate::{Rate, RateUnit};
 pub(crate) use shape::{names, one_or_list, one_or_map, with_leaf};
-pub(crate) use text::is_invisible;
 pub use text::{Date, LogPrefix, Text, TimeZoneName};

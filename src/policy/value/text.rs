@@ -1,7 +1,7 @@
 //! Text for people and logs, days of the calendar, and time zones.
 
 use super::{ValueError, leaf};
-use crate::diagnostic::{Code, nearest};
+use crate::diagnostic::{Code, is_invisible, nearest};
 use jiff::{civil, tz::TimeZoneDatabase};
 use std::{fmt, str::FromStr};
 
@@ -34,7 +34,7 @@ impl FromStr for Text {
         if text.trim().is_empty() {
             return Err(bad("the text is empty".into()).help("leave the key out"));
         }
-        if let Some(odd) = text.chars().find(|c| c.is_control() || is_invisible(*c)) {
+        if let Some(odd) = text.chars().find(|c| is_invisible(*c)) {
             return Err(bad(format!(
                 "the text holds the invisible character U+{:04X}",
                 u32::from(odd)
@@ -48,14 +48,7 @@ impl FromStr for Text {
     }
 }
 
-/// Line and paragraph separators, marks and overrides of direction (Unicode's Bidi_Control), joiners, tags.
-pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-leaf!(Text, "text", "a text", {
+leaf!(Text, "text", "text on one line", {
     "type": ["string", "integer"],
     "minLength": 1,
     "maxLength": 120,

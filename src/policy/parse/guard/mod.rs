@@ -4,9 +4,13 @@
 //! It runs before the reader that decides the meaning, which is not made for hostile nesting and aliases.
 //! Values are not judged here.
 
-use super::tree::{Kind, Node, NodeId, Tree};
+mod cursor;
+mod syntax;
+
+use super::tree::{Kind, Node, NodeId, Tree, is_null};
 use crate::diagnostic::{Code, Diagnostic};
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
+use cursor::Cursor;
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 use std::{collections::BTreeMap, ops::Range};
 
 /// Deepest nesting of lists and maps.
@@ -15,6 +19,9 @@ const DEEPEST: usize = 32;
 const MOST_NODES: usize = 1_000_000;
 /// Longest scalar, in bytes; no value of the language comes near.
 const LONGEST_SCALAR: usize = 4096;
+
+/// More complaints than this about one file help nobody.
+pub(crate) const MOST_COMPLAINTS: usize = 1000;
 
 /// What the guard saw.
 #[derive(Debug, Default)]
@@ -70,7 +77,10 @@ impl Guard<'_> {
         let mut documents = 0;
         let mut parser = Parser::new(StrInput::new(self.text));
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| self.syntax(&error))?;
+            let (event, span) = event.map_err(|error| {
+                let at = self.cursor.offset(*error.marker());
+                Box::new(syntax::syntax(self.source, self.text, at, error.info()))
+            })?;
             match event {
                 Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
@@ -241,7 +251,8 @@ impl Guard<'_> {
             .at_text(self.source, before, "first here")
             .help("some programs take the first value, some the last; keep one")
         });
-        self.seen.diagnostics.extend(duplicates);
+        let free = MOST_COMPLAINTS.saturating_sub(self.seen.diagnostics.len());
+        self.seen.diagnostics.extend(duplicates.take(free));
     }
 
     /// Complains about what may stand before a node and must not in a policy.
@@ -298,7 +309,7 @@ impl Guard<'_> {
                     kind: Kind::Scalar { text, plain: true },
                     ..
                 },
-            )) if super::tree::is_null(text) => {}
+            )) if is_null(text) => {}
             Some(_) => return Ok(()),
             None => {}
         }
@@ -311,81 +322,6 @@ impl Guard<'_> {
         ))
     }
 
-    /// Says what saphyr-parser could not read, in words that help.
-    fn syntax(&mut self, error: &ScanError) -> Fatal {
-        let info = error.info();
-        let at = self.cursor.offset(*error.marker());
-        let here = at..self
-            .text
-            .get(at..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(at, |c| at + c.len_utf8());
-        let is = |part: &str| info.contains(part);
-        if is("quoted scalar") {
-            let message = "a quote is opened and not closed";
-            return self.fatal(
-                Code::UnterminatedQuote,
-                message,
-                here,
-                "opened here",
-                "close it on the same line",
-            );
-        }
-        if is("unknown anchor") || is("anchor or alias") {
-            let help = "there are no aliases in a policy; if the `*` belongs to the value, quote it: \"*\"";
-            let here = at..word_end(self.text, at);
-            return self.fatal(
-                Code::Alias,
-                "an alias stands for nothing",
-                here,
-                "an alias",
-                help,
-            );
-        }
-        if is("a tag") || is("TAG") || is("the handle wasn't declared") {
-            let here = at..word_end(self.text, at);
-            return self.fatal(
-                Code::Tag,
-                "the language has no tags",
-                here,
-                "a tag",
-                "delete the word that begins with `!`",
-            );
-        }
-        if is("tab") {
-            return self.fatal(
-                Code::Tab,
-                "a tab where YAML wants spaces",
-                here,
-                "a tab",
-                "use spaces",
-            );
-        }
-        let help = match info {
-            "mapping values are not allowed in this context" => {
-                "a value with `: ` in it must be quoted; else look at the indentation"
-            }
-            "simple key expected" | "simple key expect ':'" => {
-                "is a `:` missing, or the space after it?"
-            }
-            "while parsing a flow sequence, expected ',' or ']'" => "close the list with `]`",
-            "while parsing a flow mapping, did not find expected ',' or '}'" => {
-                "close the map with `}`"
-            }
-            _ if is("indent") || is("did not find expected") => {
-                "look at the indentation of this line and the one before"
-            }
-            _ => "",
-        };
-        self.fatal(
-            Code::YamlSyntax,
-            format!("not valid YAML: {}", info.replace('`', "'")),
-            here,
-            "",
-            help,
-        )
-    }
-
     fn complain(
         &mut self,
         code: Code,
@@ -394,8 +330,10 @@ impl Guard<'_> {
         label: &str,
         help: &str,
     ) {
-        let diagnostic = self.fatal(code, message, bytes, label, help);
-        self.seen.diagnostics.push(*diagnostic);
+        if self.seen.diagnostics.len() < MOST_COMPLAINTS {
+            let diagnostic = self.fatal(code, message, bytes, label, help);
+            self.seen.diagnostics.push(*diagnostic);
+        }
     }
 
     fn fatal(
@@ -415,59 +353,5 @@ impl Guard<'_> {
 
     fn bytes(&mut self, span: Span) -> Range<usize> {
         self.cursor.bytes(span)
-    }
-}
-
-/// Where the word ends that begins at an offset.
-fn word_end(text: &str, from: usize) -> usize {
-    let rest = text.get(from..).unwrap_or_default();
-    let length = rest
-        .find([' ', ',', ']', '}', '\n', '\r'])
-        .unwrap_or(rest.len());
-    from + length
-}
-
-/// From the parser's marks, which count characters, to bytes. Marks come nearly in order, so the way from the
-/// last one is short.
-struct Cursor<'a> {
-    text: &'a str,
-    /// In plain ASCII characters are bytes.
-    ascii: bool,
-    character: usize,
-    byte: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(text: &'a str) -> Self {
-        Cursor {
-            text,
-            ascii: text.is_ascii(),
-            character: 0,
-            byte: 0,
-        }
-    }
-
-    fn bytes(&mut self, span: Span) -> Range<usize> {
-        let start = self.offset(span.start);
-        start..self.offset(span.end).max(start)
-    }
-
-    fn offset(&mut self, mark: Marker) -> usize {
-        if self.ascii {
-            return mark.index().min(self.text.len());
-        }
-        let (before, after) = self
-            .text
-            .split_at_checked(self.byte)
-            .unwrap_or((self.text, ""));
-        if self.character <= mark.index() {
-            let ahead = after.chars().take(mark.index() - self.character);
-            self.byte += ahead.map(char::len_utf8).sum::<usize>();
-        } else {
-            let back = before.chars().rev().take(self.character - mark.index());
-            self.byte -= back.map(char::len_utf8).sum::<usize>();
-        }
-        self.character = mark.index();
-        self.byte
     }
 }

@@ -1,0 +1,163 @@
+//! Every diagnostic has an example that earns it and a snapshot of what the operator sees:
+//! `Code::ALL` = `policies/invalid/` = `snapshots/diagnostic/`.
+
+use rfw::compile;
+use rfw::diagnostic::{Code, Diagnostics, Report, Severity, SourceText};
+use rfw::policy::{Locations, parse};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// An example in `policies/invalid/`: a file, or a directory of files that make one policy.
+struct Example {
+    code: String,
+    sources: Vec<SourceText>,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut entries: Vec<PathBuf> = entries.collect();
+    entries.sort();
+    entries
+}
+
+fn source(path: &Path) -> SourceText {
+    SourceText {
+        name: path.strip_prefix(root()).unwrap().display().to_string(),
+        text: fs::read(path).unwrap(),
+    }
+}
+
+fn examples() -> Vec<Example> {
+    let examples = entries(&root().join("policies/invalid"))
+        .into_iter()
+        .map(|path| Example {
+            code: path.file_stem().unwrap().to_str().unwrap().into(),
+            sources: match path.is_dir() {
+                true => entries(&path).iter().map(|path| source(path)).collect(),
+                false => vec![source(&path)],
+            },
+        });
+    examples.collect()
+}
+
+/// Everything there is to say about a policy, by all stages that look at it, as `rfw validate` does.
+fn said(sources: &[SourceText]) -> (Diagnostics, Locations) {
+    let parsed = parse(sources);
+    let mut diagnostics = parsed.diagnostics;
+    if let Some(policy) = parsed.policy {
+        let (_, meaning) = compile::resolve(&policy, jiff::civil::date(2026, 11, 24));
+        diagnostics.extend(meaning);
+    }
+    (diagnostics, parsed.locations)
+}
+
+#[test]
+fn every_code_has_an_example_and_a_snapshot() {
+    let codes: BTreeSet<String> = Code::ALL.iter().map(|code| code.name().into()).collect();
+    let examples: BTreeSet<String> = examples().into_iter().map(|example| example.code).collect();
+    let snapshots: BTreeSet<String> = entries(&root().join("snapshots/diagnostic"))
+        .iter()
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "snap")
+        })
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().into())
+        .collect();
+    assert_eq!(
+        examples, snapshots,
+        "policies/invalid and snapshots/diagnostic"
+    );
+    assert!(
+        examples.is_subset(&codes),
+        "{:?}",
+        examples.difference(&codes)
+    );
+    // What the document looks like is complete; what it means still gains examples.
+    let structural = Code::ALL
+        .iter()
+        .filter(|code| **code <= Code::UnknownTimezone);
+    for code in structural {
+        assert!(examples.contains(code.name()), "{code} has no example");
+    }
+}
+
+#[test]
+fn every_example_earns_its_code_and_no_other() {
+    for Example { code, sources } in examples() {
+        let (diagnostics, _) = said(&sources);
+        let codes = |severity| -> BTreeSet<&str> {
+            let some = diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.severity == severity);
+            some.map(|diagnostic| diagnostic.code.name()).collect()
+        };
+        let (errors, warnings) = (codes(Severity::Error), codes(Severity::Warning));
+        let earned = match errors.is_empty() {
+            true => warnings.contains(code.as_str()),
+            false => errors == BTreeSet::from([code.as_str()]),
+        };
+        assert!(earned, "{code}: errors {errors:?}, warnings {warnings:?}");
+    }
+}
+
+#[test]
+fn every_example_is_shown_with_its_place() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots/diagnostic");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for Example { code, sources } in examples() {
+            let (diagnostics, locations) = said(&sources);
+            let report = Report {
+                diagnostics: &diagnostics,
+                sources: &sources,
+                locations: &locations,
+            };
+            for shown in report.json().as_array().unwrap() {
+                assert!(
+                    shown["line"].is_u64() && shown["column"].is_u64(),
+                    "{code} has no place: {shown}"
+                );
+            }
+            insta::assert_snapshot!(code, report.plain());
+        }
+    });
+}
+
+#[test]
+fn messages_are_written_alike() {
+    for Example { code, sources } in examples() {
+        for diagnostic in &said(&sources).0 {
+            let labels = diagnostic.labels.iter().map(|label| label.text.as_str());
+            let help = diagnostic.help.as_deref().into_iter();
+            for text in [diagnostic.message.as_str()]
+                .into_iter()
+                .chain(labels)
+                .chain(help)
+            {
+                let plain = text.split('`').step_by(2).collect::<String>();
+                let begins_low = !text.starts_with(|c: char| c.is_uppercase())
+                    || text.starts_with("YAML")
+                    || text.starts_with("IPv");
+                assert!(
+                    begins_low && !text.ends_with('.') && !plain.contains('\n'),
+                    "{code}: {text}"
+                );
+            }
+            assert!(
+                !diagnostic.message.is_empty() && !diagnostic.labels.is_empty(),
+                "{code}"
+            );
+        }
+    }
+}
