@@ -48,16 +48,13 @@ pub fn compile(policy: &Policy, today: Date) -> (Option<Compiled>, Diagnostics) 
     (compiled, diagnostics)
 }
 
-/// Days before `expires` on which a rule may begin to be spoken about.
-const NOTICE_DAYS: i64 = 14;
-
 fn next_expiry_notice(policy: &Policy) -> Option<Date> {
     let rules = policy.policies.iter().flat_map(|policy| &policy.rules);
     let first = rules
         .filter_map(|rule| rule.expires)
         .map(|date| date.day())
         .min()?;
-    Some(first.saturating_sub(NOTICE_DAYS.days()))
+    Some(first.saturating_sub(check::NOTICE_DAYS.days()))
 }
 
 #[cfg(test)]

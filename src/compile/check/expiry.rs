@@ -6,7 +6,7 @@ use crate::policy::Policy;
 use jiff::civil::Date;
 
 /// How many days before its end a rule is pointed out.
-const NOTICE: i32 = 14;
+pub(in crate::compile) const NOTICE_DAYS: i32 = 14;
 
 /// A rule is pointed out in the last two weeks of its time, its last day included, and refused after that.
 pub(super) fn rules(policy: &Policy, today: Date, diagnostics: &mut Diagnostics) {
@@ -18,7 +18,7 @@ pub(super) fn rules(policy: &Policy, today: Date, diagnostics: &mut Diagnostics)
             let Ok(left) = today.until(expires).map(|span| span.get_days()) else {
                 continue;
             };
-            if NOTICE < left {
+            if NOTICE_DAYS < left {
                 continue;
             }
             let name = format!("{}/{}", zone_policy.name, rule.name);
@@ -57,5 +57,35 @@ fn days(number: i32) -> String {
         "1 day".to_owned()
     } else {
         format!("{number} days")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said_of_rules;
+
+    #[track_caller]
+    fn check(day: &str, expect: &str) {
+        assert_eq!(
+            said_of_rules(&format!("{{ name: a, action: accept, expires: {day} }}")),
+            expect
+        );
+    }
+
+    /// Today is 2026-11-24.
+    #[test]
+    fn two_weeks_before_and_one_day_after() {
+        let soon = "warning[expires-soon]: the rule `in/a` expires soon, and is refused then\n";
+        check("2026-12-09", "");
+        check("2026-12-08", soon);
+        check("2026-11-24", soon);
+        check(
+            "2026-11-23",
+            "error[expired-rule]: the rule `in/a` has expired\n",
+        );
+        check(
+            "2020-01-01",
+            "error[expired-rule]: the rule `in/a` has expired\n",
+        );
     }
 }

@@ -1,15 +1,18 @@
 //! Which packets an entry is for: addresses and protocols as sets that can be compared.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use crate::compile::model::{Model, Selected, Selector, Service};
-use crate::ruleset::{Addresses, Family, Interval, Intervals, Transport};
+use crate::ruleset::{Addresses, Bound, Family, Interval, Intervals, Transport};
 
-/// The packets of an entry: from these, to these, of these protocols.
+/// The packets of an entry: from these, to these, of these protocols. Addresses are borrowed where they can be:
+/// a group may have a million of them and many rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
-    pub(super) source: Addresses,
-    pub(super) destination: Addresses,
+pub(super) struct Extent<'a> {
+    pub(super) source: Cow<'a, Addresses>,
+    pub(super) destination: Cow<'a, Addresses>,
     pub(super) protocols: Protocols,
 }
 
@@ -29,39 +32,52 @@ pub(super) const ICMP: u8 = 1;
 /// ICMPv6's protocol number.
 pub(super) const ICMPV6: u8 = 58;
 
+static EVERYONE: LazyLock<Addresses> = LazyLock::new(|| Addresses {
+    v4: Interval::new(u32::MIN, u32::MAX).into_iter().collect(),
+    v6: Interval::new(u128::MIN, u128::MAX).into_iter().collect(),
+});
+
 /// Every address there is.
-pub(super) fn everyone() -> Addresses {
-    Addresses {
-        v4: Interval::new(u32::MIN, u32::MAX).into_iter().collect(),
-        v6: Interval::new(u128::MIN, u128::MAX).into_iter().collect(),
-    }
+pub(super) fn everyone() -> &'static Addresses {
+    &EVERYONE
 }
 
 /// The addresses that a selector lets through.
-pub(super) fn addresses(selector: &Selector, model: &Model) -> Addresses {
-    let included = if selector.include.is_empty() {
-        everyone()
+pub(super) fn addresses<'a>(selector: &'a Selector, model: &'a Model) -> Cow<'a, Addresses> {
+    let Selector { include, exclude } = selector;
+    let included = if include.is_empty() {
+        Cow::Borrowed(everyone())
     } else {
-        union(&selector.include, model)
+        union(include, model)
     };
-    if selector.exclude.is_empty() {
+    if exclude.is_empty() {
         included
     } else {
-        included.subtract(&union(&selector.exclude, model))
+        Cow::Owned(included.subtract(&union(exclude, model)))
     }
 }
 
 /// The addresses of some entries.
-fn union(entries: &[Selected], model: &Model) -> Addresses {
-    entries
-        .iter()
-        .fold(Addresses::default(), |all, entry| match entry {
-            Selected::Group(name) => model
-                .groups
-                .get(name)
-                .map_or(all.clone(), |group| all.union(group)),
-            Selected::Addresses(addresses) => all.union(addresses),
-        })
+fn union<'a>(entries: &'a [Selected], model: &'a Model) -> Cow<'a, Addresses> {
+    let mut parts = entries.iter().filter_map(|entry| match entry {
+        Selected::Group(name) => model.groups.get(name),
+        Selected::Addresses(addresses) => Some(addresses),
+    });
+    let first = parts.next().map(Cow::Borrowed).unwrap_or_default();
+    parts.fold(first, |all, part| Cow::Owned(all.union(part)))
+}
+
+/// Whether all addresses of one set are in another.
+pub(super) fn holds(outer: &Addresses, inner: &Addresses) -> bool {
+    holds_intervals(&outer.v4, &inner.v4) && holds_intervals(&outer.v6, &inner.v6)
+}
+
+/// As [`Intervals::contains_all`], but a large set that is not it is told by its ends.
+fn holds_intervals<T: Bound>(outer: &Intervals<T>, inner: &Intervals<T>) -> bool {
+    let ends = inner.iter().next().into_iter().chain(inner.iter().last());
+    ends.into_iter()
+        .all(|span| outer.contains(span.lo) && outer.contains(span.hi))
+        && outer.contains_all(inner)
 }
 
 /// Whether two sets of addresses have one in common.
@@ -77,13 +93,13 @@ pub(super) fn has(addresses: &Addresses, family: Family) -> bool {
     }
 }
 
-impl Extent {
+impl<'a> Extent<'a> {
     /// The packets that services, source and destination mean together.
     pub(super) fn of(
         services: &[Service],
-        source: &Selector,
-        destination: &Selector,
-        model: &Model,
+        source: &'a Selector,
+        destination: &'a Selector,
+        model: &'a Model,
     ) -> Self {
         Self {
             source: addresses(source, model),
@@ -97,17 +113,17 @@ impl Extent {
         has(&self.source, family) && has(&self.destination, family) && self.protocols.are_in(family)
     }
 
-    /// Whether every packet of `other` is one of `self`, as far as addresses go.
-    pub(super) fn covers_addresses(&self, other: &Self) -> bool {
+    /// Whether every packet is from one of some addresses and to one of others.
+    pub(super) fn is_between(&self, source: &Addresses, destination: &Addresses) -> bool {
         let v4 = || {
-            self.source.v4.contains_all(&other.source.v4)
-                && self.destination.v4.contains_all(&other.destination.v4)
+            holds_intervals(&source.v4, &self.source.v4)
+                && holds_intervals(&destination.v4, &self.destination.v4)
         };
         let v6 = || {
-            self.source.v6.contains_all(&other.source.v6)
-                && self.destination.v6.contains_all(&other.destination.v6)
+            holds_intervals(&source.v6, &self.source.v6)
+                && holds_intervals(&destination.v6, &self.destination.v6)
         };
-        (!other.is_alive(Family::Ipv4) || v4()) && (!other.is_alive(Family::Ipv6) || v6())
+        (!self.is_alive(Family::Ipv4) || v4()) && (!self.is_alive(Family::Ipv6) || v6())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::extent::{Protocols, addresses, meet};
+use super::extent::{Protocols, addresses, holds, meet};
 use crate::compile::model::{Dnat, Model, Redirect, Selector, Service};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
 use crate::ruleset::{Addresses, Intervals, Transport};
@@ -69,8 +69,8 @@ impl<'a> Forward<'a> {
             name,
             from,
             protocols: Protocols::of(services),
-            source: addresses(source, model),
-            destination: (!anywhere).then(|| addresses(destination, model)),
+            source: addresses(source, model).into_owned(),
+            destination: (!anywhere).then(|| addresses(destination, model).into_owned()),
             at,
         }
     }
@@ -98,14 +98,17 @@ impl<'a> Forward<'a> {
 
     /// Whether `other` is the general case of addresses that this one is taken out of.
     fn is_special_of(&self, other: &Self) -> bool {
-        let within = |own: &Addresses, others: &Addresses| own.subtract(others).is_empty();
+        self.is_within(other) && !other.is_within(self)
+    }
+
+    /// Whether every address of this one is one of `other`.
+    fn is_within(&self, other: &Self) -> bool {
         let destination = match (&self.destination, &other.destination) {
-            (Some(own), Some(others)) => within(own, others),
+            (Some(own), Some(others)) => holds(others, own),
             (None, None) => true,
             (None, Some(_)) | (Some(_), None) => false,
         };
-        let same = self.source == other.source && self.destination == other.destination;
-        !same && destination && within(&self.source, &other.source)
+        destination && holds(&other.source, &self.source)
     }
 }
 
@@ -152,5 +155,67 @@ fn overlapping(forwards: &[Forward<'_>], diagnostics: &mut Diagnostics) {
             diagnostics.push(diagnostic);
         }
         open.push(span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said;
+
+    #[track_caller]
+    fn check(entries: &str, expect: &str) {
+        let entries: String = entries
+            .trim()
+            .lines()
+            .map(|entry| format!("    - {}\n", entry.trim()))
+            .collect();
+        let text = format!(
+            "version: 1\n\
+             zones:\n  lan: {{ interfaces: [eth1], networks: [192.168.0.0/16, 'fd00::/16'] }}\n  wan: {{ interfaces: [eth0] }}\n\
+             policies: [{{ name: in, from: any, to: firewall, default: accept }}]\n\
+             nat:\n  dnat:\n{entries}"
+        );
+        assert_eq!(said(&text), expect);
+    }
+
+    #[test]
+    fn apart() {
+        check(
+            "{ name: a, from: wan, services: [http], to: 192.168.1.1 }
+             { name: b, from: wan, services: [https, { udp: [80] }], to: 192.168.1.1 }
+             { name: c, from: lan, services: [http], to: 192.0.2.1 }
+             { name: d, from: wan, services: [http], to: 'fd00::1' }
+             { name: e, from: wan, destination: [203.0.113.1], services: [http-alt], to: 192.168.1.1 }
+             { name: f, from: wan, destination: [203.0.113.2], services: [http-alt], to: 192.168.1.2 }",
+            "",
+        );
+    }
+
+    #[test]
+    fn the_special_case_stands_first() {
+        check(
+            "{ name: a, from: wan, source: [203.0.113.0/24], services: [http], to: 192.168.1.1 }
+             { name: b, from: wan, services: [http], to: 192.168.1.2 }",
+            "",
+        );
+        check(
+            "{ name: b, from: wan, services: [http], to: 192.168.1.2 }
+             { name: a, from: wan, source: [203.0.113.0/24], services: [http], to: 192.168.1.1 }",
+            "error[overlapping-forwards]: `b` and `a` both forward tcp 80\n",
+        );
+        check(
+            "{ name: a, from: wan, source: [203.0.113.0/24], services: [http], to: 192.168.1.1 }
+             { name: b, from: wan, source: [203.0.113.0/25, 198.51.100.0/24], services: [http], to: 192.168.1.2 }",
+            "error[overlapping-forwards]: `a` and `b` both forward tcp 80\n",
+        );
+    }
+
+    #[test]
+    fn a_port_in_a_range() {
+        check(
+            "{ name: a, from: wan, services: [{ tcp: ['8000-8999', 80] }], to: 192.168.1.1 }
+             { name: b, from: wan, services: [{ tcp: [80, '8500-9999'] }], to: 192.168.1.2 }",
+            "error[overlapping-forwards]: `a` and `b` both forward tcp 80\n",
+        );
     }
 }

@@ -13,6 +13,8 @@ mod rule;
 mod unused;
 mod zone;
 
+pub(super) use expiry::NOTICE_DAYS;
+
 use super::resolve::Draft;
 use crate::diagnostic::{Diagnostics, DocPath};
 use crate::policy::Policy;
@@ -44,4 +46,46 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
 /// `policies[INDEX]`
 fn policy_path(index: usize) -> DocPath {
     DocPath::root().key("policies").index(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::resolve;
+    use crate::diagnostic::SourceText;
+    use crate::policy::parse;
+    use jiff::civil::date;
+
+    /// What is said about a policy, without places: one line a diagnostic.
+    #[track_caller]
+    pub(super) fn said(text: &str) -> String {
+        let source = SourceText {
+            name: "test.yaml".into(),
+            text: text.into(),
+        };
+        let parsed = parse(&[source]);
+        let policy = parsed
+            .policy
+            .unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
+        let (model, diagnostics) = resolve(&policy, date(2026, 11, 24));
+        assert_eq!(model.is_none(), diagnostics.has_errors());
+        let lines = diagnostics
+            .iter()
+            .map(|said| format!("{}[{}]: {}\n", said.severity, said.code, said.message));
+        lines.collect()
+    }
+
+    /// What is said about the rules of a policy from `lan` (192.168.0.0/16) to the box.
+    #[track_caller]
+    pub(super) fn said_of_rules(rules: &str) -> String {
+        let rules: String = rules
+            .trim()
+            .lines()
+            .map(|rule| format!("      - {}\n", rule.trim()))
+            .collect();
+        said(&format!(
+            "version: 1\n\
+             zones: {{ lan: {{ interfaces: [eth1], networks: [192.168.0.0/16, 'fd00::/16'] }} }}\n\
+             policies:\n  - name: in\n    from: lan\n    to: firewall\n    rules:\n{rules}"
+        ))
+    }
 }

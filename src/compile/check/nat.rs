@@ -365,7 +365,7 @@ fn is_possible(address: IpAddr, text: &str, at: &DocPath, diagnostics: &mut Diag
 /// A translation cannot turn IPv4 into IPv6.
 fn same_family(
     address: IpAddr,
-    extent: &Extent,
+    extent: &Extent<'_>,
     at: &DocPath,
     here: &DocPath,
     diagnostics: &mut Diagnostics,
@@ -393,5 +393,105 @@ fn same_family(
         .at(at.key(key), format!("{other} only"))
         .help("write addresses of one family, and another entry for the other");
         diagnostics.push(diagnostic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said;
+
+    #[track_caller]
+    fn check(nat: &str, expect: &str) {
+        let text = format!(
+            "version: 1\n\
+             zones:\n  dmz: {{ interfaces: [eth2] }}\n  lan: {{ interfaces: [eth1], networks: [192.168.0.0/16] }}\n  wan: {{ interfaces: [eth0] }}\n\
+             policies: [{{ name: in, from: any, to: firewall, default: accept }}]\n\
+             nat:\n{nat}\n"
+        );
+        assert_eq!(said(&text), expect);
+    }
+
+    #[test]
+    fn any_is_every_other_zone() {
+        check("  masquerade: [{ name: a, from: any, to: wan }]", "");
+        check(
+            "  masquerade: [{ name: a, from: any, to: any }]",
+            "error[nat-to-itself]: the zone `dmz` would be hidden from itself\n",
+        );
+        check(
+            "  masquerade: [{ name: a, from: any, to: [dmz, lan, wan] }]",
+            "error[nat-to-itself]: there is no zone left on one side\n",
+        );
+    }
+
+    #[test]
+    fn masquerade_after_masquerade() {
+        check(
+            "  masquerade: [{ name: a, from: lan, to: wan, family: ipv4 }, { name: b, from: lan, to: wan }]",
+            "",
+        );
+        check(
+            "  masquerade: [{ name: a, from: any, to: wan }, { name: b, from: lan, to: wan }]",
+            "warning[shadowed-masquerade]: `b` has nothing left to hide\n",
+        );
+    }
+
+    #[test]
+    fn new_sources() {
+        check(
+            "  snat: [{ name: a, from: lan, to: wan, address: 203.0.113.1 }]",
+            "",
+        );
+        check(
+            "  snat: [{ name: a, from: lan, to: wan, source: [192.168.1.1], address: '2001:db8::1' }]",
+            "error[nat-changes-family]: IPv4 packets cannot become IPv6\n",
+        );
+        check(
+            "  snat: [{ name: a, from: lan, to: wan, address: 224.0.0.1 }]",
+            "error[impossible-address]: `224.0.0.1` is a multicast group\n",
+        );
+    }
+
+    #[test]
+    fn one_port_for_two_protocols() {
+        check(
+            "  dnat: [{ name: a, from: wan, services: [dns], to: 192.168.1.1, to_port: 5353 }]",
+            "",
+        );
+        check(
+            "  dnat: [{ name: a, from: wan, services: [mosh], to: 192.168.1.1, to_port: 60000 }]",
+            "error[several-ports-to-one]: several ports cannot become one: udp 60000-61000\n",
+        );
+    }
+
+    #[test]
+    fn services_with_more_than_ports() {
+        check(
+            "  dnat: [{ name: a, from: wan, services: [ipsec], to: 192.168.1.1 }]",
+            "error[nat-without-ports]: `ipsec` is more than ports\n",
+        );
+        check(
+            "  redirect: [{ name: a, from: lan, services: [gre] }]",
+            "error[nat-without-ports]: `gre` has no ports to translate\n",
+        );
+        check(
+            "  redirect: [{ name: a, from: lan, services: [http, http-alt], to_port: 3128 }]",
+            "",
+        );
+    }
+
+    #[test]
+    fn weights() {
+        let balance = |weight: u32| {
+            format!(
+                "  dnat:\n    - name: a\n      from: wan\n      services: [http]\n      balance:\n        mode: nth\n        \
+                 backends: [{{ address: 192.168.1.1, weight: {weight} }}, {{ address: 192.168.1.2, weight: 512 }}]"
+            )
+        };
+        check(&balance(512), "");
+        check(
+            &balance(513),
+            "error[weights-too-large]: the weights are 1025 together, 1024 is the most\n",
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! that are decided are kept as disjoint spans. A rule is shadowed if one such pair holds its addresses and the
 //! spans hold its ports. Rules that only *together* hold its addresses are not seen.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::extent::{Extent, ICMP, ICMPV6, Protocols, everyone};
@@ -34,7 +35,7 @@ pub(super) fn rules(model: &Model, diagnostics: &mut Diagnostics) {
             if let Some(by) = decided.whole(&extent) {
                 diagnostics.push(shadowed(policy, rule, &by));
             } else if rule.limit.is_none() {
-                decided.add(&extent, index);
+                decided.add(extent, index);
             }
         }
         if let (Some(first), Some(_)) = (
@@ -135,8 +136,8 @@ fn alike(a: Action, b: Action) -> bool {
 
 /// What the rules so far decide.
 #[derive(Default)]
-struct Decided {
-    pairs: BTreeMap<(Addresses, Addresses), Spans>,
+struct Decided<'a> {
+    pairs: BTreeMap<(Cow<'a, Addresses>, Cow<'a, Addresses>), Spans>,
 }
 
 /// For one pair of addresses: which rule decides which protocol and port.
@@ -150,50 +151,53 @@ struct Spans {
     numbers: BTreeMap<u8, usize>,
 }
 
-impl Decided {
-    fn add(&mut self, extent: &Extent, rule: usize) {
-        let pair = (extent.source.clone(), extent.destination.clone());
+impl<'a> Decided<'a> {
+    fn add(&mut self, extent: Extent<'a>, rule: usize) {
+        let Extent {
+            source,
+            destination,
+            protocols,
+        } = extent;
         self.pairs
-            .entry(pair)
+            .entry((source, destination))
             .or_default()
-            .add(&extent.protocols, rule);
+            .add(&protocols, rule);
+    }
+
+    /// What is decided between two sets of addresses.
+    fn between(&self, source: &'a Addresses, destination: &'a Addresses) -> Option<&Spans> {
+        self.pairs
+            .get(&(Cow::Borrowed(source), Cow::Borrowed(destination)))
     }
 
     /// The rule that decides every packet.
     fn everything(&self) -> Option<usize> {
-        self.pairs
-            .get(&(everyone(), everyone()))
+        self.between(everyone(), everyone())
             .and_then(|spans| spans.all)
     }
 
     /// The rules that decide all packets of an extent.
-    fn whole(&self, extent: &Extent) -> Option<BTreeSet<usize>> {
+    fn whole(&self, extent: &Extent<'a>) -> Option<BTreeSet<usize>> {
         let Extent {
             source,
             destination,
             protocols,
         } = extent;
         if self.pairs.len() <= PAIRS {
-            let mut holding = self.pairs.iter().filter(|((from, to), _)| {
-                let pair = Extent {
-                    source: from.clone(),
-                    destination: to.clone(),
-                    protocols: Protocols::default(),
-                };
-                pair.covers_addresses(extent)
-            });
+            let mut holding = self
+                .pairs
+                .iter()
+                .filter(|((from, to), _)| extent.is_between(from, to));
             return holding.find_map(|(_, spans)| spans.whole(protocols));
         }
-        let all = everyone();
+        let all = || Cow::Borrowed(everyone());
         let pairs = [
-            (source, destination),
-            (source, &all),
-            (&all, destination),
-            (&all, &all),
+            (source.clone(), destination.clone()),
+            (source.clone(), all()),
+            (all(), destination.clone()),
+            (all(), all()),
         ];
-        let mut holding = pairs
-            .into_iter()
-            .filter_map(|(from, to)| self.pairs.get(&(from.clone(), to.clone())));
+        let mut holding = pairs.iter().filter_map(|pair| self.pairs.get(pair));
         holding.find_map(|spans| spans.whole(protocols))
     }
 }
@@ -318,7 +322,10 @@ fn ends(policy: &ZonePolicy, model: &Model) -> bool {
             destination,
             protocols,
         } = extent(rule, model);
-        rule.limit.is_none() && protocols.all && source == everyone() && destination == everyone()
+        rule.limit.is_none()
+            && protocols.all
+            && *source == *everyone()
+            && *destination == *everyone()
     };
     policy.default.is_some() || policy.rules.iter().any(decides_all)
 }
@@ -366,5 +373,129 @@ pub(super) fn way_in(model: &Model, diagnostics: &mut Diagnostics) {
         )
         .help("write a policy to `firewall` with a rule for ssh, unless the box has a console");
         diagnostics.push(diagnostic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Spans;
+    use crate::compile::check::extent::Protocols;
+    use crate::compile::check::tests::{said, said_of_rules};
+    use crate::ruleset::{Interval, Transport};
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(rules: &str, expect: &str) {
+        assert_eq!(said_of_rules(rules), expect);
+    }
+
+    #[test]
+    fn several_rules_can_leave_nothing() {
+        check(
+            "{ name: low, services: [{ tcp: ['1-1023'] }], action: accept }
+             { name: high, services: [{ tcp: ['1024-65535'] }], action: accept }
+             { name: web, services: [http, http-alt], action: drop }
+             { name: dns, services: [dns], action: accept }",
+            "warning[shadowed-rule]: the rule `web` is never asked: `low`, `high` decide all of it\n",
+        );
+    }
+
+    #[test]
+    fn a_whole_protocol_holds_its_ports_and_types() {
+        check(
+            "{ name: tcp, services: [{ protocol: [tcp] }], action: drop }
+             { name: icmp, services: [icmp], action: accept }
+             { name: ssh, services: [ssh], action: accept }
+             { name: ping, services: [ping], action: accept }
+             { name: udp, services: [mosh], action: accept }",
+            "warning[shadowed-rule]: the rule `ssh` is never asked: `tcp` decides all of it\n\
+             warning[shadowed-rule]: the rule `ping` is never asked: `icmp` decides all of it\n",
+        );
+    }
+
+    #[test]
+    fn addresses_within_addresses() {
+        check(
+            "{ name: half, services: [ssh], source: [192.168.0.0/17], action: drop }
+             { name: host, services: [ssh], source: [192.168.1.1], action: accept }
+             { name: other-half, services: [ssh], source: [192.168.128.1], action: accept }
+             { name: all, services: [ssh], action: accept }
+             { name: six, services: [ssh], source: ['fd00::1'], action: accept }",
+            "warning[shadowed-rule]: the rule `host` is never asked: `half` decides all of it\n\
+             warning[shadowed-rule]: the rule `six` is never asked: `all` decides all of it\n",
+        );
+    }
+
+    #[test]
+    fn beyond_a_limit_the_next_rule_is_asked() {
+        check(
+            "{ name: some, services: [ssh], action: accept, limit: { rate: 1/minute } }
+             { name: more, services: [ssh], action: drop }",
+            "",
+        );
+    }
+
+    #[test]
+    fn many_pairs_of_addresses_are_still_told_apart() {
+        let mut rules: String = (0..100)
+            .map(|host| format!("{{ name: r{host}, services: [ssh], source: [192.168.1.{host}], action: accept }}\n"))
+            .collect();
+        rules += "{ name: again, services: [ssh], source: [192.168.1.7], action: drop }";
+        check(
+            &rules,
+            "warning[shadowed-rule]: the rule `again` is never asked: `r7` decides all of it\n",
+        );
+    }
+
+    #[test]
+    fn policies_end_pair_by_pair() {
+        let policies = |rest: &str| {
+            said(&format!(
+                "version: 1\n\
+                 zones: {{ lan: {{ interfaces: [eth1] }}, wan: {{ interfaces: [eth0] }} }}\n\
+                 policies:\n  - {{ name: a, from: lan, to: [wan, firewall], default: accept }}\n{rest}"
+            ))
+        };
+        assert_eq!(
+            policies("  - { name: b, from: [lan, wan], to: [wan, firewall], default: drop }"),
+            ""
+        );
+        assert_eq!(
+            policies("  - { name: b, from: lan, to: wan, default: drop }"),
+            "warning[unreachable-policy]: the policy `b` is never asked\n"
+        );
+        // The last pair of `b`, the box with itself, is never asked anyway.
+        assert_eq!(
+            policies(
+                "  - { name: w, from: wan, to: any, default: drop }\n  - { name: b, from: [wan, firewall], to: firewall, default: drop }"
+            ),
+            "warning[unreachable-policy]: the policy `b` is never asked\n"
+        );
+    }
+
+    fn ports(lo: u16, hi: u16) -> Protocols {
+        let ports = Interval::new(lo.min(hi), lo.max(hi)).into_iter().collect();
+        Protocols {
+            ports: [(Transport::Tcp, ports)].into(),
+            ..Protocols::default()
+        }
+    }
+
+    proptest! {
+        /// The spans agree with a table of all ports.
+        #[test]
+        fn spans_are_a_table(rules in prop::collection::vec((0..50u16, 0..50u16), 0..12), asked in (0..50u16, 0..50u16)) {
+            let mut spans = Spans::default();
+            let mut table: Vec<Option<usize>> = vec![None; 50];
+            for (rule, (lo, hi)) in rules.iter().enumerate() {
+                spans.add(&ports(*lo, *hi), rule);
+                for port in *lo.min(hi)..=*lo.max(hi) {
+                    table[usize::from(port)].get_or_insert(rule);
+                }
+            }
+            let asked = (asked.0.min(asked.1), asked.0.max(asked.1));
+            let expect = (asked.0..=asked.1).map(|port| table[usize::from(port)]).collect();
+            prop_assert_eq!(spans.whole(&ports(asked.0, asked.1)), expect);
+        }
     }
 }

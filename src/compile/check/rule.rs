@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::extent::{self, Extent, everyone, has, meet};
+use super::extent::{Extent, everyone, has, meet};
 use super::policy_path;
 use crate::compile::model::{Action, Model, RejectWith, Rule, Selected, Selector, Side};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
@@ -114,7 +114,7 @@ fn rule(rule: &Rule, from: &[Side], to: &[Side], model: &Model, diagnostics: &mu
 
 /// Complains about an entry that no packet can match.
 pub(super) fn can_match(
-    extent: &Extent,
+    extent: &Extent<'_>,
     source: &Selector,
     destination: &Selector,
     at: &DocPath,
@@ -263,9 +263,9 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
                 Selected::Addresses(addresses) => (addresses, "the list holds".to_owned()),
             };
             let all = everyone();
-            let family = if addresses.v4 == all.v4 {
+            let family = if addresses.v4.contains_all(&all.v4) {
                 "IPv4"
-            } else if addresses.v6 == all.v6 {
+            } else if addresses.v6.contains_all(&all.v6) {
                 "IPv6"
             } else {
                 continue;
@@ -286,6 +286,98 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
 }
 
 /// The packets of a rule.
-pub(super) fn extent(rule: &Rule, model: &Model) -> extent::Extent {
+pub(super) fn extent<'a>(rule: &'a Rule, model: &'a Model) -> Extent<'a> {
     Extent::of(&rule.services, &rule.source, &rule.destination, model)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said_of_rules;
+
+    #[track_caller]
+    fn check(rule: &str, expect: &str) {
+        assert_eq!(said_of_rules(rule), expect);
+    }
+
+    #[test]
+    fn families() {
+        check(
+            "{ name: a, services: [{ icmp: [8] }], source: ['fd00::1'], action: accept }",
+            "error[families-never-meet]: no packet is both IPv4 and IPv6\n",
+        );
+        check(
+            "{ name: a, services: [mld], source: [192.168.1.1], action: accept }",
+            "error[families-never-meet]: no packet is both IPv4 and IPv6\n",
+        );
+        check(
+            "{ name: a, services: [ping], source: ['fd00::1'], action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, services: [icmp], source: [192.168.1.1], action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, source: [192.168.1.1, 'fd00::1'], destination: ['fd00::2'], action: accept }",
+            "",
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_not() {
+        check(
+            "{ name: a, source: { not: [192.168.0.0/16] }, destination: [192.168.1.1], action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, source: { not: [0.0.0.0/0] }, destination: [192.168.1.1], action: accept }",
+            "error[families-never-meet]: no packet is both IPv4 and IPv6\n",
+        );
+    }
+
+    #[test]
+    fn who_is_at_home_everywhere() {
+        check(
+            "{ name: a, source: ['fe80::/10', 169.254.1.1], action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, source: [192.168.1.1, 10.0.0.1], action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, source: { not: [10.0.0.1] }, action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, source: [10.0.0.1], action: accept }",
+            "warning[lives-elsewhere]: none of these addresses lives in `lan`\n",
+        );
+    }
+
+    #[test]
+    fn everybody_in_a_block_list() {
+        let says = "warning[blocks-everybody]: the rule `a` stops all of IPv4: the list holds every address\n";
+        check(
+            "{ name: a, source: [0.0.0.0/0], action: drop }\n{ name: b, action: accept }",
+            says,
+        );
+        check(
+            "{ name: a, source: [0.0.0.0/1, 128.0.0.0/1], action: reject }\n{ name: b, action: accept }",
+            says,
+        );
+        check("{ name: a, source: [0.0.0.0/0], action: accept }", "");
+    }
+
+    #[test]
+    fn resets() {
+        check(
+            "{ name: a, services: [dns], action: reject, reject_with: tcp-reset }\n{ name: b, action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, source: [192.168.1.1], action: reject, reject_with: tcp-reset }\n{ name: b, action: accept }",
+            "",
+        );
+    }
 }

@@ -139,3 +139,31 @@ impl<'a> Used<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said;
+
+    #[test]
+    fn names_are_used_wherever_they_can_stand() {
+        let text = "
+version: 1
+zones:
+  lan: { interfaces: [eth1], networks: [192.168.0.0/16] }
+  guests: { interfaces: [eth2], networks: [172.16.0.0/24] }
+  wan: { interfaces: [eth0] }
+services: { a: { tcp: [4001] }, b: { tcp: [4002] }, c: { tcp: [4003] } }
+groups: { inner: [192.168.1.1], outer: [inner], partner: [203.0.113.9] }
+policies:
+  - name: in
+    from: lan
+    to: firewall
+    rules:
+      - { name: a, services: [a], source: { not: [guests] }, destination: [outer], action: accept }
+nat:
+  dnat: [{ name: b, from: wan, source: [partner], services: [b], to: 192.168.1.1 }]
+  redirect: [{ name: c, from: lan, services: [c] }]
+";
+        assert_eq!(said(text), "");
+    }
+}

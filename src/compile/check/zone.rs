@@ -200,3 +200,61 @@ fn beside_any(zones: &Zones, at: &DocPath, diagnostics: &mut Diagnostics) {
         diagnostics.push(diagnostic);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said;
+
+    #[track_caller]
+    fn check(zones: &str, expect: &str) {
+        let policies = "policies: [{ name: in, from: any, to: any, default: accept }]";
+        assert_eq!(
+            said(&format!("version: 1\nzones:\n{zones}\n{policies}\n")),
+            expect
+        );
+    }
+
+    #[test]
+    fn beginnings_of_names() {
+        check(
+            "  a: { interfaces: ['wg*'] }\n  b: { interfaces: [w0, eth0, xwg0] }",
+            "",
+        );
+        check(
+            "  a: { interfaces: ['eth1*'] }\n  b: { interfaces: [eth1, eth10, eth2] }",
+            "error[interface-in-two-zones]: `eth1` is in the zone `b` and, by `eth1*`, in `a`\n\
+             error[interface-in-two-zones]: `eth10` is in the zone `b` and, by `eth1*`, in `a`\n",
+        );
+        check(
+            "  a: { interfaces: ['e*'] }\n  b: { interfaces: ['eth*'] }\n  c: { interfaces: [eth0, ens1] }",
+            "error[interface-in-two-zones]: `ens1` is in the zone `c` and, by `e*`, in `a`\n\
+             error[interface-in-two-zones]: `eth*` is in the zone `b` and, by `e*`, in `a`\n\
+             error[interface-in-two-zones]: `eth0` is in the zone `c` and, by `eth*`, in `b`\n",
+        );
+        check(
+            "  a: { interfaces: [eth0] }\n  b: { interfaces: [eth0] }\n  c: { interfaces: [eth00] }",
+            "error[interface-in-two-zones]: `eth0` is in the zones `a` and `b`\n",
+        );
+        check(
+            "  a: { interfaces: ['l*'] }",
+            "error[loopback-in-zone]: `l*` would be the loopback of the box\n",
+        );
+    }
+
+    #[test]
+    fn networks_of_several_zones() {
+        check(
+            "  a: { interfaces: [a], networks: [10.0.0.0/9, 0.0.0.0/0] }\n  b: { interfaces: [b], networks: [10.128.0.0/9, 'fd00::/8'] }",
+            "",
+        );
+        check(
+            "  a: { interfaces: [a], networks: [10.1.0.0/16, 10.3.0.0/16] }\n  b: { interfaces: [b], networks: [10.0.0.0/8, 10.2.0.0/16] }",
+            "warning[overlapping-networks]: `10.1.0.0/16` of the zone `a` is part of `10.0.0.0/8` of the zone `b`\n\
+             warning[overlapping-networks]: `10.3.0.0/16` of the zone `a` is part of `10.0.0.0/8` of the zone `b`\n",
+        );
+        check(
+            "  a: { interfaces: [a], networks: ['fd00::/64'] }\n  b: { interfaces: [b], networks: ['fd00::/64'] }",
+            "warning[overlapping-networks]: `fd00::/64` of the zone `b` is part of `fd00::/64` of the zone `a`\n",
+        );
+    }
+}
