@@ -15,6 +15,7 @@ mod contract;
 mod diagnostics;
 mod harness;
 mod netlink;
+mod nft_text;
 mod notation;
 mod plan;
 mod properties;
