@@ -19,4 +19,5 @@ mod nft_text;
 mod notation;
 mod plan;
 mod properties;
+mod schema;
 mod support;
