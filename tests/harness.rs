@@ -274,7 +274,7 @@ fn a_ruleset_is_shown_without_what_passes() {
 #[test]
 fn the_program_runs_at_a_desk_of_its_own() {
     alone(|| {
-        let (desk, host) = (Desk::new("desk"), Host::new("host"));
+        let (desk, host) = (Desk::new(), Host::new("host"));
         assert_eq!(desk.rfw(&host, &["--version"]).code(), 0);
         desk.must(&host, &["--version"]);
         let path = desk.write("a", "text");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::program;
+use super::program::{self, Watch};
 
 /// The time a program gets on a host.
 const BOUND: Duration = Duration::from_secs(30);
@@ -88,6 +88,17 @@ impl Host {
             output.stderr
         );
         output.stdout
+    }
+
+    /// Starts a program on this host that tells what happens, such as `nft monitor`.
+    #[track_caller]
+    pub(crate) fn watch(&self, program: &str, arguments: &[&str]) -> Watch {
+        let mut command = program::command(program);
+        command.args(arguments);
+        let watch = self.run(|| Watch::start(command));
+        // It says nothing when it is ready.
+        thread::sleep(Duration::from_millis(200));
+        watch
     }
 
     /// Runs lines of `ip` commands (`addr add …`).

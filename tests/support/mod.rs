@@ -8,9 +8,11 @@
 //! Nothing here knows how rfw works inside.
 
 pub(crate) mod flood;
+pub(crate) mod gate;
 pub(crate) mod host;
 pub(crate) mod icmp;
 pub(crate) mod netns;
+pub(crate) mod nflog;
 pub(crate) mod nft;
 pub(crate) mod nmap;
 pub(crate) mod policies;
@@ -24,5 +26,5 @@ pub(crate) mod udp;
 
 pub(crate) use host::{Host, link};
 pub(crate) use icmp::Icmp;
-pub(crate) use netns::alone;
+pub(crate) use netns::{alone, alone_for};
 pub(crate) use topology::Office;

@@ -19,9 +19,23 @@ pub(crate) struct Scan {
 /// Scans `address` from `host`: `ports` as nmap writes them (`22,80,8000-8010`), or `top-1000`.
 #[track_caller]
 pub(crate) fn scan(host: &Host, address: &str, ports: &str) -> Scan {
+    run(host, &[], address, ports)
+}
+
+/// As [`scan`], from one of the host's addresses, which need not be one of its `eth0`.
+#[track_caller]
+pub(crate) fn scan_from(host: &Host, from: &str, address: &str, ports: &str) -> Scan {
+    run(host, &["-e", "eth0", "-S", from], address, ports)
+}
+
+/// Runs nmap.
+#[track_caller]
+fn run(host: &Host, options: &[&str], address: &str, ports: &str) -> Scan {
     let mut command = program::command("nmap");
     // -T5 and one retry: there is no network here that could lose anything.
-    command.args(["-n", "-Pn", "-sS", "-T5", "--max-retries", "1", "-oG", "-"]);
+    command
+        .args(["-n", "-Pn", "-sS", "-T5", "--max-retries", "1", "-oG", "-"])
+        .args(options);
     match ports.strip_prefix("top-") {
         Some(count) => command.args(["--top-ports", count]),
         None => command.args(["-p", ports]),

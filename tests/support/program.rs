@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What a program said and how it ended.
@@ -80,6 +80,44 @@ pub(crate) fn run(mut command: Command, input: &[u8], bound: Duration) -> Output
             timed_out,
         }
     })
+}
+
+/// A program that runs beside the test and whose words are read at its end.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    child: Child,
+    reader: JoinHandle<String>,
+}
+
+impl Watch {
+    /// Starts it, in the namespace of this thread.
+    #[track_caller]
+    pub(crate) fn start(mut command: Command) -> Self {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("a program that can be started");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        Self {
+            child,
+            reader: thread::spawn(move || read(stdout)),
+        }
+    }
+
+    /// Ends it and returns all that it wrote to stdout.
+    #[track_caller]
+    pub(crate) fn stop(self) -> String {
+        let Self { mut child, reader } = self;
+        // What happened just now is still on its way.
+        thread::sleep(Duration::from_millis(200));
+        let early = child.try_wait().expect("the child is ours");
+        child.kill().expect("the child is ours");
+        child.wait().expect("the child is ours");
+        let said = reader.join().expect("a pipe can be read");
+        assert!(early.is_none(), "it ended by itself ({early:?}): {said}");
+        said
+    }
 }
 
 /// Waits for a child that may be late, and kills it then.

@@ -18,11 +18,11 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// A new, empty one. `name` must be unique among the tests: take the test's.
-    pub(crate) fn new(name: &str) -> Self {
-        let root =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
+    /// A new, empty one.
+    pub(crate) fn new() -> Self {
+        // Not the process id: each test is the first process of its namespace.
+        let name = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("a name");
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.trim());
         fs::create_dir_all(root.join("state")).expect("a directory under target");
         fs::create_dir_all(root.join("run")).expect("a directory under target");
         Self { root }
