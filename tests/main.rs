@@ -14,6 +14,7 @@ mod compile;
 mod contract;
 mod diagnostics;
 mod harness;
+mod leak;
 mod netlink;
 mod notation;
 mod packets_balance;
