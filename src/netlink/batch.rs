@@ -13,7 +13,7 @@ use nix::libc;
 
 use super::attribute::{Writer, attributes, string};
 use super::constants::{NFPROTO_INET, NFPROTO_UNSPEC, NFT_MSG_DESTROYSETELEM, sys};
-use super::encode::{self, Context};
+use super::encode;
 use super::message::{self, Header, Message};
 use super::refusal;
 use super::socket::Socket;
@@ -53,9 +53,11 @@ pub(super) struct Overlong {
 }
 
 impl Batch {
-    /// Encodes a batch whose sequence numbers begin at `first`.
+    /// Encodes a batch whose sequence numbers begin at `first`. `destroy` says whether the kernel knows
+    /// `NFT_MSG_DESTROYSETELEM`.
     pub(super) fn new(
-        context: &Context<'_>,
+        operations: &[Operation],
+        destroy: bool,
         base: Option<Generation>,
         first: u32,
         ending: Ending,
@@ -66,8 +68,8 @@ impl Batch {
             messages: Vec::new(),
         };
         batch.begin(base);
-        for (index, operation) in context.operations.iter().enumerate() {
-            for body in encode::operation(context, index, operation) {
+        for (index, operation) in operations.iter().enumerate() {
+            for body in encode::operation(index, operation, destroy) {
                 let attributes = body.attributes.ok_or(Overlong { operation: index })?;
                 batch.push(index, body.message, body.flags, &attributes);
             }
@@ -145,14 +147,25 @@ pub(super) struct Answers {
     pub(super) acknowledged: bool,
 }
 
-/// Takes all answers to a batch out of the receive queue.
+/// Takes all answers to a batch out of the receive queue. ENOBUFS when some did not fit into it.
 pub(super) fn answers(
     socket: &mut Socket,
     batch: &Batch,
     operations: &[Operation],
 ) -> io::Result<Answers> {
     let mut answers = Answers::default();
-    while let Some(datagram) = socket.receive_waiting()? {
+    let mut lost = None;
+    loop {
+        let datagram = match socket.receive_waiting() {
+            Ok(Some(datagram)) => datagram,
+            Ok(None) => break,
+            // What did fit is still in the queue and would stand in the way of the next answer.
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                lost = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         for message in message::messages(datagram) {
             let message = message.map_err(|message::Truncated| cut_off())?;
             if u32::from(message.kind) == sys::NLMSG_ERROR {
@@ -161,7 +174,10 @@ pub(super) fn answers(
             }
         }
     }
-    Ok(answers)
+    match lost {
+        Some(error) => Err(error),
+        None => Ok(answers),
+    }
 }
 
 fn cut_off() -> io::Error {
@@ -202,7 +218,7 @@ impl Answers {
 
 /// `NLMSG_ERROR` (linux/netlink.h `struct nlmsgerr`).
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
+pub(super) struct Answer {
     sequence: u32,
     /// 0 is an acknowledgement.
     error: i32,
@@ -213,7 +229,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn read(message: &Message<'_>) -> Option<Self> {
+    pub(super) fn read(message: &Message<'_>) -> Option<Self> {
         const NLMSGHDR: usize = 16;
         let (error, request) = message.outcome()?;
         let mut answer = Self {

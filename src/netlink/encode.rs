@@ -9,13 +9,11 @@ use super::{set, userdata};
 use crate::bytecode::Rule;
 use crate::plan::{Operation, Place};
 use crate::ruleset::{
-    Base, ChainPolicy, ChainType, DataType, Element, Hook, Object, ObjectKind, SetSpec, TABLE,
+    Base, ChainPolicy, ChainType, Element, Hook, Object, ObjectKind, SetSpec, TABLE,
 };
 
 /// An attribute is at most 65 535 bytes long, also the list of a message's elements.
 const LIST_LIMIT: usize = 60_000;
-/// What nft shows for a map whose elements are not in the same batch.
-const UNKNOWN_MODULUS: u32 = 1 << 16;
 
 /// A message without headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +26,9 @@ pub(super) struct Body {
     pub(super) attributes: Option<Vec<u8>>,
 }
 
-/// What the encoding of one operation depends on besides itself.
-pub(super) struct Context<'a> {
-    /// The whole batch.
-    pub(super) operations: &'a [Operation],
-    /// Whether the kernel knows `NFT_MSG_DESTROYSETELEM`.
-    pub(super) destroys_elements: bool,
-}
-
-/// The messages of the operation at a place in the batch.
-pub(super) fn operation(context: &Context<'_>, index: usize, operation: &Operation) -> Vec<Body> {
+/// The messages of the operation at a place in the batch. `destroy` says whether the kernel knows
+/// `NFT_MSG_DESTROYSETELEM`.
+pub(super) fn operation(index: usize, operation: &Operation, destroy: bool) -> Vec<Body> {
     match operation {
         Operation::AddTable { mark } => {
             let mut writer = Writer::new();
@@ -81,7 +72,7 @@ pub(super) fn operation(context: &Context<'_>, index: usize, operation: &Operati
             let mut writer = in_table(sys::NFTA_SET_TABLE);
             // Unique in the batch and never 0.
             let id = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
-            set::write(&mut writer, spec, id, modulus(context.operations, spec));
+            set::write(&mut writer, spec, id);
             create(sys::NFT_MSG_NEWSET, writer)
         }
         Operation::DeleteSet { name } => {
@@ -97,7 +88,7 @@ pub(super) fn operation(context: &Context<'_>, index: usize, operation: &Operati
             Part::Whole,
         ),
         Operation::DeleteElements { set, elements } => {
-            let message = if context.destroys_elements {
+            let message = if destroy {
                 NFT_MSG_DESTROYSETELEM
             } else {
                 sys::NFT_MSG_DELSETELEM
@@ -293,24 +284,4 @@ fn element_messages(
         bodies.push(send(list));
     }
     bodies
-}
-
-/// What nft shows as the modulus of a map keyed by a number: one more than its greatest key.
-fn modulus(operations: &[Operation], spec: &SetSpec) -> u32 {
-    if spec.key != [DataType::Number] {
-        return UNKNOWN_MODULUS;
-    }
-    let greatest = operations
-        .iter()
-        .filter_map(|operation| match operation {
-            Operation::AddElements { set, elements } if set.name == spec.name => Some(elements),
-            _ => None,
-        })
-        .flatten()
-        .filter_map(|element| element.key.last().try_into().ok())
-        .map(u32::from_ne_bytes)
-        .max();
-    greatest
-        .and_then(|greatest| greatest.checked_add(1))
-        .unwrap_or(UNKNOWN_MODULUS)
 }

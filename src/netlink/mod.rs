@@ -7,7 +7,7 @@
 //! | `expression/` | instructions in and out |
 //! | `set`, `element`, `key_type`, `userdata` | sets in and out, as nft lists them |
 //! | `encode`, `batch`, `refusal` | operations → one batch; the kernel's refusals → operations |
-//! | `decode`, `observe` | dumps → one consistent [`Live`] |
+//! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
 //!
 //! Facts about the kernel were measured on Linux 6.18 unless they name a kernel file.
 
@@ -18,10 +18,15 @@ mod decode;
 mod element;
 mod encode;
 mod expression;
+#[cfg(test)]
+mod hostile;
 mod key_type;
 mod message;
 mod observe;
 mod refusal;
+mod request;
+#[cfg(test)]
+mod second_opinion;
 mod set;
 mod socket;
 mod userdata;
@@ -35,8 +40,7 @@ use crate::kernel::{CommitError, Kernel, ObserveError, Refusal};
 use crate::live::{Generation, Live};
 use crate::plan::Operation;
 use batch::{Answers, Batch, Ending, Overlong};
-use encode::Context;
-use observe::{ReadError, settle};
+use request::{ReadError, settle};
 use socket::Socket;
 
 /// How often a reading is tried.
@@ -130,12 +134,9 @@ impl Netlink {
         operations: &[Operation],
         ending: Ending,
     ) -> Result<Answers, CommitError> {
-        let context = Context {
-            operations,
-            destroys_elements: self.destroys_elements(operations)?,
-        };
+        let destroy = self.destroys_elements(operations)?;
         let first = self.next_sequence();
-        let batch = Batch::new(&context, base, first, ending).map_err(overlong)?;
+        let batch = Batch::new(operations, destroy, base, first, ending).map_err(overlong)?;
         self.sequence = first.wrapping_add(batch.sequences());
         let bytes = batch.bytes.len();
         let io = |action| move |source| CommitError::Io { action, source };

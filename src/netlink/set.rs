@@ -13,9 +13,8 @@ const CONCAT: u32 = sys::NFT_SET_CONCAT;
 /// Flags that the other attributes of a set repeat, so nothing is lost without them.
 const IMPLIED_FLAGS: u32 = CONCAT | sys::NFT_SET_EXPR;
 
-/// The attributes that create a set. `id` must differ for every set of a batch; `modulus` is what
-/// nft shows for a key of [`DataType::Number`].
-pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32, modulus: u32) {
+/// The attributes that create a set. `id` must differ for every set of a batch.
+pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32) {
     let SetSpec {
         name,
         key,
@@ -69,7 +68,7 @@ pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32, modulus: u32) 
     if let Some(timeout) = timeout {
         writer.be64(sys::NFTA_SET_TIMEOUT, *timeout);
     }
-    writer.bytes(sys::NFTA_SET_USERDATA, &userdata::set(spec, modulus));
+    writer.bytes(sys::NFTA_SET_USERDATA, &userdata::set(spec));
     if *counter {
         writer.nest(sys::NFTA_SET_EXPR, |writer| {
             expression::write_expression(writer, &Instruction::Counter(Count::default()));

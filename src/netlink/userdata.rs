@@ -16,6 +16,8 @@ const EXPR_VERDICT: u32 = 1;
 const EXPR_PAYLOAD: u32 = 7;
 const EXPR_META: u32 = 9;
 const EXPR_NUMGEN: u32 = 23;
+/// Stands in the declaration of such a set and means nothing there: nft takes any key.
+const MODULUS: u32 = 65536;
 
 /// User data with one value.
 fn entry(bytes: &mut Vec<u8>, tag: u8, value: &[u8]) {
@@ -90,9 +92,9 @@ pub(super) fn set_comment(bytes: &[u8]) -> Option<String> {
     find(bytes, udata::SET_COMMENT).map(super::attribute::string)
 }
 
-/// User data of a set. A key of [`DataType::Number`] is declared as `numgen inc mod MODULUS`, the only
-/// way in which nft 1.0.6 can say it (`typeof jhash …` makes it crash).
-pub(super) fn set(spec: &SetSpec, modulus: u32) -> Vec<u8> {
+/// User data of a set. A key of [`DataType::Number`] is declared as `numgen inc mod 65536`, the only way
+/// in which nft 1.0.6 can say it (`typeof jhash …` makes it crash).
+pub(super) fn set(spec: &SetSpec) -> Vec<u8> {
     let mut bytes = Vec::new();
     let key_order = match spec.key.as_slice() {
         [only] => order(*only),
@@ -110,7 +112,7 @@ pub(super) fn set(spec: &SetSpec, modulus: u32) -> Vec<u8> {
         entry(
             &mut bytes,
             udata::SET_KEY_TYPEOF,
-            &expression(EXPR_NUMGEN, &[0, modulus, 0]),
+            &expression(EXPR_NUMGEN, &[0, MODULUS, 0]),
         );
         if !value.is_empty() {
             entry(&mut bytes, udata::SET_DATA_TYPEOF, &value);
@@ -175,12 +177,12 @@ mod tests {
 
     #[track_caller]
     fn check(kind: SetKind, key: DataType, expect: &str) {
-        let bytes = set(&SetSpec::new("m", vec![key], kind), 3);
+        let bytes = set(&SetSpec::new("m", vec![key], kind));
         let text: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(text.join(" "), expect);
     }
 
-    /// Copied from `nft --debug=mnl` (nft 1.0.6, little endian).
+    /// Copied from `nft --debug=mnl` (nft 1.0.6, little endian) for `typeof numgen inc mod 65536 : …`.
     #[test]
     #[cfg(target_endian = "little")]
     fn set_userdata_is_that_of_nft() {
@@ -188,20 +190,20 @@ mod tests {
             SetKind::Map(DataType::Ipv4Addr),
             DataType::Number,
             "00 04 01 00 00 00 01 04 02 00 00 00 03 1a 00 04 17 00 00 00 01 12 00 04 00 00 00 00 \
-             01 04 03 00 00 00 02 04 00 00 00 00 04 14 00 04 07 00 00 00 01 0c 00 04 0c 00 00 00 \
+             01 04 00 00 01 00 02 04 00 00 00 00 04 14 00 04 07 00 00 00 01 0c 00 04 0c 00 00 00 \
              01 04 0c 00 00 00 06 04 00 00 00 00",
         );
         check(
             SetKind::VerdictMap,
             DataType::Number,
             "00 04 01 00 00 00 01 04 00 00 00 00 03 1a 00 04 17 00 00 00 01 12 00 04 00 00 00 00 \
-             01 04 03 00 00 00 02 04 00 00 00 00 04 08 00 04 01 00 00 00 01 00 06 04 00 00 00 00",
+             01 04 00 00 01 00 02 04 00 00 00 00 04 08 00 04 01 00 00 00 01 00 06 04 00 00 00 00",
         );
         check(
             SetKind::Map(DataType::Mark),
             DataType::Number,
             "00 04 01 00 00 00 01 04 01 00 00 00 03 1a 00 04 17 00 00 00 01 12 00 04 00 00 00 00 \
-             01 04 03 00 00 00 02 04 00 00 00 00 04 0e 00 04 09 00 00 00 01 06 00 04 03 00 00 00 \
+             01 04 00 00 01 00 02 04 00 00 00 00 04 0e 00 04 09 00 00 00 01 06 00 04 03 00 00 00 \
              06 04 00 00 00 00",
         );
         check(

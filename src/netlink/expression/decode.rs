@@ -4,11 +4,13 @@
 //! instruction cannot do without, or one is left that the instruction has no place for, the answer is
 //! `None` and the expression stays opaque.
 
-use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register};
-use crate::netlink::attribute::{Malformed, attributes, be32, string};
-use crate::netlink::constants::{NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_SPECIFIED, sys};
+use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase};
+use crate::netlink::attribute::{Malformed, attributes};
+use crate::netlink::constants::sys;
 use crate::ruleset::{Count, Limit};
 
+use super::fields::{Fields, register};
+use super::translation::{masquerade, nat, redirect};
 use super::verdict::verdict;
 
 /// Level of the kernel log when none is given (linux/kern_levels.h `LOGLEVEL_WARNING`).
@@ -84,87 +86,6 @@ pub(in crate::netlink) fn named_limit(data: &[u8]) -> Option<Limit> {
     let mut fields = Fields::read(data)?;
     let limit = limit(&mut fields)?;
     fields.is_empty().then_some(limit)
-}
-
-/// The attributes of one expression by their type. No expression has more than 11.
-struct Fields<'a>([Option<&'a [u8]>; 16]);
-
-impl<'a> Fields<'a> {
-    fn read(data: &'a [u8]) -> Option<Self> {
-        let mut fields = [None; 16];
-        for attribute in attributes(data) {
-            let attribute = attribute.ok()?;
-            let field = fields.get_mut(usize::from(attribute.kind))?;
-            if field.replace(attribute.value).is_some() {
-                return None;
-            }
-        }
-        Some(Self(fields))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
-    }
-
-    fn take(&mut self, kind: u16) -> Option<&'a [u8]> {
-        self.0.get_mut(usize::from(kind))?.take()
-    }
-
-    fn has(&self, kind: u16) -> bool {
-        self.0
-            .get(usize::from(kind))
-            .is_some_and(|field| field.is_some())
-    }
-
-    /// A number that must be there.
-    fn number(&mut self, kind: u16) -> Option<u32> {
-        be32(self.take(kind)?).ok()
-    }
-
-    /// A number that stands for itself when it is not there. `None` when it is of another length.
-    fn number_or(&mut self, kind: u16, absent: u32) -> Option<u32> {
-        match self.take(kind) {
-            Some(value) => be32(value).ok(),
-            None => Some(absent),
-        }
-    }
-
-    fn long(&mut self, kind: u16) -> Option<u64> {
-        Some(u64::from_be_bytes(self.take(kind)?.try_into().ok()?))
-    }
-
-    fn byte(&mut self, kind: u16) -> Option<u8> {
-        match self.take(kind)? {
-            [byte] => Some(*byte),
-            _ => None,
-        }
-    }
-
-    fn register(&mut self, kind: u16) -> Option<Register> {
-        register(self.number(kind)?)
-    }
-
-    /// A value in `NFTA_DATA_VALUE`.
-    fn data(&mut self, kind: u16) -> Option<Vec<u8>> {
-        let mut inside = attributes(self.take(kind)?);
-        let value = inside.next()?.ok()?;
-        (value.kind == sys::NFTA_DATA_VALUE && inside.next().is_none())
-            .then(|| value.value.to_vec())
-    }
-
-    fn text(&mut self, kind: u16) -> Option<String> {
-        self.take(kind).map(string)
-    }
-}
-
-/// Both numbers of a register are one slot.
-fn register(number: u32) -> Option<Register> {
-    let slot = match number {
-        sys::NFT_REG_1..=sys::NFT_REG_4 => (number - sys::NFT_REG_1) * 4,
-        sys::NFT_REG32_00..=sys::NFT_REG32_15 => number - sys::NFT_REG32_00,
-        _ => return None,
-    };
-    u8::try_from(slot).ok().map(Register)
 }
 
 fn meta(fields: &mut Fields<'_>) -> Option<Instruction> {
@@ -339,64 +260,6 @@ fn reject(fields: &mut Fields<'_>) -> Option<Instruction> {
             true => fields.byte(sys::NFTA_REJECT_ICMP_CODE)?,
             false => 0,
         },
-    })
-}
-
-/// Lowest and highest register; the kernel gives both, a sender may leave out the highest. The outer
-/// `None` is for what is no register.
-fn registers(fields: &mut Fields<'_>, min: u16, max: u16) -> Option<Option<(Register, Register)>> {
-    if !fields.has(min) {
-        return Some(None);
-    }
-    let lo = fields.register(min)?;
-    let hi = if fields.has(max) {
-        fields.register(max)?
-    } else {
-        lo
-    };
-    Some(Some((lo, hi)))
-}
-
-fn nat(fields: &mut Fields<'_>) -> Option<Instruction> {
-    let flags = fields.number_or(sys::NFTA_NAT_FLAGS, 0)?;
-    Some(Instruction::Nat {
-        kind: fields.number(sys::NFTA_NAT_TYPE)?,
-        family: fields.number(sys::NFTA_NAT_FAMILY)?,
-        address: registers(
-            fields,
-            sys::NFTA_NAT_REG_ADDR_MIN,
-            sys::NFTA_NAT_REG_ADDR_MAX,
-        )?,
-        port: registers(
-            fields,
-            sys::NFTA_NAT_REG_PROTO_MIN,
-            sys::NFTA_NAT_REG_PROTO_MAX,
-        )?,
-        flags: flags & !(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED),
-    })
-}
-
-fn masquerade(fields: &mut Fields<'_>) -> Option<Instruction> {
-    let flags = fields.number_or(sys::NFTA_MASQ_FLAGS, 0)?;
-    Some(Instruction::Masquerade {
-        port: registers(
-            fields,
-            sys::NFTA_MASQ_REG_PROTO_MIN,
-            sys::NFTA_MASQ_REG_PROTO_MAX,
-        )?,
-        flags: flags & !NF_NAT_RANGE_PROTO_SPECIFIED,
-    })
-}
-
-fn redirect(fields: &mut Fields<'_>) -> Option<Instruction> {
-    let flags = fields.number_or(sys::NFTA_REDIR_FLAGS, 0)?;
-    Some(Instruction::Redirect {
-        port: registers(
-            fields,
-            sys::NFTA_REDIR_REG_PROTO_MIN,
-            sys::NFTA_REDIR_REG_PROTO_MAX,
-        )?,
-        flags: flags & !NF_NAT_RANGE_PROTO_SPECIFIED,
     })
 }
 

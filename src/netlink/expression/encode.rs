@@ -2,9 +2,11 @@
 
 use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register};
 use crate::netlink::attribute::Writer;
-use crate::netlink::constants::{NF_NAT_RANGE_PROTO_SPECIFIED, sys};
+use crate::netlink::constants::sys;
 use crate::ruleset::{Count, Limit};
 
+use super::fields::write_register;
+use super::translation;
 use super::verdict::write_verdict;
 
 /// A list of expressions, each in `NFTA_LIST_ELEM`.
@@ -62,30 +64,16 @@ fn name(instruction: &Instruction) -> &str {
     }
 }
 
-/// The kernel's number of a register: whole 128-bit registers by their old numbers, as nft does.
-fn number(register: Register) -> u32 {
-    let slot = u32::from(register.0);
-    if slot % 4 == 0 {
-        sys::NFT_REG_1 + slot / 4
-    } else {
-        sys::NFT_REG32_00 + slot
-    }
-}
-
-fn register(writer: &mut Writer, kind: u16, register: Register) {
-    writer.be32(kind, number(register));
-}
-
 /// The attributes of an expression, in the order in which libnftnl writes them.
 fn fields(w: &mut Writer, instruction: &Instruction) {
     match instruction {
         Instruction::Meta { key, to } => {
             w.be32(sys::NFTA_META_KEY, *key);
-            register(w, sys::NFTA_META_DREG, *to);
+            write_register(w, sys::NFTA_META_DREG, *to);
         }
         Instruction::MetaSet { key, from } => {
             w.be32(sys::NFTA_META_KEY, *key);
-            register(w, sys::NFTA_META_SREG, *from);
+            write_register(w, sys::NFTA_META_SREG, *from);
         }
         Instruction::Payload {
             base,
@@ -93,7 +81,7 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             len,
             to,
         } => {
-            register(w, sys::NFTA_PAYLOAD_DREG, *to);
+            write_register(w, sys::NFTA_PAYLOAD_DREG, *to);
             w.be32(sys::NFTA_PAYLOAD_BASE, payload_base(*base));
             w.be32(sys::NFTA_PAYLOAD_OFFSET, *offset);
             w.be32(sys::NFTA_PAYLOAD_LEN, *len);
@@ -103,7 +91,7 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             op,
             data: value,
         } => {
-            register(w, sys::NFTA_CMP_SREG, *from);
+            write_register(w, sys::NFTA_CMP_SREG, *from);
             w.be32(sys::NFTA_CMP_OP, comparison(*op));
             data(w, sys::NFTA_CMP_DATA, value);
         }
@@ -113,7 +101,7 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             lo,
             hi,
         } => {
-            register(w, sys::NFTA_RANGE_SREG, *from);
+            write_register(w, sys::NFTA_RANGE_SREG, *from);
             w.be32(sys::NFTA_RANGE_OP, u32::from(*inverted));
             data(w, sys::NFTA_RANGE_FROM_DATA, lo);
             data(w, sys::NFTA_RANGE_TO_DATA, hi);
@@ -125,8 +113,8 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             mask,
             xor,
         } => {
-            register(w, sys::NFTA_BITWISE_SREG, *from);
-            register(w, sys::NFTA_BITWISE_DREG, *to);
+            write_register(w, sys::NFTA_BITWISE_SREG, *from);
+            write_register(w, sys::NFTA_BITWISE_DREG, *to);
             w.be32(sys::NFTA_BITWISE_OP, sys::NFT_BITWISE_MASK_XOR);
             w.be32(sys::NFTA_BITWISE_LEN, *len);
             data(w, sys::NFTA_BITWISE_MASK, mask);
@@ -139,15 +127,15 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             len,
             size,
         } => {
-            register(w, sys::NFTA_BYTEORDER_SREG, *from);
-            register(w, sys::NFTA_BYTEORDER_DREG, *to);
+            write_register(w, sys::NFTA_BYTEORDER_SREG, *from);
+            write_register(w, sys::NFTA_BYTEORDER_DREG, *to);
             w.be32(sys::NFTA_BYTEORDER_OP, *op);
             w.be32(sys::NFTA_BYTEORDER_LEN, *len);
             w.be32(sys::NFTA_BYTEORDER_SIZE, *size);
         }
         Instruction::Lookup { set, from, result } => lookup(w, set, *from, *result),
         Instruction::Immediate { to, data: value } => {
-            register(w, sys::NFTA_IMMEDIATE_DREG, *to);
+            write_register(w, sys::NFTA_IMMEDIATE_DREG, *to);
             data(w, sys::NFTA_IMMEDIATE_DATA, value);
         }
         Instruction::Verdict(verdict) => {
@@ -178,21 +166,21 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             w.u8(sys::NFTA_REJECT_ICMP_CODE, *code);
         }
         Instruction::Nat { .. } | Instruction::Masquerade { .. } | Instruction::Redirect { .. } => {
-            translation(w, instruction);
+            translation::write(w, instruction);
         }
         Instruction::Ct { key, to, direction } => {
             w.be32(sys::NFTA_CT_KEY, *key);
-            register(w, sys::NFTA_CT_DREG, *to);
+            write_register(w, sys::NFTA_CT_DREG, *to);
             if let Some(direction) = direction {
                 w.u8(sys::NFTA_CT_DIRECTION, *direction);
             }
         }
         Instruction::CtSet { key, from } => {
             w.be32(sys::NFTA_CT_KEY, *key);
-            register(w, sys::NFTA_CT_SREG, *from);
+            write_register(w, sys::NFTA_CT_SREG, *from);
         }
         Instruction::Fib { to, result, flags } => {
-            register(w, sys::NFTA_FIB_DREG, *to);
+            write_register(w, sys::NFTA_FIB_DREG, *to);
             w.be32(sys::NFTA_FIB_RESULT, *result);
             w.be32(sys::NFTA_FIB_FLAGS, *flags);
         }
@@ -202,7 +190,7 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             mode,
             offset,
         } => {
-            register(w, sys::NFTA_NG_DREG, *to);
+            write_register(w, sys::NFTA_NG_DREG, *to);
             w.be32(sys::NFTA_NG_MODULUS, *modulus);
             w.be32(sys::NFTA_NG_TYPE, *mode);
             w.be32(sys::NFTA_NG_OFFSET, *offset);
@@ -216,7 +204,7 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
         Instruction::Exthdr { .. } | Instruction::ExthdrSet { .. } => exthdr(w, instruction),
         Instruction::Rt { key, to } => {
             w.be32(sys::NFTA_RT_KEY, *key);
-            register(w, sys::NFTA_RT_DREG, *to);
+            write_register(w, sys::NFTA_RT_DREG, *to);
         }
         Instruction::Connlimit { count, flags } => {
             w.be32(sys::NFTA_CONNLIMIT_COUNT, *count);
@@ -247,10 +235,10 @@ fn comparison(op: Comparison) -> u32 {
 }
 
 fn lookup(w: &mut Writer, set: &str, from: Register, result: LookupResult) {
-    register(w, sys::NFTA_LOOKUP_SREG, from);
+    write_register(w, sys::NFTA_LOOKUP_SREG, from);
     match result {
         LookupResult::Member { inverted: _ } => {}
-        LookupResult::Data(to) => register(w, sys::NFTA_LOOKUP_DREG, to),
+        LookupResult::Data(to) => write_register(w, sys::NFTA_LOOKUP_DREG, to),
         LookupResult::Verdict => w.be32(sys::NFTA_LOOKUP_DREG, sys::NFT_REG_VERDICT),
     }
     w.string(sys::NFTA_LOOKUP_SET, set);
@@ -269,73 +257,6 @@ pub(in crate::netlink) fn write_limit(w: &mut Writer, limit: &Limit) {
     w.be32(sys::NFTA_LIMIT_FLAGS, 0);
 }
 
-/// Lowest and highest register; the highest is left out when it is the same, as nft does.
-fn registers(w: &mut Writer, range: Option<(Register, Register)>, min: u16, max: u16) {
-    if let Some((lo, hi)) = range {
-        register(w, min, lo);
-        if lo != hi {
-            register(w, max, hi);
-        }
-    }
-}
-
-fn translation(w: &mut Writer, instruction: &Instruction) {
-    let specified = |port: Option<_>| match port {
-        Some(_) => NF_NAT_RANGE_PROTO_SPECIFIED,
-        None => 0,
-    };
-    // A zero is left out: the kernel does not dump it.
-    let write_flags = |w: &mut Writer, kind, flags| {
-        if flags != 0 {
-            w.be32(kind, flags);
-        }
-    };
-    match *instruction {
-        Instruction::Nat {
-            kind,
-            family,
-            address,
-            port,
-            flags,
-        } => {
-            w.be32(sys::NFTA_NAT_TYPE, kind);
-            w.be32(sys::NFTA_NAT_FAMILY, family);
-            registers(
-                w,
-                address,
-                sys::NFTA_NAT_REG_ADDR_MIN,
-                sys::NFTA_NAT_REG_ADDR_MAX,
-            );
-            registers(
-                w,
-                port,
-                sys::NFTA_NAT_REG_PROTO_MIN,
-                sys::NFTA_NAT_REG_PROTO_MAX,
-            );
-            write_flags(w, sys::NFTA_NAT_FLAGS, flags | specified(port));
-        }
-        Instruction::Masquerade { port, flags } => {
-            write_flags(w, sys::NFTA_MASQ_FLAGS, flags | specified(port));
-            registers(
-                w,
-                port,
-                sys::NFTA_MASQ_REG_PROTO_MIN,
-                sys::NFTA_MASQ_REG_PROTO_MAX,
-            );
-        }
-        Instruction::Redirect { port, flags } => {
-            registers(
-                w,
-                port,
-                sys::NFTA_REDIR_REG_PROTO_MIN,
-                sys::NFTA_REDIR_REG_PROTO_MAX,
-            );
-            write_flags(w, sys::NFTA_REDIR_FLAGS, flags | specified(port));
-        }
-        _ => {}
-    }
-}
-
 fn hash(w: &mut Writer, instruction: &Instruction) {
     let Instruction::Hash {
         kind,
@@ -350,9 +271,9 @@ fn hash(w: &mut Writer, instruction: &Instruction) {
         return;
     };
     if let Some(from) = from {
-        register(w, sys::NFTA_HASH_SREG, *from);
+        write_register(w, sys::NFTA_HASH_SREG, *from);
     }
-    register(w, sys::NFTA_HASH_DREG, *to);
+    write_register(w, sys::NFTA_HASH_DREG, *to);
     if from.is_some() {
         w.be32(sys::NFTA_HASH_LEN, *len);
     }
@@ -377,9 +298,9 @@ fn dynset(w: &mut Writer, instruction: &Instruction) {
     else {
         return;
     };
-    register(w, sys::NFTA_DYNSET_SREG_KEY, *key);
+    write_register(w, sys::NFTA_DYNSET_SREG_KEY, *key);
     if let Some(data) = data {
-        register(w, sys::NFTA_DYNSET_SREG_DATA, *data);
+        write_register(w, sys::NFTA_DYNSET_SREG_DATA, *data);
     }
     w.be32(sys::NFTA_DYNSET_OP, *op);
     if *timeout != 0 {
@@ -413,7 +334,7 @@ fn exthdr(w: &mut Writer, instruction: &Instruction) {
             op,
             flags,
         } => {
-            register(w, sys::NFTA_EXTHDR_DREG, *to);
+            write_register(w, sys::NFTA_EXTHDR_DREG, *to);
             w.u8(sys::NFTA_EXTHDR_TYPE, *header);
             w.be32(sys::NFTA_EXTHDR_OFFSET, *offset);
             w.be32(sys::NFTA_EXTHDR_LEN, *len);
@@ -428,7 +349,7 @@ fn exthdr(w: &mut Writer, instruction: &Instruction) {
             len,
             op,
         } => {
-            register(w, sys::NFTA_EXTHDR_SREG, *from);
+            write_register(w, sys::NFTA_EXTHDR_SREG, *from);
             w.u8(sys::NFTA_EXTHDR_TYPE, *header);
             w.be32(sys::NFTA_EXTHDR_OFFSET, *offset);
             w.be32(sys::NFTA_EXTHDR_LEN, *len);

@@ -6,6 +6,8 @@
 
 mod decode;
 mod encode;
+mod fields;
+mod translation;
 mod verdict;
 
 pub(super) use decode::{expressions, named_limit, one as expression};

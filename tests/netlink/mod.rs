@@ -1,14 +1,20 @@
 //! The netlink codec and transport against a real kernel, with `nft` and rustables as second opinions.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use rfw::bytecode::{self, Instruction};
-use rfw::kernel::Kernel;
-use rfw::live::{Live, Table};
+use rfw::kernel::{CommitError, Kernel};
+use rfw::live::{Generation, Live, LiveChain, LiveSet, Table};
 use rfw::netlink::Netlink;
 use rfw::plan::{Operation, Place};
+use rfw::ruleset::{DataType, Element, Key, SetKind, SetSpec};
 
 use super::support::{alone, program};
+
+mod commit;
+mod observe;
+mod refusal;
 
 /// Runs `nft` in the namespace of the test.
 #[track_caller]
@@ -21,26 +27,119 @@ fn nft(arguments: &[&str], input: &str) -> String {
 }
 
 #[track_caller]
-fn observe() -> Live {
+fn live() -> Live {
     Netlink::open().unwrap().observe().unwrap()
+}
+
+/// rfw's table, which must be there.
+#[track_caller]
+fn table() -> Table {
+    live().table.expect("the table is there")
+}
+
+#[track_caller]
+fn chain(name: &str) -> LiveChain {
+    let chains = table().chains;
+    let chain = chains.into_iter().find(|chain| chain.name == name);
+    chain.expect("the chain is there")
+}
+
+#[track_caller]
+fn set(name: &str) -> LiveSet {
+    let sets = table().sets;
+    let set = sets.into_iter().find(|set| set.set.spec.name == name);
+    set.expect("the set is there")
+}
+
+/// Commits on what is there now, and tells the generations before and after.
+fn try_commit(operations: &[Operation]) -> Result<(Generation, Generation), CommitError> {
+    let mut netlink = Netlink::open().unwrap();
+    let base = netlink.generation().unwrap();
+    netlink.commit(base, operations).map(|after| (base, after))
 }
 
 #[track_caller]
 fn commit(operations: &[Operation]) {
-    let mut netlink = Netlink::open().unwrap();
-    let base = netlink.generation().unwrap();
-    netlink.commit(base, operations).unwrap();
+    let (base, after) = try_commit(operations).unwrap();
+    assert_eq!(after.0, base.0 + 1);
+}
+
+const MARK: [u8; 16] = [7; 16];
+
+fn add_table() -> Operation {
+    Operation::AddTable { mark: MARK }
+}
+
+fn add_chain(name: &str) -> Operation {
+    Operation::AddChain {
+        name: name.into(),
+        base: None,
+    }
+}
+
+fn add_set(spec: &SetSpec) -> Operation {
+    Operation::AddSet {
+        spec: spec.clone(),
+        origin: None,
+    }
+}
+
+fn add_elements(set: &SetSpec, elements: Vec<Element>) -> Operation {
+    Operation::AddElements {
+        set: set.clone(),
+        elements,
+    }
+}
+
+fn delete_elements(set: &SetSpec, elements: Vec<Element>) -> Operation {
+    Operation::DeleteElements {
+        set: set.clone(),
+        elements,
+    }
+}
+
+fn add_rule(chain: &str, place: Place, rule: bytecode::Rule) -> Operation {
+    Operation::AddRule {
+        chain: chain.into(),
+        place,
+        rule,
+    }
+}
+
+fn rule(name: &str, instructions: Vec<Instruction>) -> bytecode::Rule {
+    bytecode::Rule {
+        name: Some(name.into()),
+        instructions,
+        origin: None,
+    }
+}
+
+fn addresses(name: &str) -> SetSpec {
+    SetSpec::new(name, vec![DataType::Ipv4Addr], SetKind::Set)
+}
+
+fn address(bytes: [u8; 4]) -> Element {
+    Element {
+        key: Key::exact(bytes),
+        datum: None,
+        name: None,
+        count: None,
+    }
+}
+
+fn addresses_between(lo: [u8; 4], hi: [u8; 4]) -> Element {
+    Element {
+        key: Key::range(lo, hi),
+        ..address(lo)
+    }
 }
 
 /// What creates a table like this one, in an empty namespace.
 fn rebuild(table: &Table) -> Vec<Operation> {
-    let mut operations = vec![Operation::AddTable { mark: [7; 16] }];
+    let mut operations = vec![add_table()];
     for live in &table.sets {
         assert!(!live.anonymous && live.unknown.is_empty(), "{live:?}");
-        operations.push(Operation::AddSet {
-            spec: live.set.spec.clone(),
-            origin: None,
-        });
+        operations.push(add_set(&live.set.spec));
     }
     for live in &table.objects {
         operations.push(Operation::AddObject {
@@ -54,22 +153,16 @@ fn rebuild(table: &Table) -> Vec<Operation> {
         });
     }
     for live in table.sets.iter().filter(|it| !it.set.elements.is_empty()) {
-        operations.push(Operation::AddElements {
-            set: live.set.spec.clone(),
-            elements: live.set.elements.clone(),
-        });
+        operations.push(add_elements(&live.set.spec, live.set.elements.clone()));
     }
     for live in &table.chains {
         for rule in &live.rules {
-            operations.push(Operation::AddRule {
-                chain: live.name.clone(),
-                place: Place::Last,
-                rule: bytecode::Rule {
-                    name: rule.name.clone(),
-                    instructions: rule.instructions.clone(),
-                    origin: None,
-                },
-            });
+            let rule = bytecode::Rule {
+                name: rule.name.clone(),
+                instructions: rule.instructions.clone(),
+                origin: None,
+            };
+            operations.push(add_rule(&live.name, Place::Last, rule));
         }
     }
     operations
@@ -109,10 +202,10 @@ fn sorted(listing: &str) -> Vec<&str> {
 /// nft loads `script`; what we read is then written by us into an empty namespace: nft lists the same,
 /// and we read the same.
 #[track_caller]
-fn check_round_trip(script: &str) {
+fn check_round_trip(script: &str) -> Table {
     nft(&["-f", "-"], script);
     let listed = nft(&["list", "ruleset"], "");
-    let first = observe().table.expect("nft has made the table");
+    let first = table();
     for chain in &first.chains {
         for rule in &chain.rules {
             for instruction in &rule.instructions {
@@ -128,18 +221,19 @@ fn check_round_trip(script: &str) {
     commit(&rebuild(&first));
     let relisted = nft(&["list", "ruleset"], "");
     assert_eq!(sorted(&relisted), sorted(&listed), "{relisted}");
-    let second = observe().table.unwrap();
-    assert_eq!(second.mark, Some([7; 16]));
-    assert_eq!(bare(second), bare(first));
+    let second = table();
+    assert_eq!(second.mark, Some(MARK));
+    assert_eq!(bare(second), bare(first.clone()));
     // nft reads its own listing of our table.
     nft(&["flush", "ruleset"], "");
     nft(&["-f", "-"], &listed);
+    first
 }
 
 /// Every form that the compiler makes.
 const OFFICE: &str = r#"table inet rfw {
-  map m2 { typeof numgen inc mod 3 : ip daddr; elements = { 0 : 10.0.0.1, 1 : 10.0.0.2, 2 : 10.0.0.3 } }
-  map m62 { typeof numgen inc mod 2 : ip6 daddr; elements = { 0 : fc00::1, 1 : fc00::2 } }
+  map m2 { typeof numgen inc mod 65536 : ip daddr; elements = { 0 : 10.0.0.1, 1 : 10.0.0.2, 2 : 10.0.0.3 } }
+  map m62 { typeof numgen inc mod 65536 : ip6 daddr; elements = { 0 : fc00::1, 1 : fc00::2 } }
   set lan-to-wan/web.tcp { type inet_service; elements = { 80, 443 } }
   set zone/lan.net4 { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 comment "x" } }
   set lan/ssh.meter4 { type ipv4_addr; flags dynamic,timeout; timeout 1m; size 65535; }
@@ -164,6 +258,8 @@ const OFFICE: &str = r#"table inet rfw {
     ct status dnat accept
     ct state established,related accept
     ct state invalid return
+    iifname "a" jump c2
+    iifname "b" goto c2
     update @m6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 10/minute burst 5 packets } counter accept
   }
   chain forward { type filter hook forward priority filter - 10; policy drop;
@@ -237,7 +333,7 @@ const SETS: &str = r#"table inet rfw {
   set ci { type ipv4_addr; flags interval; counter; elements = { 10.0.0.0/8 counter packets 5 bytes 10 comment "c", 128.0.0.0/1 } }
   map mp { type inet_service : inet_service; elements = { 80 : 8080 } }
   map mm { type ipv4_addr : mark; elements = { 1.2.3.4 : 0x7 } }
-  map mv { typeof numgen inc mod 3 : verdict; elements = { 0 : accept, 2 : continue } }
+  map mv { typeof numgen inc mod 65536 : verdict; elements = { 0 : accept, 2 : continue } }
   map mi { type ipv4_addr : verdict; flags interval; elements = { 0.0.0.0-9.0.0.0 : accept, 10.0.0.0/8 comment "c" : drop, 128.0.0.0/1 : goto x } }
   map mr { type ifname : verdict; elements = { "lo" : return } }
   set hc { type inet_proto . ifname . mark . ipv6_addr; elements = { tcp . "eth0" . 0x1 . fe80::1 } }
@@ -248,10 +344,18 @@ const SETS: &str = r#"table inet rfw {
 
 #[test]
 fn what_nft_writes_is_read_and_written_alike() {
-    alone(|| check_round_trip(OFFICE));
+    alone(|| {
+        let table = check_round_trip(OFFICE);
+        let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+        let instructions = rules.flat_map(|rule| &rule.instructions);
+        let kinds: HashSet<_> = instructions.map(std::mem::discriminant).collect();
+        assert_eq!(kinds.len(), 29, "all kinds but the opaque one");
+    });
 }
 
 #[test]
 fn sets_of_every_kind_are_read_and_written_alike() {
-    alone(|| check_round_trip(SETS));
+    alone(|| {
+        check_round_trip(SETS);
+    });
 }
