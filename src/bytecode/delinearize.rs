@@ -463,3 +463,104 @@ fn comparison(loads: &[Load], op: Comparison, data: &[u8]) -> Option<Statement> 
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::{PayloadBase, instructions};
+    use crate::ruleset::{Ct, Verdict};
+
+    fn is(left: Expression, right: Operand) -> Statement {
+        Statement::Match {
+            left,
+            relation: Relation::Eq,
+            right,
+        }
+    }
+
+    fn protocol(number: u8) -> Statement {
+        is(
+            Expression::Meta(Meta::L4proto),
+            Operand::Value([number].into()),
+        )
+    }
+
+    /// Linearizes, reads back, and compares.
+    #[track_caller]
+    fn check(statements: &[Statement], expect: &[Statement]) {
+        let expect: Vec<Recovered> = expect.iter().cloned().map(Recovered::Statement).collect();
+        assert_eq!(delinearize(&instructions(statements)), expect);
+    }
+
+    #[test]
+    fn leaves_out_what_is_implied() {
+        let port = is(
+            Expression::Field(Field::Dport(crate::ruleset::Transport::Tcp)),
+            Operand::Value([0, 22].into()),
+        );
+        let ssh = [protocol(6), port.clone()];
+        check(&ssh, &[port]);
+        let counted = [protocol(6), Statement::Counter, ssh[1].clone()];
+        check(&counted, &counted);
+        let reset = [protocol(6), Statement::Reject(Reject::TcpReset)];
+        check(&reset, &reset);
+    }
+
+    #[test]
+    fn bits_are_told_apart() {
+        let state = |right| is(Expression::Ct(Ct::State), right);
+        let bytes = |bits: u32| bits.to_ne_bytes().into();
+        for right in [
+            Operand::AnyBit(bytes(6)),
+            Operand::Value(bytes(8)),
+            Operand::Bits {
+                mask: bytes(10),
+                value: bytes(8),
+            },
+        ] {
+            check(&[state(right.clone())], &[state(right)]);
+        }
+    }
+
+    #[test]
+    fn keeps_what_has_another_form() {
+        let strange = [
+            Instruction::Payload {
+                base: PayloadBase::Link,
+                offset: 0,
+                len: 6,
+                to: Register(0),
+            },
+            Instruction::Meta {
+                key: sys::NFT_META_L4PROTO,
+                to: Register(4),
+            },
+            Instruction::Cmp {
+                from: Register(4),
+                op: Comparison::Eq,
+                data: vec![6],
+            },
+            Instruction::Opaque {
+                name: "quota".to_owned(),
+                data: vec![1, 2],
+            },
+        ];
+        let accept = Instruction::Verdict(Verdict::Accept);
+        let mut expect: Vec<Recovered> = strange.iter().cloned().map(Recovered::Instruction).collect();
+        expect.push(Recovered::Statement(Statement::Verdict(Verdict::Accept)));
+        let rule: Vec<Instruction> = strange.into_iter().chain([accept]).collect();
+        assert_eq!(delinearize(&rule), expect);
+    }
+
+    #[test]
+    fn what_counters_have_counted_does_not_matter() {
+        let count = crate::ruleset::Count {
+            packets: 7,
+            bytes: 9,
+        };
+        assert_eq!(
+            delinearize(&[Instruction::Counter(count)]),
+            [Recovered::Statement(Statement::Counter)]
+        );
+    }
+}

@@ -83,3 +83,73 @@ fn priority(base: &Base) -> String {
     }
     base.priority.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::{Register, instructions};
+    use crate::ruleset::{Expression, Field, Operand, Relation, Statement, Verdict};
+
+    #[test]
+    fn a_rule_that_was_meddled_with_is_shown_as_it_is() {
+        let mut rule = instructions(&[
+            Statement::Match {
+                left: Expression::Field(Field::IpSaddr),
+                relation: Relation::Ne,
+                right: Operand::Prefix([10, 0, 0, 0].into(), 8),
+            },
+            Statement::Counter,
+            Statement::Verdict(Verdict::Drop),
+        ]);
+        assert_eq!(
+            rule_text(Some("lan/web"), &rule),
+            "ip saddr != 10.0.0.0/8 counter drop comment \"lan/web\""
+        );
+        rule.insert(
+            4,
+            Instruction::Meta {
+                key: 3,
+                to: Register(1),
+            },
+        );
+        assert_eq!(
+            rule_text(None, &rule),
+            "ip saddr != 10.0.0.0/8 [ meta load mark => reg 9 ] counter drop"
+        );
+    }
+
+    #[track_caller]
+    fn check(hook: Hook, priority: i32, expect: &str) {
+        let base = Base {
+            kind: ChainType::Nat,
+            hook,
+            priority,
+            policy: ChainPolicy::Accept,
+        };
+        assert_eq!(chain_text(&base), expect);
+    }
+
+    #[test]
+    fn priorities_by_name() {
+        check(
+            Hook::Prerouting,
+            -110,
+            "type nat hook prerouting priority dstnat - 10; policy accept;",
+        );
+        check(
+            Hook::Output,
+            -100,
+            "type nat hook output priority -100; policy accept;",
+        );
+        check(
+            Hook::Postrouting,
+            101,
+            "type nat hook postrouting priority srcnat + 1; policy accept;",
+        );
+        check(
+            Hook::Input,
+            11,
+            "type nat hook input priority 11; policy accept;",
+        );
+    }
+}

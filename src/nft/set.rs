@@ -236,3 +236,77 @@ fn duration(milliseconds: u64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruleset::{Count, Limit, Verdict};
+
+    #[test]
+    fn sets_on_one_line() {
+        let mut spec = SetSpec::new("lan.net4", vec![DataType::Ipv4Addr], SetKind::Set);
+        spec.interval = true;
+        spec.size = Some(10);
+        spec.timeout = Some(5_400_500);
+        spec.comment = Some("our \"lan\"".to_owned());
+        assert_eq!(
+            set_text(&spec),
+            "set lan.net4 { type ipv4_addr; size 10; flags interval,timeout; \
+             timeout 1h30m500ms; comment \"our ?lan?\"; }"
+        );
+        let key = vec![DataType::Number, DataType::InetService];
+        let spec = SetSpec::new("m", key, SetKind::Map(DataType::Ipv6Addr));
+        assert_eq!(
+            set_text(&spec),
+            "map m { typeof numgen inc mod 65536 . tcp dport : ip6 daddr; }"
+        );
+    }
+
+    #[test]
+    fn elements() {
+        let key = vec![
+            DataType::Ipv4Addr,
+            DataType::InetProto,
+            DataType::InetService,
+        ];
+        let mut spec = SetSpec::new("v", key, SetKind::VerdictMap);
+        spec.counter = true;
+        let element = Element {
+            key: Key::range(
+                [10, 0, 0, 0, 6, 0, 0, 0, 0, 80, 0, 0],
+                [10, 0, 3, 255, 6, 0, 0, 0, 0, 90, 0, 0],
+            ),
+            datum: Some(Datum::Verdict(Verdict::Goto("c".to_owned()))),
+            name: Some("p/r".to_owned()),
+            count: Some(Count {
+                packets: 1,
+                bytes: 2,
+            }),
+        };
+        assert_eq!(
+            element_text(&spec, &element),
+            "10.0.0.0/22 . 6 . 80-90 comment \"p/r\" : goto c"
+        );
+        assert_eq!(
+            element_with(&spec, &element, true),
+            "10.0.0.0/22 . 6 . 80-90 counter packets 1 bytes 2 comment \"p/r\" : goto c"
+        );
+    }
+
+    #[test]
+    fn objects() {
+        let object = Object {
+            name: "wan/ping".to_owned(),
+            kind: ObjectKind::Limit(Limit {
+                rate: 5,
+                unit: 60,
+                burst: 7,
+            }),
+            origin: None,
+        };
+        assert_eq!(
+            object_text(&object),
+            "limit wan/ping { rate 5/minute burst 7 packets; }"
+        );
+    }
+}

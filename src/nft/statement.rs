@@ -78,36 +78,50 @@ pub(super) fn rate(limit: &Limit) -> String {
 
 fn relational(left: &Expression, relation: Relation, right: &Operand) -> String {
     let inverted = relation == Relation::Ne;
-    let bits = Kind::of(left).is_some_and(Kind::is_bits);
-    let masked = matches!(left, Expression::Masked(..));
+    let names = match Kind::of(left) {
+        Some(Kind::Bits(names)) => Some(names),
+        _ => None,
+    };
+    let mut text = expression(left);
     let operator = match right {
-        Operand::AnyBit(_) if bits && inverted => "! ",
-        Operand::AnyBit(_) if bits => "",
-        Operand::AnyBit(_) if inverted => "== ",
-        Operand::AnyBit(_) => "!= ",
+        Operand::AnyBit(mask) => {
+            if let Some(names) = names {
+                let not = if inverted { "! " } else { "" };
+                let _ = write!(text, " {not}{}", value::bits(names, mask, ","));
+                return text;
+            }
+            let _ = write!(text, " & {}", part(left, mask, value::value));
+            if inverted { "== " } else { "!= " }
+        }
+        Operand::Bits { mask, value: bits } => {
+            if let Some(names) = names
+                && let mask = value::bits(names, mask, ",")
+                && mask.contains(',')
+            {
+                let not = if inverted { "!= " } else { "" };
+                let _ = write!(text, " {not}{} / {mask}", value::bits(names, bits, ","));
+                return text;
+            }
+            let _ = write!(text, " & {}", part(left, mask, value::value));
+            if inverted { "!= " } else { "== " }
+        }
         _ if inverted => "!= ",
-        Operand::Value(_) if bits || masked => "== ",
-        Operand::Bits { .. } if !bits => "== ",
+        Operand::Value(_) if names.is_some() || matches!(left, Expression::Masked(..)) => "== ",
         Operand::Value(_)
         | Operand::StartsWith(_)
         | Operand::Prefix(..)
         | Operand::Range(..)
-        | Operand::Set(_)
-        | Operand::Bits { .. } => "",
+        | Operand::Set(_) => "",
     };
-    let mut text = expression(left);
-    if let Operand::AnyBit(mask) | Operand::Bits { mask, .. } = right
-        && !bits
-    {
-        let _ = write!(text, " & {}", part(left, mask, value::value));
-    }
     let _ = write!(text, " {operator}{}", operand(left, right));
     text
 }
 
 fn operand(left: &Expression, right: &Operand) -> String {
     match right {
-        Operand::Value(bytes) => part(left, bytes, value::value),
+        Operand::Value(bytes) | Operand::Bits { value: bytes, .. } => {
+            part(left, bytes, value::value)
+        }
         Operand::StartsWith(bytes) => value::starts_with(bytes),
         Operand::Prefix(bytes, bits) => {
             part(left, bytes, |kind, bytes| value::prefix(kind, bytes, *bits))
@@ -121,18 +135,7 @@ fn operand(left: &Expression, right: &Operand) -> String {
             ),
         },
         Operand::Set(set) => format!("@{}", name(set)),
-        Operand::AnyBit(mask) => match Kind::of(left) {
-            Some(Kind::Bits(names)) => value::bits(names, mask, ","),
-            _ => part(left, &vec![0; mask.len()], value::value),
-        },
-        Operand::Bits { mask, value: bits } => match Kind::of(left) {
-            Some(Kind::Bits(names)) => format!(
-                "{} / {}",
-                value::bits(names, bits, ","),
-                value::bits(names, mask, ",")
-            ),
-            _ => part(left, bits, value::value),
-        },
+        Operand::AnyBit(mask) => part(left, &vec![0; mask.len()], value::value),
     }
 }
 
@@ -223,7 +226,9 @@ fn log(log: &Log) -> String {
     let Log { prefix, group } = log;
     let mut text = "log".to_owned();
     if !prefix.is_empty() {
-        let _ = write!(text, " prefix {}", quoted(prefix));
+        // Only here nft looks for variables inside a string.
+        let prefix = quoted(prefix).replace('$', "?");
+        let _ = write!(text, " prefix {prefix}");
     }
     if let Some(group) = group {
         let _ = write!(text, " group {group}");
@@ -265,4 +270,101 @@ fn nat(nat: &Nat) -> String {
         let _ = write!(text, ":{port}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruleset::{Icmpx, Transport};
+
+    #[track_caller]
+    fn check(left: Expression, relation: Relation, right: Operand, expect: &str) {
+        let text = statement(&Statement::Match {
+            left,
+            relation,
+            right,
+        });
+        assert_eq!(text, expect);
+    }
+
+    const SADDR: Expression = Expression::Field(Field::IpSaddr);
+    const FLAGS: Expression = Expression::Field(Field::TcpFlags);
+
+    #[test]
+    fn matches() {
+        use Operand::{AnyBit, Bits, Prefix, Range, Set, StartsWith, Value};
+        use Relation::{Eq, Ne};
+        let masked = Expression::Masked(Field::IpSaddr, [0, 0, 0, 255].into());
+        let bits = |mask: u8, value: u8| Bits {
+            mask: [mask].into(),
+            value: [value].into(),
+        };
+        check(SADDR, Eq, Value([10, 0, 0, 1].into()), "ip saddr 10.0.0.1");
+        check(
+            SADDR,
+            Ne,
+            Prefix([10, 0, 0, 0].into(), 9),
+            "ip saddr != 10.0.0.0/9",
+        );
+        check(SADDR, Ne, Set("s".into()), "ip saddr != @s");
+        check(
+            masked.clone(),
+            Eq,
+            Value([0, 0, 0, 1].into()),
+            "ip saddr & 0.0.0.255 == 0.0.0.1",
+        );
+        check(masked, Eq, Set("s".into()), "ip saddr & 0.0.0.255 @s");
+        check(FLAGS, Eq, AnyBit([18].into()), "tcp flags syn,ack");
+        check(FLAGS, Ne, AnyBit([2].into()), "tcp flags ! syn");
+        check(FLAGS, Eq, Value([2].into()), "tcp flags == syn");
+        check(FLAGS, Ne, bits(6, 2), "tcp flags != syn / syn,rst");
+        check(FLAGS, Eq, bits(2, 2), "tcp flags & syn == syn");
+        check(
+            Expression::Meta(Meta::Iifname),
+            Eq,
+            StartsWith(b"wg".as_slice().into()),
+            "iifname \"wg*\"",
+        );
+        check(
+            Expression::Field(Field::Dport(Transport::Sctp)),
+            Ne,
+            Range([0, 1].into(), [0, 9].into()),
+            "sctp dport != 1-9",
+        );
+    }
+
+    #[test]
+    fn translations() {
+        let nat = |address: &[u8], family, port| {
+            statement(&Statement::Nat(Nat {
+                kind: NatKind::Dnat,
+                family,
+                address: NatAddress::Value(address.into()),
+                port,
+            }))
+        };
+        use crate::ruleset::Family::{Ipv4, Ipv6};
+        assert_eq!(
+            nat(&[10, 0, 0, 1], Ipv4, Some(80)),
+            "dnat ip to 10.0.0.1:80"
+        );
+        assert_eq!(nat(&[0; 16], Ipv6, Some(80)), "dnat ip6 to [::]:80");
+        assert_eq!(nat(&[0; 16], Ipv6, None), "dnat ip6 to ::");
+    }
+
+    #[test]
+    fn what_people_write_stays_inside_its_quotes() {
+        let log = |prefix: &str| {
+            statement(&Statement::Log(Log {
+                prefix: prefix.to_owned(),
+                group: None,
+            }))
+        };
+        assert_eq!(log("a\" accept #"), "log prefix \"a? accept #\"");
+        assert_eq!(log("$wan"), "log prefix \"?wan\"");
+        assert_eq!(
+            statement(&Statement::Reject(Reject::Icmpx(Icmpx::NoRoute))),
+            "reject with icmpx no-route"
+        );
+    }
 }

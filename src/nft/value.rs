@@ -56,6 +56,16 @@ impl Kind {
         }
     }
 
+    /// The same as numbers: a `-` behind a name would be part of the name.
+    fn without_names(self) -> Self {
+        match self {
+            Self::Data(DataType::IcmpType | DataType::Icmpv6Type) | Self::Nfproto => Self::Byte,
+            Self::Bits(names) if names == TCP_FLAGS => Self::Byte,
+            Self::Bits(_) | Self::AddressType => Self::Number,
+            Self::Data(_) | Self::Byte | Self::Number => self,
+        }
+    }
+
     /// Bytes of one value.
     pub(super) fn width(self) -> usize {
         match self {
@@ -64,11 +74,6 @@ impl Kind {
             Self::Bits(names) if names == TCP_FLAGS => 1,
             Self::Number | Self::Bits(_) | Self::AddressType => 4,
         }
-    }
-
-    /// Whether values are bits that are tested one by one.
-    pub(super) fn is_bits(self) -> bool {
-        matches!(self, Self::Bits(_))
     }
 }
 
@@ -109,11 +114,12 @@ pub(super) fn value(kind: Kind, bytes: &[u8]) -> String {
 
 /// A prefix.
 pub(super) fn prefix(kind: Kind, bytes: &[u8], bits: u8) -> String {
-    format!("{}/{bits}", value(kind, bytes))
+    format!("{}/{bits}", value(kind.without_names(), bytes))
 }
 
 /// A range, bounds inclusive.
 pub(super) fn range(kind: Kind, lo: &[u8], hi: &[u8]) -> String {
+    let kind = kind.without_names();
     format!("{}-{}", value(kind, lo), value(kind, hi))
 }
 
@@ -347,6 +353,7 @@ mod tests {
         check_interval(Ipv6Addr, &[0; 16], &[255; 16], "::/0");
         check_interval(InetService, &[0, 80], &[0, 90], "80-90");
         check_interval(InetService, &[0, 80], &[0, 81], "80-81");
+        check_interval(DataType::IcmpType, &[3], &[8], "3-8");
         check_interval(Ifname, b"wg\0\0", b"wg\xff\xff", "\"wg*\"");
     }
 }
