@@ -3,6 +3,8 @@
 //! Checks read the policy where its words matter (names, dates) and the draft where its meaning does. They never
 //! change anything. What is certainly a mistake is an error; what may be meant is a warning.
 
+mod decided;
+mod dnat;
 mod expiry;
 mod extent;
 mod forward;
