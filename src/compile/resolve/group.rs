@@ -258,3 +258,79 @@ fn overlap(entries: &[Host], first: usize, later: usize, at: &DocPath) -> Diagno
         .at(at.index(first), there)
         .help("the list is read as one set of addresses: take one of them out, or make them fit")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::resolve::tests::{drafted, shown};
+
+    #[track_caller]
+    fn check(groups: &str, expect_groups: &str, expect_said: &str) {
+        let (model, said) = drafted(&format!(
+            "version: 1\nzones: {{ lan: {{ interfaces: [eth1] }} }}\ngroups:\n{groups}\n"
+        ));
+        let groups: Vec<String> = model
+            .groups
+            .iter()
+            .map(|(name, group)| format!("{name}: {}", shown(group)))
+            .collect();
+        assert_eq!(
+            (groups.join("\n").as_str(), said.as_str()),
+            (expect_groups, expect_said)
+        );
+    }
+
+    #[test]
+    fn groups_of_groups() {
+        check(
+            "  a: [b, c, 10.0.0.1]\n  b: [10.0.1.0/24, 'fd00::1']\n  c: [b, 10.0.2.1-10.0.2.9]",
+            "a: 10.0.0.1 10.0.1.0-10.0.1.255 10.0.2.1-10.0.2.9 fd00::1\n\
+             b: 10.0.1.0-10.0.1.255 fd00::1\n\
+             c: 10.0.1.0-10.0.1.255 10.0.2.1-10.0.2.9 fd00::1",
+            "",
+        );
+    }
+
+    #[test]
+    fn circles() {
+        check(
+            "  a: [a]",
+            "",
+            "group-cycle: the group `a` is part of itself: `a` → `a`\n",
+        );
+        check(
+            "  a: [10.0.0.1, b]\n  b: [c]\n  c: [b]\n  d: [10.0.0.2]",
+            "d: 10.0.0.2",
+            "group-cycle: the group `b` is part of itself: `b` → `c` → `b`\n",
+        );
+        check(
+            "  a: [b]\n  b: [a]\n  x: [y]\n  y: [x, a]",
+            "",
+            "group-cycle: the group `a` is part of itself: `a` → `b` → `a`\n\
+             group-cycle: the group `x` is part of itself: `x` → `y` → `x`\n",
+        );
+    }
+
+    #[test]
+    fn what_needs_a_wrong_group_is_wrong_without_a_word() {
+        check(
+            "  a: [b]\n  b: [nobody]",
+            "",
+            "unknown-group: unknown group `nobody`\n",
+        );
+        check(
+            "  a: [lan]",
+            "",
+            "zone-in-group: the zone `lan` cannot be part of a group\n",
+        );
+    }
+
+    #[test]
+    fn entries_that_hold_each_other() {
+        check(
+            "  a: [10.0.0.0/24, 10.0.0.5, 10.0.0.200-10.0.1.5, 10.0.1.6]",
+            "a: 10.0.0.0-10.0.1.5 10.0.1.6",
+            "overlapping-entries: `10.0.0.5` is part of `10.0.0.0/24`\n\
+             overlapping-entries: `10.0.0.200-10.0.1.5` and `10.0.0.0/24` overlap\n",
+        );
+    }
+}

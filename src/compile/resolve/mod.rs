@@ -76,3 +76,85 @@ pub(super) fn draft(policy: &Policy, diagnostics: &mut Diagnostics) -> Draft {
     };
     Draft { model, partial }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::draft;
+    use crate::compile::model::Model;
+    use crate::diagnostic::{Diagnostics, SourceText};
+    use crate::policy::parse;
+    use crate::ruleset::Addresses;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    /// The draft of a policy, and what is said about it: `code at path: message` a line.
+    #[track_caller]
+    pub(super) fn drafted(text: &str) -> (Model, String) {
+        let source = SourceText {
+            name: "test.yaml".into(),
+            text: text.into(),
+        };
+        let parsed = parse(&[source]);
+        let policy = parsed
+            .policy
+            .unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
+        let mut diagnostics = Diagnostics::new();
+        let model = draft(&policy, &mut diagnostics).model;
+        let lines = diagnostics
+            .iter()
+            .map(|said| format!("{}: {}\n", said.code, said.message));
+        (model, lines.collect())
+    }
+
+    /// Addresses as text: `10.0.0.0-10.0.0.255 ::1`.
+    pub(super) fn shown(addresses: &Addresses) -> String {
+        let v4 = addresses.v4.iter().map(|span| {
+            let (lo, hi) = (Ipv4Addr::from(span.lo), Ipv4Addr::from(span.hi));
+            if lo == hi {
+                lo.to_string()
+            } else {
+                format!("{lo}-{hi}")
+            }
+        });
+        let v6 = addresses.v6.iter().map(|span| {
+            let (lo, hi) = (Ipv6Addr::from(span.lo), Ipv6Addr::from(span.hi));
+            if lo == hi {
+                lo.to_string()
+            } else {
+                format!("{lo}-{hi}")
+            }
+        });
+        v4.chain(v6).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_cannot_be_resolved_is_left_out_and_said() {
+        let (model, said) = drafted(
+            "version: 1
+zones: { lan: { interfaces: [eth1] } }
+policies:
+  - name: in
+    from: lan
+    to: firewall
+    rules:
+      - { name: a, services: [sssh], action: accept }
+      - { name: b, services: [ssh], source: [nobody], action: accept }
+      - { name: c, services: [ssh], action: accept }
+  - { name: out, from: [lan, la], to: wan, default: accept }
+",
+        );
+        assert_eq!(
+            said,
+            "unknown-service: unknown service `sssh`\n\
+             unknown-group: unknown group or zone `nobody`\n\
+             unknown-zone: unknown zone `la`\n\
+             unknown-zone: unknown zone `wan`\n"
+        );
+        assert_eq!(model.policies.len(), 1);
+        let names: Vec<&str> = model.policies[0]
+            .rules
+            .iter()
+            .map(|rule| rule.name.as_str())
+            .collect();
+        assert_eq!(names, ["c"]);
+    }
+}

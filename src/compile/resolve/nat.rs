@@ -314,3 +314,54 @@ fn redirect(
         at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::model::Dnat;
+    use crate::compile::resolve::tests::drafted;
+
+    /// The zones that one forward from `wan` has something to do with.
+    #[track_caller]
+    fn check(zones: &str, forward: &str, opens: &[&str], hairpin: &[&str]) {
+        let (model, said) = drafted(&format!(
+            "version: 1\nzones:\n  wan: {{ interfaces: [eth0] }}\n{zones}\n\
+             nat:\n  dnat:\n    - {{ name: a, from: wan, services: [http], {forward} }}\n"
+        ));
+        assert_eq!(said, "");
+        let Dnat {
+            opens: got_opens,
+            hairpin: got_hairpin,
+            ..
+        } = &model.dnat[0];
+        assert_eq!(
+            (got_opens.join(" "), got_hairpin.join(" ")),
+            (opens.join(" "), hairpin.join(" "))
+        );
+    }
+
+    #[test]
+    fn backends_are_looked_for_in_the_networks() {
+        let zones = "  lan: { interfaces: [eth1], networks: [192.168.1.0/24] }\n  dmz: { interfaces: [eth2], networks: [10.0.0.0/24] }";
+        check(zones, "to: 192.168.1.1, hairpin: true", &["lan"], &["lan"]);
+        check(zones, "to: 10.0.0.1", &["dmz"], &[]);
+        let both = "hairpin: true, balance: { mode: nth, backends: [{ address: 10.0.0.1 }, { address: 192.168.1.1 }] }";
+        check(zones, both, &["dmz", "lan"], &["dmz", "lan"]);
+    }
+
+    #[test]
+    fn zones_that_do_not_tell_may_hold_the_rest() {
+        let zones = "  lan: { interfaces: [eth1], networks: [192.168.1.0/24] }\n  dmz: { interfaces: [eth2] }";
+        check(zones, "to: 10.0.0.1", &["dmz", "wan"], &[]);
+        let both = "hairpin: true, balance: { mode: nth, backends: [{ address: 10.0.0.1 }, { address: 192.168.1.1 }] }";
+        check(zones, both, &["dmz", "lan", "wan"], &["lan"]);
+    }
+
+    #[test]
+    fn a_balance_of_one_is_no_balance() {
+        let (model, _) = drafted(
+            "version: 1\nzones: { wan: { interfaces: [eth0] } }\n\
+             nat: { dnat: [{ name: a, from: wan, services: [http], balance: { mode: random, backends: [{ address: 10.0.0.1 }] } }] }\n",
+        );
+        assert_eq!(model.dnat[0].mode, None);
+    }
+}

@@ -142,3 +142,61 @@ fn log_limit(log: &policy::Log, otherwise: &str) -> LogLimit {
         rate: rate.map(|rate| rate_limit(rate, None)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::model::{Action, RejectWith};
+    use crate::compile::resolve::tests::drafted;
+    use crate::ruleset::{Icmpx, Limit};
+
+    #[test]
+    fn what_is_not_written_has_a_default() {
+        let (model, _) = drafted(
+            "version: 1\nzones: { lan: { interfaces: [eth1] } }\n\
+             policies:\n  - name: in\n    from: lan\n    to: firewall\n    default: reject\n    log: { group: 3 }\n    rules:\n\
+             \x20     - { name: a, action: accept, limit: { rate: 3/hour, per: source }, log: { rate: 1/day } }\n\
+             \x20     - { name: b, action: reject, reject_with: no-route, limit: { rate: 3/week, burst: 9 } }\n",
+        );
+        let policy = &model.policies[0];
+        assert_eq!(policy.default, Some(Action::Reject(RejectWith::Default)));
+        let log = policy.log.as_ref().unwrap();
+        assert_eq!(
+            (log.log.prefix.as_str(), log.log.group, log.rate),
+            ("in: ", Some(3), None)
+        );
+        let (a, b) = (&policy.rules[0], &policy.rules[1]);
+        let limit = a.limit.unwrap();
+        assert_eq!(
+            (limit.limit, limit.per_source),
+            (
+                Limit {
+                    rate: 3,
+                    unit: 3600,
+                    burst: 5
+                },
+                true
+            )
+        );
+        let log = a.log.as_ref().unwrap();
+        assert_eq!(
+            (log.log.prefix.as_str(), log.rate),
+            (
+                "in/a: ",
+                Some(Limit {
+                    rate: 1,
+                    unit: 86400,
+                    burst: 5
+                })
+            )
+        );
+        assert_eq!(b.action, Action::Reject(RejectWith::Icmpx(Icmpx::NoRoute)));
+        assert_eq!(
+            b.limit.unwrap().limit,
+            Limit {
+                rate: 3,
+                unit: 604_800,
+                burst: 9
+            }
+        );
+    }
+}

@@ -136,3 +136,61 @@ fn between(lo: IpAddr, hi: IpAddr) -> Addresses {
     };
     range.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::model::Selected;
+    use crate::compile::resolve::tests::{drafted, shown};
+
+    /// `source` of a rule as the model has it.
+    #[track_caller]
+    fn check(source: &str, expect: &str) {
+        let (model, said) = drafted(&format!(
+            "version: 1\nzones: {{ lan: {{ interfaces: [eth1], networks: [192.168.1.0/24, 'fd00::/64'] }}, wan: {{ interfaces: [eth0] }} }}\n\
+             groups: {{ admins: [10.0.0.1] }}\n\
+             policies: [{{ name: in, from: lan, to: firewall, rules: [{{ name: a, source: {source}, action: accept }}] }}]\n"
+        ));
+        let text = |list: &[Selected]| {
+            let words = list.iter().map(|selected| match selected {
+                Selected::Group(name) => name.clone(),
+                Selected::Addresses(addresses) => format!("[{}]", shown(addresses)),
+            });
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let rules = model.policies.iter().flat_map(|policy| &policy.rules);
+        let rules = rules.map(|rule| {
+            format!(
+                "{} not {}",
+                text(&rule.source.include),
+                text(&rule.source.exclude)
+            )
+        });
+        assert_eq!(said + &rules.collect::<String>(), expect);
+    }
+
+    #[test]
+    fn groups_stay_and_the_rest_is_merged() {
+        check(
+            "[10.0.1.1, admins, 10.0.2.0/30, lan]",
+            "admins [10.0.1.1 10.0.2.0-10.0.2.3 192.168.1.0-192.168.1.255 fd00::-fd00::ffff:ffff:ffff:ffff] not ",
+        );
+        check("{ not: [admins, 10.0.1.1] }", " not admins [10.0.1.1]");
+        check(
+            "[admins, admins]",
+            "overlapping-entries: `admins` is in the list twice\nadmins not ",
+        );
+    }
+
+    #[test]
+    fn names_that_are_no_addresses() {
+        check(
+            "[wan]",
+            "zone-without-networks: the zone `wan` does not say which networks it has\n",
+        );
+        check(
+            "[firewall]",
+            "firewall-as-address: the box itself is no address\n",
+        );
+        check("[any]", "unknown-group: unknown group or zone `any`\n");
+    }
+}

@@ -258,3 +258,83 @@ fn helper_fits(service: &Service, at: &DocPath, diagnostics: &mut Diagnostics) -
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::resolve::tests::drafted;
+
+    /// The services of a rule as the model has them.
+    #[track_caller]
+    fn check(services: &str, expect: &str) {
+        let (model, said) = drafted(&format!(
+            "version: 1\nzones: {{ lan: {{ interfaces: [eth1] }} }}\nservices: {{ own: {{ tcp: [8080], udp: ['1-3'] }}, http: {{ tcp: [81] }} }}\n\
+             policies: [{{ name: in, from: lan, to: firewall, rules: [{{ name: a, services: {services}, action: accept }}] }}]\n"
+        ));
+        let mut text = said;
+        for service in model
+            .policies
+            .iter()
+            .flat_map(|policy| &policy.rules)
+            .flat_map(|rule| &rule.services)
+        {
+            text += &format!("{}:", service.name);
+            for (transport, ports) in &service.ports {
+                let ports: Vec<String> = ports
+                    .iter()
+                    .map(|span| format!("{}-{}", span.lo, span.hi))
+                    .collect();
+                text += &format!(" {} {}", transport.name(), ports.join(","));
+            }
+            let kinds = [
+                ("icmp", &service.icmp),
+                ("icmpv6", &service.icmpv6),
+                ("protocol", &service.protocols),
+            ];
+            for (word, kinds) in kinds.into_iter().filter(|(_, kinds)| !kinds.is_empty()) {
+                text += &format!(" {word} {kinds:?}");
+            }
+            text += &service
+                .helper
+                .as_ref()
+                .map(|helper| format!(" helper {helper}"))
+                .unwrap_or_default();
+            text += "\n";
+        }
+        assert_eq!(text, expect);
+    }
+
+    #[test]
+    fn own_built_in_and_in_place() {
+        check("[own, ssh]", "own: tcp 8080-8080 udp 1-3\nssh: tcp 22-22\n");
+        check("[http]", "http: tcp 81-81\n");
+        check(
+            "[ipsec, ping]",
+            "ipsec: udp 500-500,4500-4500 protocol {50}\nping: icmp {8} icmpv6 {128}\n",
+        );
+        check("[ftp]", "ftp: tcp 21-21 helper ftp\n");
+        check(
+            "[{ tcp: [22, '80-90'], icmp: [echo-request], protocol: [gre] }]",
+            "{ tcp: [22, 80-90], icmp: [echo-request], protocol: [gre] }: tcp 22-22,80-90 icmp {8} protocol {47}\n",
+        );
+        check(
+            "[{ tcp: [2121], helper: ftp }]",
+            "{ tcp: [2121] }: tcp 2121-2121 helper ftp\n",
+        );
+    }
+
+    #[test]
+    fn helpers() {
+        check(
+            "[{ icmp: [8], helper: ftp }]",
+            "helper-protocol: the helper `ftp` has no tcp port to follow\n",
+        );
+        check(
+            "[{ tcp: [69], udp: [69], helper: tftp }]",
+            "helper-protocol: the helper `tftp` cannot follow tcp connections\n",
+        );
+        check(
+            "[{ tcp: [5060], helper: sip }]",
+            "{ tcp: [5060] }: tcp 5060-5060 helper sip\n",
+        );
+    }
+}

@@ -139,3 +139,29 @@ fn unknown_zone(name: &str, at: &DocPath, scope: &Scope<'_>) -> Diagnostic {
         None => diagnostic.help("zones are defined below `zones:`; `firewall` is the box itself"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::resolve::tests::drafted;
+
+    #[test]
+    fn any_is_every_zone_and_the_box() {
+        let (model, said) = drafted(
+            "version: 1\nzones: { b: { interfaces: [b] }, a: { interfaces: ['a*', a1, a0] } }\n\
+             policies: [{ name: p, from: any, to: [b, firewall, a], default: drop }]\n\
+             nat: { masquerade: [{ name: m, from: any, to: b }] }\n",
+        );
+        assert_eq!(said, "");
+        assert_eq!(
+            format!("{:?}", model.policies[0].from),
+            r#"[Firewall, Zone("a"), Zone("b")]"#
+        );
+        assert_eq!(model.policies[0].from, model.policies[0].to);
+        assert_eq!(model.masquerade[0].from, ["a"]);
+        let interfaces = model.zones["a"].interfaces.iter();
+        let names: Vec<String> = interfaces
+            .map(|one| format!("{}{}", one.name, if one.prefix { "*" } else { "" }))
+            .collect();
+        assert_eq!(names, ["a*"]);
+    }
+}
