@@ -132,6 +132,8 @@ pub enum Aftermath {
     Unchanged,
     /// As before: what was staged has been taken away again.
     CleanedUp,
+    /// Somebody else has changed the ruleset; this run has not.
+    NotApplied,
     /// Every packet fares as before, but something that was staged is still there.
     StagedLeft {
         /// The sets.
@@ -143,10 +145,21 @@ pub enum Aftermath {
     Applied,
 }
 
+impl Aftermath {
+    /// The same, when somebody else has changed the ruleset meanwhile.
+    pub(super) fn beside_others(self) -> Self {
+        match self {
+            Self::Unchanged | Self::CleanedUp | Self::NotApplied => Self::NotApplied,
+            Self::StagedLeft { .. } | Self::Applied => self,
+        }
+    }
+}
+
 impl Display for Aftermath {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unchanged | Self::CleanedUp => f.write_str("the ruleset is unchanged"),
+            Self::NotApplied => f.write_str("nothing of the plan was applied"),
             Self::StagedLeft { sets, reason } => write!(
                 f,
                 "the rules are unchanged; unused sets were left behind ({}) because {reason}; the next apply uses or deletes them",

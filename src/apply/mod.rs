@@ -115,7 +115,7 @@ impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
                 if !next.continues(planned) {
                     return Err(ApplyError::Changed {
                         generation: live.generation,
-                        aftermath: self.clean_up(),
+                        aftermath: self.clean_up().beside_others(),
                         now: Box::new(next),
                     });
                 }
@@ -136,7 +136,7 @@ impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
             if self.options.attempts <= self.retries {
                 return Err(ApplyError::Unsteady {
                     attempts: self.retries,
-                    aftermath: self.clean_up(),
+                    aftermath: self.clean_up().beside_others(),
                 });
             }
             (self.options.wait)(self.retries);

@@ -546,7 +546,11 @@ mod tests {
             },
         ];
         let accept = Instruction::Verdict(Verdict::Accept);
-        let mut expect: Vec<Recovered> = strange.iter().cloned().map(Recovered::Instruction).collect();
+        let mut expect: Vec<Recovered> = strange
+            .iter()
+            .cloned()
+            .map(Recovered::Instruction)
+            .collect();
         expect.push(Recovered::Statement(Statement::Verdict(Verdict::Accept)));
         let rule: Vec<Instruction> = strange.into_iter().chain([accept]).collect();
         assert_eq!(delinearize(&rule), expect);

@@ -114,10 +114,7 @@ pub(super) fn failure(error: ApplyError, loaded: Option<&Loaded>) -> Failure {
         Aftermath::Applied => {
             "the batch is in force; run `rfw plan` to see what differs".to_owned()
         }
-        aftermath
-        @ (Aftermath::Unchanged | Aftermath::CleanedUp | Aftermath::StagedLeft { .. }) => {
-            aftermath.to_string()
-        }
+        aftermath => aftermath.to_string(),
     }];
     let mut details = Vec::new();
     if let ApplyError::Refused { operations, .. } = &error {
