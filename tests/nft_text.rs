@@ -101,10 +101,6 @@ fn a_script_lists_as_it_reads() {
         let (_, table) = script.split_once("delete table inet rfw\n\n").unwrap();
         // What nft says in other words.
         let table = [
-            ("elements = {\n", "elements = { "),
-            (",\n\t\t\t", ", "),
-            ("\t\t\t", ""),
-            (",\n\t\t}", " }"),
             (
                 "10.1.2.0 . 6 . 80",
                 "10.1.2.0 . tcp . 80 counter packets 0 bytes 0",

@@ -49,6 +49,9 @@ pub fn script(ruleset: &Ruleset) -> String {
     out.text
 }
 
+/// How long a line of elements may become.
+const LINE: usize = 90;
+
 /// Text that grows line by line, with an empty line between blocks.
 #[derive(Default)]
 struct Script {
@@ -88,13 +91,43 @@ impl Script {
             self.line(2, &line);
         }
         if !set.elements.is_empty() {
-            self.line(2, "elements = {");
-            for element in set::element_lines(set) {
-                self.line(3, &format!("{element},"));
-            }
-            self.line(2, "}");
+            self.elements(&set::elements(set));
         }
         self.line(1, "}");
+    }
+
+    /// On one line if they fit; else many to a line, but each that says more than its key by itself.
+    fn elements(&mut self, elements: &[(String, bool)]) {
+        let all = elements
+            .iter()
+            .map(|(text, _)| text.len() + 2)
+            .sum::<usize>();
+        if all <= LINE {
+            let texts: Vec<&str> = elements.iter().map(|(text, _)| text.as_str()).collect();
+            self.line(2, &format!("elements = {{ {} }}", texts.join(", ")));
+            return;
+        }
+        self.line(2, "elements = {");
+        let mut line = String::new();
+        for (text, plain) in elements {
+            if !line.is_empty() && (!plain || line.len() + text.len() + 2 > LINE) {
+                self.line(3, &line);
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(text);
+            line.push(',');
+            if !plain {
+                self.line(3, &line);
+                line.clear();
+            }
+        }
+        if !line.is_empty() {
+            self.line(3, &line);
+        }
+        self.line(2, "}");
     }
 
     fn chain(&mut self, chain: &Chain) {

@@ -90,11 +90,15 @@ pub(super) fn set_lines(spec: &SetSpec) -> Vec<String> {
     lines
 }
 
-/// The elements, one line each.
-pub(super) fn element_lines(set: &Set) -> impl Iterator<Item = String> + '_ {
+/// The elements, and whether each is nothing but its key.
+pub(super) fn elements(set: &Set) -> Vec<(String, bool)> {
     set.elements
         .iter()
-        .map(|element| element_with(&set.spec, element, true))
+        .map(|element| {
+            let plain = element.datum.is_none() && element.name.is_none();
+            (element_with(&set.spec, element, true), plain)
+        })
+        .collect()
 }
 
 /// The line before the braces, and the lines inside.

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Byte,
     /// Four bytes in host order, a number.
     Number,
+    /// The index of an interface: four bytes in host order.
+    Index,
     /// Bits that have names.
     Bits(&'static [(u32, &'static str)]),
     /// `fib … type`
@@ -30,7 +32,7 @@ impl Kind {
         Some(match expression {
             Expression::Meta(meta) => match meta {
                 Meta::Iifname | Meta::Oifname => Self::Data(DataType::Ifname),
-                Meta::Iif | Meta::Oif => Self::Number,
+                Meta::Iif | Meta::Oif => Self::Index,
                 Meta::Nfproto => Self::Nfproto,
                 Meta::L4proto => Self::Data(DataType::InetProto),
             },
@@ -61,7 +63,7 @@ impl Kind {
         match self {
             Self::Data(DataType::IcmpType | DataType::Icmpv6Type) | Self::Nfproto => Self::Byte,
             Self::Bits(names) if names == TCP_FLAGS => Self::Byte,
-            Self::Bits(_) | Self::AddressType => Self::Number,
+            Self::Bits(_) | Self::AddressType | Self::Index => Self::Number,
             Self::Data(_) | Self::Byte | Self::Number => self,
         }
     }
@@ -72,7 +74,7 @@ impl Kind {
             Self::Data(data) => data.width(),
             Self::Byte | Self::Nfproto => 1,
             Self::Bits(names) if names == TCP_FLAGS => 1,
-            Self::Number | Self::Bits(_) | Self::AddressType => 4,
+            Self::Number | Self::Index | Self::Bits(_) | Self::AddressType => 4,
         }
     }
 }
@@ -97,6 +99,10 @@ pub(super) fn value(kind: Kind, bytes: &[u8]) -> String {
         Kind::Data(DataType::Number) | Kind::Number => {
             <[u8; 4]>::try_from(bytes).map(|bytes| u32::from_ne_bytes(bytes).to_string())
         }
+        Kind::Index => <[u8; 4]>::try_from(bytes).map(|bytes| match u32::from_ne_bytes(bytes) {
+            LOOPBACK => "\"lo\"".to_owned(),
+            other => other.to_string(),
+        }),
         Kind::Data(DataType::IcmpType) => byte(bytes, &ICMP),
         Kind::Data(DataType::Icmpv6Type) => byte(bytes, &ICMPV6),
         Kind::Bits(names) => return bits(names, bytes, " | "),
@@ -212,6 +218,9 @@ fn prefix_bits(lo: &[u8], hi: &[u8]) -> Option<u8> {
     let hi = <[u8; 16]>::try_from(hi).ok()?;
     Interval::new(u128::from_be_bytes(lo), u128::from_be_bytes(hi))?.prefix_len()
 }
+
+/// linux/if.h `LOOPBACK_IFINDEX`: the index of `lo` in every network namespace
+const LOOPBACK: u32 = 1;
 
 /// linux/netfilter/nf_conntrack_common.h `NF_CT_STATE_BIT`
 pub(super) const CT_STATE: [(u32, &str); 5] = [
