@@ -1,12 +1,59 @@
 //! rfw: a declarative firewall reconciler for Linux gateways.
 //!
+//! Two shapes at once: a *compiler* (text → policy → model → ruleset → bytecode) and a *reconciler*
+//! (desired and live → diff → plan → apply → verify).
+//!
 //! ```text
-//! policy ─► compile ─► ruleset ─► bytecode ─┬─► nft            (text)
+//! policy ─► compile ─► ruleset ─► bytecode ─┬─► nft            (text, the second opinion)
 //!                                           ▼
 //!                         live ──────────► diff ─► plan ─► kernel ◄── netlink, FakeKernel
 //!                                                    │
-//!             source ────────────────────────────────┴──► apply          cli on top of all
+//!             source, state ─────────────────────────┴──► apply          cli on top of all
 //! ```
+//!
+//! Bytecode is a stage of its own because the live ruleset *is* bytecode: desired and live meet where
+//! the packets do, so what rfw compares is what a packet meets, not names or texts.
+//!
+//! # Invariants
+//!
+//! * [`ruleset`] and [`bytecode`] know no YAML, no netlink, no place in a text, no handle, no serde. Only
+//!   [`policy`] types are deserialised, only view types made for `--format json` and the files that rfw
+//!   keeps are serialised.
+//! * [`compile`], [`diff`], [`plan`] are functions of their arguments: no clock, no environment, no order
+//!   of a hash map. Same input, same bytes.
+//! * Backends are made from a [`ruleset::Valid`] ruleset.
+//! * [`apply`] takes no decision that [`plan`] could have taken. A plan names the generation it was made
+//!   from and is refused when the kernel has moved on and something else would have to be done.
+//! * One plan is at most one batch that no packet notices, then exactly one batch that changes
+//!   behaviour; both are taken by the kernel only at the generation they were made for.
+//! * Nothing read from the kernel is dropped: what rfw does not understand is opaque, is shown, and never
+//!   equals anything that rfw wants.
+//! * rfw writes the table `inet rfw` and no other.
+//! * Base chains are never made anew unless their hook or priority changes; each filter base chain ends in
+//!   an explicit verdict; new interval sets are filled a batch before anything looks at them.
+//!
+//! # Who may use whom
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`diagnostic`] | what we tell an operator about a policy | – |
+//! | [`ruleset`] | the desired ruleset as values | – |
+//! | [`policy`] | the language | diagnostic |
+//! | [`compile`] | from a policy to a ruleset | policy, ruleset, diagnostic |
+//! | [`bytecode`] | what the kernel runs | ruleset |
+//! | [`nft`] | text for people and for nft(8) | bytecode, ruleset |
+//! | [`live`] | what the kernel holds now | bytecode, ruleset |
+//! | [`diff`] | what differs | live, bytecode, ruleset |
+//! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset |
+//! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
+//! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
+//! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset |
+//! | [`source`] | where policies come from | diagnostic |
+//! | [`state`] | what rfw remembers | diagnostic |
+//! | [`cli`] | the command line | all |
+//!
+//! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink` and `cli`
+//! meet the operating system; `clippy.toml` says so of every function that would.
 
 pub mod apply;
 pub mod bytecode;

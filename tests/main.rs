@@ -27,6 +27,7 @@ mod packets_office;
 mod packets_state;
 mod plan;
 mod properties;
+mod readme;
 mod reconcile;
 mod schema;
 mod support;
