@@ -14,6 +14,7 @@ use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
 use super::{Global, session};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
+use crate::plan::{Plan, View};
 
 /// Make the kernel's ruleset what the policy says
 ///
@@ -27,6 +28,9 @@ pub(super) struct Arguments {
     /// Read the live ruleset even when neither it nor the policy has changed since it was verified
     #[arg(long)]
     full: bool,
+    /// Show every element of new and removed sets, not only the first ten
+    #[arg(long)]
+    all: bool,
 }
 
 pub(super) fn run(
@@ -38,12 +42,8 @@ pub(super) fn run(
     let mut kernel = session::open()?;
     let planned = match plan::compare(&mut kernel, arguments.full, global, output)? {
         Comparison::StillEqual(generation) => {
-            return plan::show(
-                &crate::plan::Plan::nothing(generation),
-                None,
-                arguments.format,
-                output,
-            );
+            let view = View::of_table(&Plan::nothing(generation));
+            return plan::show(view, None, arguments.format, output);
         }
         Comparison::Read(planned) => *planned,
     };
@@ -53,7 +53,8 @@ pub(super) fn run(
         live,
         plan,
     } = planned;
-    plan::show(&plan, Some((&loaded, &live)), arguments.format, output)?;
+    let view = View::new(&live, &program, &plan, plan::detail(arguments.all));
+    plan::show(view, Some(&loaded), arguments.format, output)?;
     if plan.is_empty() {
         session::remember(&loaded, &live, global, output);
         return Ok(());

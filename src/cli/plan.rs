@@ -11,7 +11,7 @@ use super::{Global, session};
 use crate::bytecode::{Program, linearize};
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::plan::{Plan, plan};
+use crate::plan::{Detail, Listing, Plan, View, plan};
 use crate::state::digest;
 
 /// Show what would change in the kernel
@@ -31,6 +31,14 @@ pub(super) struct Arguments {
     /// Read the live ruleset even when neither it nor the policy has changed since it was verified
     #[arg(long)]
     full: bool,
+    /// Show every element of new and removed sets, not only the first ten
+    #[arg(long)]
+    all: bool,
+}
+
+/// How much of large sets is shown.
+pub(super) fn detail(all: bool) -> Detail {
+    if all { Detail::All } else { Detail::Few }
 }
 
 /// Forms of a plan.
@@ -67,19 +75,20 @@ pub(super) fn run(
     let full = arguments.full || arguments.out.is_some();
     match compare(&mut kernel, full, global, output)? {
         Comparison::StillEqual(generation) => {
-            show(&Plan::nothing(generation), None, arguments.format, output)
+            show(View::of_table(&Plan::nothing(generation)), None, arguments.format, output)
         }
         Comparison::Read(planned) => {
             let Planned {
                 loaded,
-                program: _,
+                program,
                 live,
                 plan,
             } = *planned;
             if plan.is_empty() {
                 session::remember(&loaded, &live, global, output);
             }
-            show(&plan, Some((&loaded, &live)), arguments.format, output)?;
+            let view = View::new(&live, &program, &plan, detail(arguments.all));
+            show(view, Some(&loaded), arguments.format, output)?;
             if arguments.detailed_exitcode && !plan.is_empty() {
                 return output
                     .finish()
@@ -114,19 +123,32 @@ pub(super) fn compare(
     })))
 }
 
-/// Prints a plan.
+/// Prints what a plan changes.
 pub(super) fn show(
-    plan: &Plan,
-    from: Option<(&Loaded, &Live)>,
+    mut view: View,
+    loaded: Option<&Loaded>,
     format: Format,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let _ = (from, format);
-    for operation in plan.staging.iter().chain(&plan.commit) {
-        output.line(&operation.to_string());
+    if let Some(loaded) = loaded {
+        view.locate(|origin| loaded.place(origin));
     }
-    if plan.is_empty() {
-        output.line(&format!("no changes; generation {}", plan.base));
+    match format {
+        Format::Text => {
+            let headline = loaded.and_then(|loaded| loaded.name.as_deref());
+            output.result(
+                &Listing {
+                    view: &view,
+                    headline,
+                    color: output.color(),
+                }
+                .to_string(),
+            );
+        }
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&view).map_err(Failure::world)?;
+            output.line(&text);
+        }
     }
     Ok(())
 }
