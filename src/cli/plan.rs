@@ -74,9 +74,12 @@ pub(super) fn run(
     let mut kernel = session::open()?;
     let full = arguments.full || arguments.out.is_some();
     match compare(&mut kernel, full, global, output)? {
-        Comparison::StillEqual(generation) => {
-            show(View::of_table(&Plan::nothing(generation)), None, arguments.format, output)
-        }
+        Comparison::StillEqual(generation) => show(
+            View::of_table(&Plan::nothing(generation)),
+            None,
+            arguments.format,
+            output,
+        ),
         Comparison::Read(planned) => {
             let Planned {
                 loaded,

@@ -13,7 +13,7 @@ use super::output::Output;
 use crate::compile::{self, Compiled};
 use crate::diagnostic::{Diagnostics, DocPath, Locate, Place, Report, SourceText};
 use crate::policy::{self, Locations};
-use crate::ruleset::{Origin, Valid, validate};
+use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::source::read_files;
 
 /// A policy that compiles.
@@ -106,7 +106,7 @@ pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Load
     let Some((name, Compiled { ruleset, until }, zone)) = compiled else {
         return Err(Failure::Rejected);
     };
-    let ruleset = validate(ruleset).map_err(too_large)?;
+    let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
     let until = until
         .and_then(|date| date.to_zoned_datetime(zone).ok())
         .map(|moment| moment.timestamp());
@@ -134,7 +134,7 @@ pub(super) fn print(examined: &Examined, output: &mut Output) {
 }
 
 /// The policy means more than a ruleset can hold.
-fn too_large(violations: Vec<crate::ruleset::Violation>) -> Failure {
+fn too_large(violations: &[Violation]) -> Failure {
     #[derive(Debug, thiserror::Error)]
     #[error("the policy does not fit into a ruleset")]
     struct DoesNotFit;
