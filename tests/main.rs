@@ -10,6 +10,7 @@
 
 mod architecture;
 mod blocks;
+mod cli;
 mod compile;
 mod contract;
 mod diagnostics;

@@ -56,6 +56,28 @@ impl Desk {
         output.stdout
     }
 
+    /// Runs `rfw` on a host in a user namespace of its own, so without any right to the host's network.
+    pub(crate) fn rfw_without_rights(&self, host: &Host, arguments: &[&str]) -> Output {
+        let inner = self.command(arguments);
+        let mut command = Command::new("unshare");
+        command
+            .arg("-U")
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear();
+        command.env("PATH", "/usr/bin:/bin").envs(
+            inner
+                .get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
+        );
+        host.run(|| program::run(command, b"", BOUND))
+    }
+
+    /// The path of a file in the run directory.
+    pub(crate) fn run_file(&self, name: &str) -> PathBuf {
+        self.root.join("run").join(name)
+    }
+
     /// `rfw` with arguments and a clean environment.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rfw"));
