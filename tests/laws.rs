@@ -13,7 +13,7 @@ use rfw::bytecode::{Instruction, Program, Rule};
 use rfw::kernel::{FakeKernel, Kernel, dump};
 use rfw::live::Table;
 use rfw::netlink::Netlink;
-use rfw::plan::{Operation, Plan, plan};
+use rfw::plan::{Operation, Plan, SavedPlan, plan};
 use rfw::ruleset::Count;
 
 use super::notation::program;
@@ -427,6 +427,16 @@ proptest! {
             .collect();
         prop_assert_eq!(verbs, expect);
         prop_assert!(plan.staging.is_empty());
+    }
+
+    #[test]
+    fn a_saved_plan_is_the_plan(from in draft(), to in draft()) {
+        let mut kernel = FakeKernel::new();
+        apply_to(&mut kernel, &program(&from.text()));
+        let desired = program(&to.text());
+        let plan = plan(&kernel.observe().unwrap(), &desired, MARK);
+        let saved = SavedPlan { plan, desired };
+        prop_assert_eq!(SavedPlan::from_json(&saved.to_json().unwrap()).unwrap(), saved);
     }
 }
 

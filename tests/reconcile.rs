@@ -380,3 +380,12 @@ fn a_table_of_another_owner_is_not_ours_to_change() {
       the ruleset is unchanged
     ");
 }
+
+#[test]
+fn a_plan_for_one_table_is_not_applied_to_another_that_looks_the_same() {
+    let mut kernel = kernel(BEFORE);
+    let plan = plan_to(&mut kernel, AFTER);
+    kernel.tamper(|table| table.mark = Some([8; 16]));
+    let error = run(&mut kernel, AFTER, &plan, true, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, ApplyError::Changed { .. }), "{error}");
+}

@@ -7,10 +7,12 @@ mod counts;
 mod display;
 mod operation;
 mod order;
+mod saved;
 mod view;
 
 pub use display::Listing;
 pub use operation::{Operation, Place};
+pub use saved::{SavedPlan, SavedPlanError, digest};
 pub use view::{Change, Detail, Subject, Summary, Tally, Verb, View};
 
 use crate::bytecode::Program;
@@ -23,6 +25,8 @@ use order::{Batches, order};
 pub struct Plan {
     /// The generation it was made from; it is void for any other.
     pub base: Generation,
+    /// The mark of the live table it was made for; `None` when there is no table, or it has no mark.
+    pub table: Option<[u8; 16]>,
     /// First batch: what must be there a batch before it is used. Often empty.
     pub staging: Vec<Operation>,
     /// Second batch, one transaction: everything that changes what happens to a packet. Empty only when
@@ -35,6 +39,7 @@ impl Plan {
     pub fn nothing(base: Generation) -> Self {
         Self {
             base,
+            table: None,
             staging: Vec::new(),
             commit: Vec::new(),
         }
@@ -44,6 +49,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let Self {
             base: _,
+            table: _,
             staging,
             commit,
         } = self;
@@ -69,7 +75,10 @@ impl Plan {
     /// Whether this plan, made later, is what is left to do of an earlier one: the same change, prepared
     /// already or still to be prepared.
     pub fn continues(&self, earlier: &Self) -> bool {
-        (self.staging.is_empty() || same(&self.staging, &earlier.staging))
+        let is_same_table =
+            self.table == earlier.table || earlier.table.is_none() && self.table == earlier.mark();
+        is_same_table
+            && (self.staging.is_empty() || same(&self.staging, &earlier.staging))
             && same(&self.commit, &earlier.commit)
     }
 
@@ -86,6 +95,7 @@ pub fn plan(live: &Live, desired: &Program, mark: [u8; 16]) -> Plan {
     let Batches { staging, commit } = order(&diff(live, desired), mark);
     Plan {
         base: live.generation,
+        table: mark_of(live),
         staging,
         commit,
     }
@@ -95,9 +105,14 @@ pub fn plan(live: &Live, desired: &Program, mark: [u8; 16]) -> Plan {
 pub fn remove(live: &Live) -> Plan {
     Plan {
         base: live.generation,
+        table: mark_of(live),
         staging: Vec::new(),
         commit: live.table.iter().map(|_| Operation::DeleteTable).collect(),
     }
+}
+
+fn mark_of(live: &Live) -> Option<[u8; 16]> {
+    live.table.as_ref().and_then(|table| table.mark)
 }
 
 fn same(left: &[Operation], right: &[Operation]) -> bool {
