@@ -285,3 +285,49 @@ fn element_messages(
     }
     bodies
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruleset::{DataType, Key, SetKind};
+
+    #[test]
+    fn elements_are_deleted_by_the_message_that_the_kernel_knows() {
+        let deletion = Operation::DeleteElements {
+            set: SetSpec::new("s", vec![DataType::InetProto], SetKind::Set),
+            elements: vec![Element {
+                key: Key::exact([6]),
+                datum: None,
+                name: Some("not sent".into()),
+                count: None,
+            }],
+        };
+        let old = operation(0, &deletion, false);
+        let new = operation(0, &deletion, true);
+        let messages: Vec<_> = [&old, &new].map(|it| it[0].message).into();
+        assert_eq!(messages, [sys::NFT_MSG_DELSETELEM, NFT_MSG_DESTROYSETELEM]);
+        assert_eq!(old[0].attributes, new[0].attributes);
+        assert_eq!((old.len(), new.len()), (1, 1));
+    }
+
+    /// An attribute's length has 16 bits.
+    #[test]
+    fn no_list_is_longer_than_an_attribute() {
+        let set = SetSpec::new("s", vec![DataType::Ipv6Addr], SetKind::Set);
+        let elements = (0..9000u128)
+            .map(|n| Element {
+                key: Key::exact(n.to_be_bytes()),
+                datum: None,
+                name: Some("x".repeat(100)),
+                count: None,
+            })
+            .collect();
+        let bodies = operation(0, &Operation::AddElements { set, elements }, true);
+        let lengths: Vec<_> = bodies
+            .iter()
+            .map(|body| body.attributes.as_ref().unwrap().len())
+            .collect();
+        assert!(lengths.len() > 10, "{lengths:?}");
+        assert!(lengths.iter().all(|length| *length < 61_000), "{lengths:?}");
+    }
+}

@@ -79,7 +79,8 @@ pub struct SetSpec {
     pub dynamic: bool,
     /// Default timeout of elements in milliseconds; `flags timeout` when given.
     pub timeout: Option<u64>,
-    /// Greatest number of elements.
+    /// Greatest number of elements. A dynamic set needs one: without, the kernel gives it 65 535 as soon
+    /// as a rule fills it, and it would read back as another set.
     pub size: Option<u32>,
     /// `counter`: every element counts its own packets and bytes.
     pub counter: bool,

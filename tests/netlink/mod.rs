@@ -13,6 +13,7 @@ use rfw::ruleset::{DataType, Element, Key, SetKind, SetSpec};
 use super::support::{alone, program};
 
 mod commit;
+mod listing;
 mod observe;
 mod refusal;
 
@@ -189,12 +190,11 @@ fn bare(mut table: Table) -> Table {
 
 /// The objects of a listing, sorted: nft lists them in the order in which they were made.
 fn sorted(listing: &str) -> Vec<&str> {
-    let mut objects: Vec<_> = listing
-        .trim_start_matches("table inet rfw {\n")
-        .trim_end_matches("}\n")
-        .split("\n\n")
-        .map(|object| object.trim_end_matches('\n'))
-        .collect();
+    let inside = listing
+        .strip_prefix("table inet rfw {\n")
+        .and_then(|rest| rest.strip_suffix("}\n"))
+        .expect("one table is listed");
+    let mut objects: Vec<_> = inside.split("\n\n").map(str::trim_end).collect();
     objects.sort_unstable();
     objects
 }

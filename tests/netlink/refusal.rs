@@ -361,3 +361,30 @@ fn without_permission_nothing_is_read_or_written() {
         assert!(output.stdout.contains("1 passed"), "{}", output.stdout);
     });
 }
+
+#[test]
+fn loops_are_refused_by_check_and_by_commit() {
+    alone(|| {
+        prepare();
+        let operations = [
+            Operation::AddChain {
+                name: "in".into(),
+                base: Some(Base {
+                    kind: ChainType::Filter,
+                    hook: Hook::Input,
+                    priority: 0,
+                    policy: ChainPolicy::Accept,
+                }),
+            },
+            add_rule("in", Place::Last, rule("r", vec![jump("c")])),
+            add_rule("d", Place::Last, rule("r", vec![jump("c")])),
+        ];
+        // 31 EMLINK.
+        assert_eq!(refusals(&operations), ["2: no detail: 31"]);
+        let error = Netlink::open().unwrap().check(&operations).unwrap_err();
+        let CommitError::Refused { refusals } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refusals[0].operation, Some(2));
+    });
+}
