@@ -8,6 +8,7 @@ mod dnat;
 mod expiry;
 mod extent;
 mod forward;
+mod home;
 mod name;
 mod nat;
 mod reach;

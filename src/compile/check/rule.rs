@@ -1,13 +1,12 @@
 //! One zone policy and each of its rules by itself.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use super::extent::{Extent, everyone, has, meet};
+use super::extent::{Extent, everyone, has};
+use super::home::Homes;
 use super::policy_path;
-use crate::compile::model::{Action, Model, RejectWith, Rule, Selected, Selector, Side};
+use crate::compile::model::{Action, Model, RejectWith, Rule, Selected, Selector};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
 use crate::policy::Policy;
-use crate::ruleset::{Addresses, Family};
+use crate::ruleset::Family;
 
 /// Points out policies that do nothing, or log nothing.
 pub(super) fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
@@ -41,13 +40,14 @@ pub(super) fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
 /// Checks every rule by itself.
 pub(super) fn rules(model: &Model, diagnostics: &mut Diagnostics) {
     for policy in &model.policies {
+        let homes = Homes::of(policy, model);
         for rule in &policy.rules {
-            self::rule(rule, &policy.from, &policy.to, model, diagnostics);
+            self::rule(rule, &homes, model, diagnostics);
         }
     }
 }
 
-fn rule(rule: &Rule, from: &[Side], to: &[Side], model: &Model, diagnostics: &mut Diagnostics) {
+fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnostics) {
     let Rule {
         name: _,
         services,
@@ -88,24 +88,16 @@ fn rule(rule: &Rule, from: &[Side], to: &[Side], model: &Model, diagnostics: &mu
         diagnostics.push(diagnostic);
     }
     if can_match(&extent, source, destination, at, diagnostics) {
-        lives_elsewhere(
-            source,
-            &extent.source,
-            from,
-            "source",
-            at,
-            model,
-            diagnostics,
-        );
-        lives_elsewhere(
-            destination,
-            &extent.destination,
-            to,
-            "destination",
-            at,
-            model,
-            diagnostics,
-        );
+        if !source.include.is_empty() {
+            homes
+                .from
+                .check(&extent.source, &at.key("source"), diagnostics);
+        }
+        if !destination.include.is_empty() {
+            homes
+                .to
+                .check(&extent.destination, &at.key("destination"), diagnostics);
+        }
     }
     if *action != Action::Accept {
         blocks_everybody(rule, model, diagnostics);
@@ -169,86 +161,6 @@ fn only(is_in: impl Fn(Family) -> bool) -> Option<&'static str> {
         (false, true) => Some("IPv6"),
         (true, true) | (false, false) => None,
     }
-}
-
-/// Points out addresses that do not live behind the zones of their end, where those say what does.
-fn lives_elsewhere(
-    selector: &Selector,
-    addresses: &Addresses,
-    zones: &[Side],
-    key: &str,
-    at: &DocPath,
-    model: &Model,
-    diagnostics: &mut Diagnostics,
-) {
-    if selector.include.is_empty() {
-        return;
-    }
-    let mut home = Addresses::default();
-    for zone in zones {
-        let networks = match zone {
-            Side::Firewall => None,
-            Side::Zone(name) => model.zones.get(name).map(|zone| &zone.networks),
-        };
-        match networks {
-            Some(networks) if !networks.is_empty() => home = home.union(networks),
-            _ => return,
-        }
-    }
-    if meet(addresses, &home.union(&everywhere())) {
-        return;
-    }
-    let names: Vec<String> = zones
-        .iter()
-        .map(|zone| format!("`{}`", word(zone)))
-        .collect();
-    let message = format!("none of these addresses lives in {}", names.join(" or "));
-    let end = if key == "source" { "from" } else { "to" };
-    let mut policy = at.clone();
-    for _ in 0..2 {
-        policy = policy.parent().unwrap_or_default();
-    }
-    let diagnostic = Diagnostic::warning(Code::LivesElsewhere, message)
-        .at(at.key(key), "can never be seen here")
-        .at(policy.key(end), "has other networks")
-        .help("correct the addresses, or the `networks` of the zone");
-    diagnostics.push(diagnostic);
-}
-
-fn word(side: &Side) -> &str {
-    match side {
-        Side::Firewall => "firewall",
-        Side::Zone(name) => name,
-    }
-}
-
-/// Addresses that are at home in every zone: link-local ones, groups and broadcasts (RFC 3927, RFC 4291, RFC 5771),
-/// and the unspecified address of a host that asks for one.
-fn everywhere() -> Addresses {
-    let v4 = |lo, hi| Addresses::v4_range(Ipv4Addr::from(lo), Ipv4Addr::from(hi));
-    let v6 = |lo, hi| Addresses::v6_range(lo, hi);
-    let all_ones = u16::MAX;
-    let ranges = [
-        v4([0, 0, 0, 0], [0, 0, 0, 0]),
-        v4([169, 254, 0, 0], [169, 254, 255, 255]),
-        v4([224, 0, 0, 0], [239, 255, 255, 255]),
-        v4([255, 255, 255, 255], [255, 255, 255, 255]),
-        v6(Ipv6Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
-        v6(
-            Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0),
-            Ipv6Addr::new(
-                0xfebf, all_ones, all_ones, all_ones, all_ones, all_ones, all_ones, all_ones,
-            ),
-        ),
-        v6(
-            Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0),
-            Ipv6Addr::from(u128::MAX),
-        ),
-    ];
-    ranges
-        .into_iter()
-        .flatten()
-        .fold(Addresses::default(), |all, one| all.union(&one))
 }
 
 /// A block list that holds all of a family blocks us, too.
@@ -332,26 +244,6 @@ mod tests {
         check(
             "{ name: a, source: { not: [0.0.0.0/0] }, destination: [192.168.1.1], action: accept }",
             "error[families-never-meet]: no packet is both IPv4 and IPv6\n",
-        );
-    }
-
-    #[test]
-    fn who_is_at_home_everywhere() {
-        check(
-            "{ name: a, source: ['fe80::/10', 169.254.1.1], action: accept }",
-            "",
-        );
-        check(
-            "{ name: a, source: [192.168.1.1, 10.0.0.1], action: accept }",
-            "",
-        );
-        check(
-            "{ name: a, source: { not: [10.0.0.1] }, action: accept }",
-            "",
-        );
-        check(
-            "{ name: a, source: [10.0.0.1], action: accept }",
-            "warning[lives-elsewhere]: none of these addresses lives in `lan`\n",
         );
     }
 
