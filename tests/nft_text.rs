@@ -7,16 +7,21 @@ mod office;
 
 use std::time::Duration;
 
+use jiff::civil::date;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use rfw::bytecode::{Recovered, delinearize, instructions, same};
+use rfw::bytecode::{Recovered, delinearize, instructions, linearize, same};
+use rfw::diagnostic::SourceText;
+use rfw::kernel::Kernel;
+use rfw::netlink::Netlink;
 use rfw::nft::{is_name, script};
+use rfw::plan::plan;
 use rfw::ruleset::{
     Chain, DataType, Expression, Field, Limit, Meta, Object, ObjectKind, Operand, Reject, Relation,
     Rule, Ruleset, Set, SetKind, SetSpec, Statement, Transport, Verdict,
 };
 
-use super::support::{Host, alone, nft, program};
+use super::support::{Host, alone, nft, policies, program};
 
 /// Draws the same cases in every run.
 fn runner(cases: u32) -> TestRunner {
@@ -26,27 +31,6 @@ fn runner(cases: u32) -> TestRunner {
         ..Config::default()
     };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
-}
-
-#[test]
-fn nft_makes_the_same_of_our_text() {
-    alone(|| {
-        let host = Host::new("judge");
-        runner(64)
-            .run(&generated::rulesets(), |ruleset| {
-                let script = script(&ruleset);
-                let output = host.must("nft", &["--debug=netlink", "-f", "-"], &script);
-                let (theirs, ours) = (listing::of_nft(&output), listing::of_ours(&ruleset));
-                for (chain, rules) in &theirs.rules {
-                    for (theirs, ours) in rules.iter().zip(&ours.rules[chain]) {
-                        prop_assert_eq!(theirs, ours, "{}", script);
-                    }
-                }
-                prop_assert_eq!(theirs, ours, "{}", script);
-                Ok(())
-            })
-            .unwrap();
-    });
 }
 
 /// Whether a later statement of nft's implies this one, so that reading back leaves it out.
@@ -81,6 +65,93 @@ fn instructions_are_read_back_as_the_statements_they_came_from() {
             Ok(())
         })
         .unwrap();
+}
+
+/// The blocks of a listing of our table, in one order.
+fn blocks(listing: &str) -> Vec<&str> {
+    let listing = listing.trim_start_matches("table inet rfw {\n");
+    let mut blocks: Vec<&str> = listing.split("\n\t}\n").map(str::trim).collect();
+    blocks.sort_unstable();
+    blocks
+}
+
+/// Puts a ruleset into the kernel by our own batches.
+fn commit(ruleset: &Ruleset) {
+    let mut kernel = Netlink::open().unwrap();
+    let live = kernel.observe().unwrap();
+    let plan = plan(&live, &linearize(ruleset), [7; 16]);
+    let mut base = plan.base;
+    for batch in [&plan.staging, &plan.commit] {
+        if !batch.is_empty() {
+            base = kernel.commit(base, batch).unwrap();
+        }
+    }
+}
+
+/// Lists what nft makes of our text, and what our own batch makes; both must be the same.
+fn judge(host: &Host, ruleset: &Ruleset) -> Result<(), TestCaseError> {
+    let script = script(ruleset);
+    let output = host.must("nft", &["--debug=netlink", "-f", "-"], &script);
+    let (theirs, ours) = (listing::of_nft(&output), listing::of_ours(ruleset));
+    for (chain, rules) in &theirs.rules {
+        for (theirs, ours) in rules.iter().zip(&ours.rules[chain]) {
+            prop_assert_eq!(theirs, ours, "{}", script);
+        }
+    }
+    prop_assert_eq!(theirs, ours, "{}", script);
+    let loaded = nft::table(host, "inet rfw");
+    host.must("nft", &["delete", "table", "inet", "rfw"], "");
+    host.run(|| commit(ruleset));
+    let committed = nft::table(host, "inet rfw");
+    for (ours, theirs) in blocks(&committed).iter().zip(blocks(&loaded)) {
+        prop_assert_eq!(*ours, theirs, "{}", script);
+    }
+    prop_assert_eq!(blocks(&committed).len(), blocks(&loaded).len());
+    host.must("nft", &["delete", "table", "inet", "rfw"], "");
+    Ok(())
+}
+
+#[test]
+fn nft_makes_the_same_of_our_text() {
+    alone(|| {
+        let host = Host::new("judge");
+        runner(48)
+            .run(&generated::rulesets(), |ruleset| judge(&host, &ruleset))
+            .unwrap();
+    });
+}
+
+#[test]
+fn nft_makes_the_same_of_policies() {
+    alone(|| {
+        let host = Host::new("judge");
+        for entry in std::fs::read_dir("policies").unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                judge(&host, &compiled(&text).expect("it compiles")).unwrap();
+            }
+        }
+        runner(24)
+            .run(&policies::policy(), |text| match compiled(&text) {
+                Some(ruleset) => judge(&host, &ruleset),
+                None => Ok(()),
+            })
+            .unwrap();
+    });
+}
+
+/// What a policy compiles to, if it does.
+fn compiled(text: &str) -> Option<Ruleset> {
+    let parsed = rfw::policy::parse(&[SourceText {
+        name: "policy.yaml".to_owned(),
+        text: text.as_bytes().to_vec(),
+    }]);
+    let (compiled, _) = rfw::compile::compile(&parsed.policy?, date(2026, 11, 24));
+    Some(compiled?.ruleset)
 }
 
 #[test]

@@ -473,7 +473,7 @@ fn spec_of(name: &str) -> SetSpec {
         spec.size = Some(65_535);
     }
     if kind == "i" {
-        spec.comment = Some("what \"it\" is".to_owned());
+        spec.comment = Some("what it is".to_owned());
     }
     spec
 }
@@ -525,7 +525,7 @@ fn filled(spec: SetSpec) -> BoxedStrategy<Set> {
                 .boxed()
         }
     };
-    let names = select(vec![None, Some("p/r"), Some("a \"quoted\" b")]);
+    let names = select(vec![None, Some("p/r"), Some("a 'quoted' b")]);
     (keys, Just(spec))
         .prop_flat_map(move |(keys, spec)| {
             let datum: BoxedStrategy<Option<Datum>> = match &spec.kind {

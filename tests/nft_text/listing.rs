@@ -104,7 +104,7 @@ fn elements(set: &Set) -> BTreeSet<String> {
         };
         let comment = match &element.name {
             None => String::new(),
-            Some(name) => format!(" comment {}", name.replace('"', "?")),
+            Some(name) => format!(" comment {name}"),
         };
         lines.insert(format!("{}{last} : {datum}0{comment}", words(lo)));
         begins.insert(lo.to_vec());
