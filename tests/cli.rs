@@ -248,3 +248,87 @@ fn two_at_once_do_not_meet() {
         desk.must(&host, &["apply", "--policy", &policy]);
     });
 }
+
+#[test]
+fn a_kept_plan_is_applied_as_long_as_it_is_still_the_plan() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let policy = desk.write("small.yaml", SMALL);
+        let other = desk.write("other.yaml", &SMALL.replace("[ssh]", "[ssh, ntp]"));
+        let kept = desk.run_file("kept.plan");
+        let kept = kept.to_str().unwrap();
+        desk.must(&host, &["plan", "--policy", &policy, "--out", kept]);
+        desk.must(&host, &["apply", kept]);
+        assert!(
+            desk.must(&host, &["plan", "--policy", &policy])
+                .contains("no changes")
+        );
+
+        // Another table's commit moves the generation; what is to be done stays the same.
+        desk.must(&host, &["plan", "--policy", &other, "--out", kept]);
+        nft::load(&host, "table inet other { }");
+        desk.must(&host, &["apply", kept]);
+        assert!(
+            desk.must(&host, &["plan", "--policy", &other])
+                .contains("no changes")
+        );
+
+        // Here it does not.
+        desk.must(&host, &["plan", "--policy", &policy, "--out", kept]);
+        nft::load(&host, "add rule inet rfw policy/in udp dport 53 accept");
+        let before = (generation(&host), nft::ruleset(&host));
+        check(
+            &desk.rfw(&host, &["apply", kept]),
+            5,
+            "",
+            "the plan is stale",
+        );
+        assert_eq!((generation(&host), nft::ruleset(&host)), before);
+
+        let text = std::fs::read_to_string(kept)
+            .unwrap()
+            .replace("policy/in", "policy/on");
+        std::fs::write(kept, text).unwrap();
+        check(
+            &desk.rfw(&host, &["apply", kept]),
+            1,
+            "",
+            "was changed after it was saved",
+        );
+        check(
+            &desk.rfw(&host, &["apply", "/nowhere"]),
+            1,
+            "",
+            "cannot read the plan `/nowhere`",
+        );
+        assert_eq!((generation(&host), nft::ruleset(&host)), before);
+    });
+}
+
+#[test]
+fn a_table_that_somebody_owns_is_left_to_them() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let policy = desk.write("small.yaml", SMALL);
+        // nft owns the table for as long as it waits for more.
+        let owner = host.watch(
+            "sh",
+            &[
+                "-c",
+                "(echo 'table inet rfw { flags owner; }'; sleep 30) | nft -i",
+            ],
+        );
+        let owned = |host: &Host| nft::ruleset(host).contains("flags owner");
+        for _ in 0..100 {
+            if owned(&host) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert!(owned(&host));
+        let output = desk.rfw(&host, &["apply", "--policy", &policy]);
+        check(&output, 1, "", "belongs to another process");
+        check(&output, 1, "", "the ruleset in the kernel is unchanged");
+        owner.stop();
+    });
+}

@@ -1,9 +1,10 @@
 //! `rfw apply`: makes it so.
 #![expect(
     clippy::disallowed_methods,
-    reason = "waits between attempts when the ruleset keeps changing"
+    reason = "reads a kept plan, and waits between attempts when the ruleset keeps changing"
 )]
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -12,9 +13,11 @@ use super::error::{Explained, Failure};
 use super::output::Output;
 use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
+use super::validate::counted;
 use super::{Global, session};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
-use crate::plan::{Plan, View};
+use crate::netlink::Netlink;
+use crate::plan::{Plan, SavedPlan, View};
 
 /// Make the kernel's ruleset what the policy says
 ///
@@ -22,6 +25,9 @@ use crate::plan::{Plan, View};
 /// back afterwards. When nothing has to change, nothing is written. On any failure the old ruleset stays.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    /// A plan that `rfw plan --out FILE` has kept, instead of the policy
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// How to print what was done
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -40,7 +46,19 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let _lock = session::lock(global)?;
     let mut kernel = session::open()?;
-    let planned = match plan::compare(&mut kernel, arguments.full, global, output)? {
+    match &arguments.plan {
+        Some(path) => apply_saved(path, &mut kernel, arguments, global, output),
+        None => apply_policy(&mut kernel, arguments, global, output),
+    }
+}
+
+fn apply_policy(
+    kernel: &mut Netlink,
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let planned = match plan::compare(kernel, arguments.full, global, output)? {
         Comparison::StillEqual(generation) => {
             let view = View::of_table(&Plan::nothing(generation));
             return plan::show(view, None, arguments.format, output);
@@ -59,14 +77,63 @@ pub(super) fn run(
         session::remember(&loaded, &live, global, output);
         return Ok(());
     }
+    session::refuse_owned(&live)?;
     session::forget(global, output);
-    let outcome = apply::apply(&mut kernel, &program, &plan, options(&mut pause, false))
+    let outcome = apply::apply(kernel, &program, &plan, options(&mut pause, false))
         .map_err(|error| failure(error, Some(&loaded)))?;
     report(&outcome, output);
     if let Some(live) = &outcome.live {
         session::remember(&loaded, live, global, output);
     }
     Ok(())
+}
+
+/// A kept plan needs no policy: it holds what the kernel shall hold. It is applied only if the same
+/// operations would be planned now.
+fn apply_saved(
+    path: &Path,
+    kernel: &mut Netlink,
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(path).map_err(|source| {
+        Failure::world_now(
+            NotRead {
+                path: path.to_owned(),
+                source,
+            },
+            session::UNCHANGED,
+        )
+    })?;
+    let saved = SavedPlan::from_json(&text)
+        .map_err(|error| Failure::world_now(error, session::UNCHANGED))?;
+    let live = session::observe(kernel)?;
+    session::refuse_owned(&live)?;
+    session::forget(global, output);
+    let outcome = apply::apply(
+        kernel,
+        &saved.desired,
+        &saved.plan,
+        options(&mut pause, true),
+    )
+    .map_err(|error| failure(error, None))?;
+    let view = View::new(
+        &live,
+        &saved.desired,
+        &saved.plan,
+        plan::detail(arguments.all),
+    );
+    plan::show(view, None, arguments.format, output)?;
+    report(&outcome, output);
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the plan `{path}`")]
+struct NotRead {
+    path: PathBuf,
+    source: std::io::Error,
 }
 
 /// How often, and how patiently.
@@ -94,6 +161,9 @@ pub(super) fn report(outcome: &Outcome, output: &mut Output) {
         retries,
         live: _,
     } = outcome;
+    if *staged + *committed == 0 {
+        return;
+    }
     let staged = if *staged == 0 {
         String::new()
     } else {
@@ -105,7 +175,8 @@ pub(super) fn report(outcome: &Outcome, output: &mut Output) {
         format!(", {retries} retries")
     };
     output.note(&format!(
-        "applied and verified: {committed} operations in one transaction{staged}; generation {before} -> {after}{retries}"
+        "applied and verified: {} in one transaction{staged}; generation {before} -> {after}{retries}",
+        counted(*committed, "operation")
     ));
 }
 

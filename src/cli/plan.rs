@@ -1,6 +1,6 @@
 //! `rfw plan`: what would change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -11,7 +11,7 @@ use super::{Global, session};
 use crate::bytecode::{Program, linearize};
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::plan::{Detail, Listing, Plan, View, plan};
+use crate::plan::{Detail, Listing, Plan, SavedPlan, View, plan};
 use crate::state::digest;
 
 /// Show what would change in the kernel
@@ -92,6 +92,19 @@ pub(super) fn run(
             }
             let view = View::new(&live, &program, &plan, detail(arguments.all));
             show(view, Some(&loaded), arguments.format, output)?;
+            if let Some(path) = &arguments.out {
+                save(
+                    &SavedPlan {
+                        plan: plan.clone(),
+                        desired: program,
+                    },
+                    path,
+                )?;
+                output.note(&format!(
+                    "plan kept in {}; apply it with `rfw apply {0}`",
+                    path.display()
+                ));
+            }
             if arguments.detailed_exitcode && !plan.is_empty() {
                 return output
                     .finish()
@@ -124,6 +137,33 @@ pub(super) fn compare(
         live,
         plan,
     })))
+}
+
+/// Keeps a plan in a file that only its owner can read: it holds the whole ruleset.
+fn save(plan: &SavedPlan, path: &Path) -> Result<(), Failure> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write the plan to `{path}`")]
+    struct NotWritten {
+        path: PathBuf,
+        source: std::io::Error,
+    }
+    let text = plan.to_json().map_err(Failure::world)?;
+    let mut options = std::fs::OpenOptions::new();
+    let written = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| {
+        Failure::world(NotWritten {
+            path: path.to_owned(),
+            source,
+        })
+    })
 }
 
 /// Prints what a plan changes.

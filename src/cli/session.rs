@@ -21,7 +21,7 @@ use crate::netlink::Netlink;
 use crate::state::{Verified, digest, hex};
 
 /// What is true after every failure to read.
-const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
+pub(super) const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
 
 /// Opens the conversation with the kernel.
 pub(super) fn open() -> Result<Netlink, Failure> {
@@ -113,6 +113,29 @@ pub(super) fn remember(loaded: &Loaded, live: &Live, global: &Global, output: &m
             "note: {error}: {}; the next run reads the kernel in full",
             error.source
         ));
+    }
+}
+
+/// Refuses to change a table that another process has taken for itself (`flags owner`): the kernel would
+/// refuse every operation with no better reason than missing permission.
+pub(super) fn refuse_owned(live: &Live) -> Result<(), Failure> {
+    #[derive(Debug, thiserror::Error)]
+    #[error(
+        "table inet rfw belongs to another process (flags owner), and only that one may change it"
+    )]
+    struct Owned;
+    /// `NFT_TABLE_F_OWNER` of linux/netfilter/nf_tables.h.
+    const OWNER: u32 = 2;
+    match &live.table {
+        Some(table) if table.flags & OWNER != 0 => Err(Failure::World(Explained {
+            error: Box::new(Owned),
+            details: Vec::new(),
+            now: vec![
+                UNCHANGED.to_owned(),
+                "`nft list table inet rfw` names the process; end it, then try again".to_owned(),
+            ],
+        })),
+        _ => Ok(()),
     }
 }
 
