@@ -12,7 +12,7 @@ use super::support::gate::Gate;
 use super::support::{alone_for, nft, serve};
 
 /// How often each case applies.
-const APPLIES: usize = 120;
+const APPLIES: usize = 100;
 /// The time of a whole case.
 const BOUND: Duration = Duration::from_secs(120);
 
@@ -231,7 +231,7 @@ fn nothing_is_lost_when_nothing_changes() {
     alone_for(BOUND, || {
         let gate = Gate::new(&policy("", ""));
         let watchers = Watchers::start(&gate);
-        std::thread::sleep(Duration::from_secs(8));
+        std::thread::sleep(Duration::from_secs(3));
         assert_eq!(watchers.stop(), Verdict { leaked: 0, lost: 0 });
     });
 }

@@ -99,6 +99,29 @@ fn nothing_is_written_when_nothing_changed() {
 }
 
 #[test]
+fn base_chains_and_what_did_not_change_keep_their_handles() {
+    alone(|| {
+        let gate = Gate::new(&policy(true, 2000));
+        let handles = || -> Vec<String> {
+            let listing = gate
+                .gateway
+                .must("nft", &["-a", "list", "table", "inet", "rfw"], "");
+            let kept =
+                |line: &&str| line.contains("{ # handle") || line.contains("comment \"in/one\"");
+            listing
+                .lines()
+                .filter(kept)
+                .map(|line| line.rsplit(' ').next().unwrap().to_owned())
+                .collect()
+        };
+        let before = handles();
+        assert!(before.len() > 5, "table, chains, sets: {before:?}");
+        gate.apply(&policy(true, 2001));
+        assert_eq!(handles(), before);
+    });
+}
+
+#[test]
 fn other_tables_stay_as_they_are_to_the_byte() {
     alone(|| {
         let gate = Gate::new("policies: []\n");
