@@ -246,3 +246,95 @@ fn repeated(services: &[ServiceRef], at: &DocPath, diagnostics: &mut Diagnostics
         seen.entry(name.as_str()).or_insert(index);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::check::tests::said;
+
+    #[track_caller]
+    fn check(policy: &str, rule: &str, more: &str, expect: &str) {
+        let text = format!(
+            "version: 1\nzones: {{ lan: {{ interfaces: [eth1], networks: [10.0.0.0/8] }} }}\n{more}\n\
+             policies: [{{ name: {policy}, from: lan, to: firewall, rules: [{rule}] }}]\n"
+        );
+        assert_eq!(said(&text), expect);
+    }
+
+    #[test]
+    fn names_of_rfw_itself() {
+        let rule = "{ name: a, action: accept }";
+        check(
+            "nat",
+            rule,
+            "",
+            "error[reserved-name]: a policy cannot be named `nat`\n",
+        );
+        check("nat2", rule, "", "");
+        check(
+            "in",
+            "{ name: default, action: accept }",
+            "",
+            "error[reserved-name]: a rule cannot be named `default`\n",
+        );
+    }
+
+    #[test]
+    fn words_of_the_language() {
+        let rule = "{ name: a, services: [any], source: [all], action: accept }";
+        let more = "services: { any: { tcp: [1] } }\ngroups: { all: [10.0.0.1] }";
+        check(
+            "in",
+            rule,
+            more,
+            "error[reserved-name]: a service cannot be named `any`\nerror[reserved-name]: a group cannot be named `all`\n",
+        );
+    }
+
+    #[test]
+    fn names_that_the_kernel_keeps() {
+        let rule = |length: usize| format!("{{ name: {}, action: accept }}", "r".repeat(length));
+        let policy = "p".repeat(60);
+        check(&policy, &rule(59), "", "");
+        let stable = format!("{policy}/{}", "r".repeat(60));
+        check(
+            &policy,
+            &rule(60),
+            "",
+            &format!(
+                "error[rule-name-too-long]: `{stable}` has 121 characters, at most 120 are possible\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn an_own_service_that_is_the_built_in_one() {
+        let rule = "{ name: a, services: [ftp], action: accept }";
+        check(
+            "in",
+            rule,
+            "services: { ftp: { tcp: [21], helper: ftp } }",
+            "",
+        );
+        check(
+            "in",
+            rule,
+            "services: { ftp: { tcp: [21] } }",
+            "warning[shadows-builtin]: `ftp` is not what the built-in service `ftp` is\n",
+        );
+    }
+
+    #[test]
+    fn translations_of_all_kinds_share_their_names() {
+        let text = "version: 1
+zones: { lan: { interfaces: [eth1] }, wan: { interfaces: [eth0] } }
+policies: [{ name: in, from: any, to: firewall, default: accept }]
+nat:
+  masquerade: [{ name: a, from: lan, to: wan }]
+  snat: [{ name: a, from: lan, to: wan, address: 192.0.2.1 }]
+";
+        assert_eq!(
+            said(text),
+            "error[duplicate-nat]: two translations are named `a`\n"
+        );
+    }
+}

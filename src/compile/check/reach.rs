@@ -220,7 +220,7 @@ pub(super) fn way_in(model: &Model, diagnostics: &mut Diagnostics) {
         )
         .at_key(
             DocPath::root().key("policies"),
-            "no rule here accepts anything from a zone to `firewall`",
+            "no policy accepts anything from a zone to `firewall`",
         )
         .help("write a policy to `firewall` with a rule for ssh, unless the box has a console");
         diagnostics.push(diagnostic);

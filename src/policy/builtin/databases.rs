@@ -7,7 +7,6 @@ services! { const DATABASES =
     "clickhouse"        [tcp 8123, tcp 9000]              ("ClickHouse, HTTP and native protocol", "ClickHouse documentation, Network ports")
     "cockroachdb"       [tcp 26257]                       ("CockroachDB clients and nodes", "CockroachDB documentation, cockroach start: 26257")
     "couchdb"           [tcp 5984]                        ("CouchDB", "IANA; CouchDB documentation, chttpd port: 5984")
-    "db2"               [tcp 50000]                       ("IBM Db2", "IBM Db2 documentation, svcename: 50000")
     "elasticsearch"     [tcp 9200]                        ("Elasticsearch and OpenSearch, HTTP", "Elasticsearch reference, http.port: 9200")
     "elasticsearch-peers" [tcp 9300]                      ("Elasticsearch and OpenSearch between nodes", "Elasticsearch reference, transport.port: 9300")
     "firebird"          [tcp 3050]                        ("Firebird", "IANA gds-db; firebird.conf: RemoteServicePort 3050")

@@ -8,7 +8,7 @@ services! { const DEVICES =
     "jellyfin"        [tcp 8096, tcp 8920, udp 7359]      ("Jellyfin: web, web over TLS, discovery", "Jellyfin documentation, Networking")
     "jetdirect"       [tcp 9100]                          ("raw printing", "IANA pdl-datastream")
     "knxnet-ip"       [udp 3671]                          ("KNX building control", "IANA efcp; KNXnet/IP core")
-    "lorawan-gateway" [udp 1700]                          ("LoRaWAN packet forwarder", "Semtech packet forwarder, global_conf.json: 1700")
+    "lorawan-gateway" [udp 1700]                          ("LoRaWAN packet forwarder", "ChirpStack Gateway Bridge documentation, Semtech UDP backend: 1700")
     "lpd"             [tcp 515]                           ("line printers", "IANA printer; RFC 1179")
     "matter"          [udp 5540]                          ("Matter devices", "Matter core specification: 5540")
     "mikrotik-api"    [tcp 8728-8729]                     ("RouterOS API, plain and TLS", "MikroTik RouterOS documentation, Services")
