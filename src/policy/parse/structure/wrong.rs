@@ -48,7 +48,6 @@ fn wrong_type_help(node: &Value, value: &Value) -> Option<String> {
             Some(format!("write it without quotes: {text}"))
         }
         Value::String(text) if allows("array") => Some(format!("write a list: [{text}]")),
-        Value::Number(number) if allows("array") => Some(format!("write a list: [{number}]")),
         Value::Number(number) if allows("string") => {
             // A number is no name and no address either: say what one looks like, if the leaf knows.
             let format = node.get("format").and_then(Value::as_str);
@@ -62,8 +61,9 @@ fn wrong_type_help(node: &Value, value: &Value) -> Option<String> {
                 None => Some(format!("quote it: \"{number}\"")),
             }
         }
+        Value::Number(number) if allows("array") => Some(format!("write a list: [{number}]")),
         Value::Bool(word) if allows("string") => Some(format!("quote it: \"{word}\"")),
-        Value::Object(_) if allows("array") => {
+        Value::Object(_) if allows("array") && !allows("string") => {
             Some("write a list: begin each entry with `- `".into())
         }
         _ => None,
