@@ -1,5 +1,7 @@
 //! From selectors to what a field is compared with.
 
+use std::borrow::Cow;
+
 use super::output::{Entry, Output, SetNames};
 use crate::compile::model::{Model, Selected, Selector};
 use crate::ruleset::{
@@ -102,24 +104,29 @@ impl End {
 }
 
 /// All addresses of a selector's list.
-pub(super) fn addresses(selected: &[Selected], model: &Model) -> Addresses {
-    let mut all = Addresses::default();
-    for entry in selected {
-        match entry {
-            Selected::Addresses(addresses) => all = all.union(addresses),
-            Selected::Group(name) => {
-                if let Some(group) = model.groups.get(name) {
-                    all = all.union(group);
-                }
-            }
-        }
+pub(super) fn addresses<'a>(selected: &'a [Selected], model: &'a Model) -> Cow<'a, Addresses> {
+    let of = |entry: &'a Selected| match entry {
+        Selected::Addresses(addresses) => Some(addresses),
+        Selected::Group(name) => model.groups.get(name),
+    };
+    if let [only] = selected
+        && let Some(addresses) = of(only)
+    {
+        return Cow::Borrowed(addresses);
     }
-    all
+    let all = selected.iter().filter_map(of);
+    Cow::Owned(all.fold(Addresses::default(), |all, more| all.union(more)))
 }
 
 /// Whether packets of a family can match a selector at all.
 pub(super) fn can_match(selector: &Selector, family: Family, model: &Model) -> bool {
-    selector.include.is_empty() || !spans(&addresses(&selector.include, model), family).is_empty()
+    selector.include.is_empty() || {
+        let Addresses { v4, v6 } = &*addresses(&selector.include, model);
+        match family {
+            Family::Ipv4 => !v4.is_empty(),
+            Family::Ipv6 => !v6.is_empty(),
+        }
+    }
 }
 
 /// The comparisons that a selector needs for one family; none when any address will do.

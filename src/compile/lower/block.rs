@@ -67,12 +67,12 @@ pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Outpu
                 output,
             ));
         }
-        for item in &items {
+        for (number, item) in items.iter().enumerate() {
             let rest: Vec<Row<'_>> = item
                 .rows
                 .iter()
                 .enumerate()
-                .filter(|(at, _)| !shaped.owners.contains(&(item.entry.name.as_str(), *at)))
+                .filter(|(at, _)| !shaped.rows.contains(&(number, *at)))
                 .map(|(_, row)| row.clone())
                 .collect();
             lowered.extend(filter::linear(item.rule, &rest, &item.entry, output));
@@ -117,8 +117,8 @@ struct Shaped<'a> {
     order: Vec<Shape>,
     /// Keys, and the rule that owns each.
     elements: BTreeMap<Shape, BTreeMap<Vec<u8>, &'a Entry<'a>>>,
-    /// The rows that are in the maps: rule name and row number.
-    owners: BTreeSet<(&'a str, usize)>,
+    /// The rows that are in the maps: number of the rule in the run, number of the row in the rule.
+    rows: BTreeSet<(usize, usize)>,
 }
 
 impl Shaped<'_> {
@@ -133,18 +133,18 @@ fn shape<'a>(items: &'a [Item<'a>], model: &Model) -> Shaped<'a> {
     if !plain || items.iter().map(|item| item.rows.len()).sum::<usize>() <= MOST_LINEAR {
         return Shaped::default();
     }
-    let mut candidates: Vec<(&Item<'_>, usize, Vec<Cell>)> = Vec::new();
-    for item in items {
+    let mut candidates: Vec<(usize, usize, Vec<Cell>)> = Vec::new();
+    for (number, item) in items.iter().enumerate() {
         for (at, row) in item.rows.iter().enumerate() {
             if let Some(cells) = cells(row, model) {
-                candidates.push((item, at, cells));
+                candidates.push((number, at, cells));
             }
         }
     }
     loop {
         let mut count: BTreeMap<Shape, usize> = BTreeMap::new();
         for (_, _, cells) in &candidates {
-            for shape in cells.iter().map(|cell| cell.shape).collect::<BTreeSet<_>>() {
+            for shape in shapes(cells) {
                 *count.entry(shape).or_default() += 1;
             }
         }
@@ -161,8 +161,11 @@ fn shape<'a>(items: &'a [Item<'a>], model: &Model) -> Shaped<'a> {
         }
     }
     let mut shaped = Shaped::default();
-    for (item, at, cells) in candidates {
-        shaped.owners.insert((item.entry.name.as_str(), at));
+    for (number, at, cells) in candidates {
+        let Some(item) = items.get(number) else {
+            continue;
+        };
+        shaped.rows.insert((number, at));
         for cell in cells {
             if !shaped.elements.contains_key(&cell.shape) {
                 shaped.order.push(cell.shape);
@@ -176,6 +179,14 @@ fn shape<'a>(items: &'a [Item<'a>], model: &Model) -> Shaped<'a> {
         }
     }
     shaped
+}
+
+/// The shapes of a row, each once.
+fn shapes(cells: &[Cell]) -> Vec<Shape> {
+    let mut shapes: Vec<Shape> = cells.iter().map(|cell| cell.shape).collect();
+    shapes.sort_unstable();
+    shapes.dedup();
+    shapes
 }
 
 /// A row as elements, or `None` where it cannot be.

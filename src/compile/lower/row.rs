@@ -62,7 +62,7 @@ pub(super) fn rows<'a>(
     } else {
         vec![None]
     };
-    let mut rows = Vec::new();
+    let mut rows = Vec::with_capacity(families.len());
     for (protocol, helper) in protocols(services) {
         for family in &families {
             let fits = match &protocol {

@@ -1,5 +1,6 @@
 //! `dnat`, `redirect`, `hairpin` and `balance`: the destination is rewritten before routing.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::super::address::{self, End, Span, suffixes};
@@ -202,17 +203,17 @@ pub(super) fn open_forwards(model: &Model, openings: &mut Openings, output: &mut
             name: format!("{}/forward", entry.name),
             ..entry
         };
-        let to = backends(dnat);
-        let anyone = Selector::default();
-        for from in &dnat.from {
-            let rules = open_rules(dnat, &dnat.source, &to, &entry, output);
-            for zone in &dnat.opens {
-                add(openings, from, Side::Zone(zone.clone()), &rules);
-            }
-        }
-        for zone in &dnat.hairpin {
-            let rules = open_rules(dnat, &anyone, &to, &entry, output);
-            add(openings, zone, Side::Zone(zone.clone()), &rules);
+        // From a zone that may use the public address of its own servers, `source` is not asked: the two
+        // do not go together.
+        let inward = dnat
+            .from
+            .iter()
+            .flat_map(|from| dnat.opens.iter().map(move |to| (from, to)));
+        let own = dnat.hairpin.iter().map(|zone| (zone, zone));
+        let pairs: BTreeSet<(&String, &String)> = inward.chain(own).collect();
+        let rules = open_rules(dnat, &dnat.source, &backends(dnat), &entry, output);
+        for (from, to) in pairs {
+            add(openings, from, Side::Zone(to.clone()), &rules);
         }
     }
 }
@@ -221,14 +222,7 @@ fn add(openings: &mut Openings, from: &str, to: Side, rules: &[Rule]) {
     let into = openings
         .entry((Side::Zone(from.to_owned()), to))
         .or_default();
-    // A zone that is both in `from` and the backends' own needs its way opened once.
-    into.extend(
-        rules
-            .iter()
-            .filter(|rule| !into.contains(rule))
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
+    into.extend_from_slice(rules);
 }
 
 fn open_rules(
