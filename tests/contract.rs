@@ -1,6 +1,8 @@
 //! What a kernel does with a batch: the same cases on the fake kernel and on the real one, with the same
 //! outcome, refusal by refusal, and the same table afterwards.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use rfw::bytecode::{Instruction, LookupResult, Program, Register, Rule};
 use rfw::kernel::{CommitError, FakeKernel, Kernel, dump};
@@ -10,7 +12,7 @@ use rfw::plan::{Operation, Place, plan, remove};
 use rfw::ruleset::{Base, ChainPolicy, ChainType, Element, Hook, Key, SetSpec, Verdict};
 
 use super::notation::program;
-use super::support::alone;
+use super::support::netns::alone_for;
 
 const MARK: [u8; 16] = [7; 16];
 
@@ -836,7 +838,7 @@ fn said(result: Result<Generation, CommitError>, base: Generation) -> String {
 
 #[test]
 fn the_real_kernel_does_what_the_fake_kernel_does() {
-    alone(|| {
+    alone_for(Duration::from_secs(180), || {
         let mut differ = Vec::new();
         for (name, operations) in CASES {
             let mut fake = FakeKernel::new();

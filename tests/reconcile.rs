@@ -389,3 +389,38 @@ fn a_plan_for_one_table_is_not_applied_to_another_that_looks_the_same() {
     let error = run(&mut kernel, AFTER, &plan, true, &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ApplyError::Changed { .. }), "{error}");
 }
+
+#[test]
+fn a_lost_answer_among_changes_of_others_is_not_called_unchanged() {
+    // The answer is lost; before rfw can look, somebody takes a rule away.
+    struct Meddled(FakeKernel);
+    impl Kernel for Meddled {
+        fn generation(&mut self) -> Result<Generation, ObserveError> {
+            self.0.generation()
+        }
+        fn observe(&mut self) -> Result<Live, ObserveError> {
+            self.0.tamper(|table| {
+                table.chains[0].rules.pop();
+            });
+            self.0.observe()
+        }
+        fn check(&mut self, operations: &[Operation]) -> Result<(), CommitError> {
+            self.0.check(operations)
+        }
+        fn commit(
+            &mut self,
+            base: Generation,
+            operations: &[Operation],
+        ) -> Result<Generation, CommitError> {
+            self.0.commit(base, operations)
+        }
+    }
+    let mut kernel = kernel(BEFORE);
+    let plan = plan_to(&mut kernel, AFTER);
+    kernel.expect([Fault::None, Fault::LostAfter]);
+    let error = run(&mut Meddled(kernel), AFTER, &plan, false, &mut Vec::new()).unwrap_err();
+    insta::assert_snapshot!(told(&error), @"
+    the plan is stale: the live ruleset has changed, and other operations are needed now
+      it is not known whether the plan was applied, because the kernel's answer was lost
+    ");
+}

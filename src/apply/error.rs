@@ -10,9 +10,14 @@ use crate::ruleset::Origin;
 /// Why a plan was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The kernel could not be read; nothing was changed, or it says otherwise itself.
-    #[error(transparent)]
-    Observe(#[from] ObserveError),
+    /// The kernel could not be read.
+    #[error("the plan could not be compared with the live ruleset")]
+    Observe {
+        /// Why.
+        source: ObserveError,
+        /// What is true now.
+        aftermath: Aftermath,
+    },
     /// The kernel refused operations.
     #[error("the kernel refused the {batch}")]
     Refused {
@@ -78,8 +83,8 @@ impl ApplyError {
     /// What is true after the failure, as far as this run has to do with it.
     pub fn aftermath(&self) -> &Aftermath {
         match self {
-            Self::Observe(_) => &Aftermath::Unchanged,
-            Self::Refused { aftermath, .. }
+            Self::Observe { aftermath, .. }
+            | Self::Refused { aftermath, .. }
             | Self::NotSent { aftermath, .. }
             | Self::Changed { aftermath, .. }
             | Self::Unsteady { aftermath, .. } => aftermath,
@@ -141,6 +146,9 @@ pub enum Aftermath {
         /// Why they could not be taken away.
         reason: String,
     },
+    /// The batch may have been committed: the answer was lost, and what is there now is neither what was
+    /// nor what was wanted.
+    NotKnown,
     /// The batch was committed.
     Applied,
 }
@@ -150,7 +158,7 @@ impl Aftermath {
     pub(super) fn beside_others(self) -> Self {
         match self {
             Self::Unchanged | Self::CleanedUp | Self::NotApplied => Self::NotApplied,
-            Self::StagedLeft { .. } | Self::Applied => self,
+            Self::StagedLeft { .. } | Self::NotKnown | Self::Applied => self,
         }
     }
 }
@@ -164,6 +172,9 @@ impl Display for Aftermath {
                 f,
                 "the rules are unchanged; unused sets were left behind ({}) because {reason}; the next apply uses or deletes them",
                 sets.join(", ")
+            ),
+            Self::NotKnown => f.write_str(
+                "it is not known whether the plan was applied, because the kernel's answer was lost",
             ),
             Self::Applied => f.write_str("the batch is in force"),
         }

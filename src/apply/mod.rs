@@ -81,6 +81,8 @@ struct Run<'k, 'g, 'o> {
     retries: u32,
     /// What this run has staged, and not used yet.
     staged: Vec<Operation>,
+    /// Whether the answer to the second batch was lost, and nothing has told yet what came of it.
+    lost: bool,
 }
 
 impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
@@ -92,42 +94,53 @@ impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
             options,
             retries: 0,
             staged: Vec::new(),
+            lost: false,
         }
     }
 
     fn run(mut self, planned: &Plan) -> Result<Outcome, ApplyError> {
-        let before = self.kernel.generation()?;
+        let before = self.kernel.generation();
+        let before = before.map_err(|source| ApplyError::Observe {
+            source,
+            aftermath: Aftermath::Unchanged,
+        })?;
         let mut renewed: Option<Plan> = None;
         let mut moved_on = self.options.recheck || before != planned.base;
         if planned.is_empty() && !moved_on {
             return Ok(self.outcome(before, before, planned, None));
         }
-        let mut lost = false;
         loop {
             if moved_on {
-                let live = self.kernel.observe()?;
+                let live = match self.kernel.observe() {
+                    Ok(live) => live,
+                    Err(source) => {
+                        let aftermath = self.give_up();
+                        return Err(ApplyError::Observe { source, aftermath });
+                    }
+                };
                 let next = self.plan(&live);
                 if next.is_empty() {
                     // It is as it should be: our batch was committed after all, or somebody did just that.
-                    let sent = if lost { planned } else { &next };
+                    let sent = if self.lost { planned } else { &next };
                     return Ok(self.outcome(before, live.generation, sent, Some(live)));
                 }
                 if !next.continues(planned) {
                     return Err(ApplyError::Changed {
                         generation: live.generation,
-                        aftermath: self.clean_up().beside_others(),
+                        aftermath: self.give_up(),
                         now: Box::new(next),
                     });
                 }
+                self.lost = false;
                 renewed = Some(next);
             }
             let current = renewed.as_ref().unwrap_or(planned);
             match self.send(current) {
                 Ok(after) => return self.verify(before, after, planned),
-                Err((_, CommitError::Stale { .. })) => lost = false,
-                Err((_, CommitError::Unknown { .. })) => lost = true,
+                Err((_, CommitError::Stale { .. })) => {}
+                Err((batch, CommitError::Unknown { .. })) => self.lost = batch == Batch::Commit,
                 Err((batch, error)) => {
-                    let aftermath = self.clean_up();
+                    let aftermath = staged::clean_up(self.kernel, &self.staged);
                     return Err(ApplyError::of(error, current, batch, aftermath));
                 }
             }
@@ -136,7 +149,7 @@ impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
             if self.options.attempts <= self.retries {
                 return Err(ApplyError::Unsteady {
                     attempts: self.retries,
-                    aftermath: self.clean_up().beside_others(),
+                    aftermath: self.give_up(),
                 });
             }
             (self.options.wait)(self.retries);
@@ -190,8 +203,13 @@ impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
         }
     }
 
-    fn clean_up(&mut self) -> Aftermath {
-        staged::clean_up(self.kernel, &self.staged)
+    /// What is true when somebody else's commits, or a lost answer, end the run.
+    fn give_up(&mut self) -> Aftermath {
+        if self.lost {
+            Aftermath::NotKnown
+        } else {
+            staged::clean_up(self.kernel, &self.staged).beside_others()
+        }
     }
 
     fn outcome(
