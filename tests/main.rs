@@ -27,6 +27,8 @@ mod packets_nat;
 mod packets_office;
 mod packets_state;
 mod plan;
+mod plan_listing;
+mod plan_saved;
 mod properties;
 mod readme;
 mod reconcile;
