@@ -3,10 +3,15 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Host;
+
+/// A flood sends so many datagrams and then leaves the processor to the others for a moment.
+const BURST: u64 = 64;
+/// That moment.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// A stream of datagrams that must not arrive. The receiver counts the ones that do.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ pub(crate) struct Count {
 }
 
 impl Blocked {
-    /// Starts to send from `from` to the address `to` of the host `at`, as fast as it goes.
+    /// Starts to send from `from` to the address `to` of the host `at`.
     #[track_caller]
     pub(crate) fn start(from: &Host, at: &Host, to: &str) -> Self {
         let to: SocketAddr = to.parse().expect("an address and a port");
@@ -58,6 +63,9 @@ impl Blocked {
                 socket.connect(to).expect("a route");
                 let mut sent = 0;
                 while !stop.load(Ordering::Relaxed) {
+                    if sent % BURST == 0 {
+                        thread::sleep(PAUSE);
+                    }
                     // An ICMP error for an earlier datagram shows up here and means nothing for this one.
                     sent += u64::from(socket.send(b"flood").is_ok());
                 }
