@@ -46,10 +46,10 @@ pub struct Masquerade {
     /// The name of this entry, unique among all entries of `nat`.
     pub name: Name,
 
-    /// The zones to hide.
+    /// The zones to hide: a zone, a list, or `any` for every zone that is not in `to`.
     pub from: Zones,
 
-    /// The zones to hide them from.
+    /// The zones to hide them from: a zone, a list, or `any` for every zone that is not in `from`.
     pub to: Zones,
 
     /// Whether the TCP segment size is clamped to the path MTU, which lines such as PPPoE need. Default:
@@ -99,10 +99,10 @@ pub struct Snat {
     /// The name of this entry, unique among all entries of `nat`.
     pub name: Name,
 
-    /// The zones to hide.
+    /// The zones to hide: a zone, a list, or `any` for every zone that is not in `to`.
     pub from: Zones,
 
-    /// The zones to hide them from.
+    /// The zones to hide them from: a zone, a list, or `any` for every zone that is not in `from`.
     pub to: Zones,
 
     /// Only these of them: a list of addresses, prefixes, ranges, groups and zones, or `not:` and such a list.
@@ -133,7 +133,7 @@ pub struct Dnat {
     /// The name of this entry, unique among all entries of `nat`.
     pub name: Name,
 
-    /// The zones that connections come from.
+    /// The zones that connections come from: a zone, a list, or `any` for every zone.
     pub from: Zones,
 
     /// Only from these: a list of addresses, prefixes, ranges, groups and zones, or `not:` and such a list.
@@ -222,7 +222,7 @@ pub struct Redirect {
     /// The name of this entry, unique among all entries of `nat`.
     pub name: Name,
 
-    /// The zones that connections come from.
+    /// The zones that connections come from: a zone, a list, or `any` for every zone.
     pub from: Zones,
 
     /// The services that are redirected.
