@@ -14,6 +14,7 @@ mod cli;
 mod compile;
 mod contract;
 mod diagnostics;
+mod drift;
 mod harness;
 mod laws;
 mod leak;
