@@ -26,7 +26,13 @@ impl<'a> Counts<'a> {
             flowtables: _,
             chains,
         } = diff;
-        for ChainDiff { rules, .. } in chains {
+        for ChainDiff {
+            name: _,
+            change: _,
+            live: _,
+            rules,
+        } in chains
+        {
             for rule in rules {
                 match rule {
                     RuleDiff::Removed { live } => counts.leave(live.name.as_deref(), live.count()),

@@ -81,12 +81,6 @@ impl Plan {
             && (self.staging.is_empty() || same(&self.staging, &earlier.staging))
             && same(&self.commit, &earlier.commit)
     }
-
-    /// Whether another plan does the same: equal operations, whatever the generation and whatever has
-    /// been counted in between.
-    pub fn is_same(&self, other: &Self) -> bool {
-        same(&self.staging, &other.staging) && same(&self.commit, &other.commit)
-    }
 }
 
 /// The plan that makes the live ruleset the desired one by the smallest change. `mark` is put on the

@@ -284,7 +284,13 @@ fn add_elements<'a>(
 /// so it does not matter which of the two rules of one handle the kernel takes for the anchor.
 fn put_rules(diff: &Diff<'_>, counts: &mut Counts<'_>, batch: &mut Vec<Operation>) {
     let place = |before: &Option<u64>| before.map_or(Place::Last, Place::Before);
-    for ChainDiff { name, rules, .. } in &diff.chains {
+    for ChainDiff {
+        name,
+        change: _,
+        live: _,
+        rules,
+    } in &diff.chains
+    {
         let chain = || (*name).to_owned();
         for rule in rules {
             match rule {

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 use super::{CommitError, Kernel, ObserveError, Refusal};
 use crate::bytecode::Instruction;
-use crate::live::{Generation, Live, OtherTable, Table};
+use crate::live::{Generation, Live, Table};
 use crate::plan::Operation;
 use crate::ruleset::Count;
 
@@ -26,7 +26,6 @@ use crate::ruleset::Count;
 pub struct FakeKernel {
     generation: Generation,
     state: State,
-    others: Vec<OtherTable>,
     faults: VecDeque<Fault>,
     committed: Vec<Vec<Operation>>,
 }
@@ -77,29 +76,6 @@ impl FakeKernel {
     pub fn new() -> Self {
         Self {
             generation: Generation(1),
-            ..Self::default()
-        }
-    }
-
-    /// A kernel that holds this table, as after somebody's own work.
-    pub fn with_table(table: Table) -> Self {
-        let handle = table
-            .chains
-            .iter()
-            .flat_map(|chain| {
-                std::iter::once(chain.handle).chain(chain.rules.iter().map(|rule| rule.handle))
-            })
-            .chain(table.sets.iter().map(|set| set.handle))
-            .chain(table.objects.iter().map(|object| object.handle))
-            .max()
-            .unwrap_or(0);
-        Self {
-            generation: Generation(1),
-            state: State {
-                table_handle: table.handle,
-                handle,
-                table: Some(table),
-            },
             ..Self::default()
         }
     }
@@ -165,7 +141,7 @@ impl Kernel for FakeKernel {
         Ok(Live {
             generation: self.generation,
             table: self.state.table.clone(),
-            others: self.others.clone(),
+            others: Vec::new(),
         })
     }
 
