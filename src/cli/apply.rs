@@ -180,6 +180,20 @@ pub(super) fn report(outcome: &Outcome, output: &mut Output) {
     ));
 }
 
+/// The first operations of a plan, so that one can see what is different.
+fn needed(plan: &Plan) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let all = || plan.staging.iter().chain(&plan.commit);
+    let mut lines: Vec<String> = all()
+        .take(SHOWN)
+        .map(|operation| format!("needed: {operation}"))
+        .collect();
+    if let Some(more) = plan.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
 /// What went wrong, down to the line of the policy, and what is true now.
 pub(super) fn failure(error: ApplyError, loaded: Option<&Loaded>) -> Failure {
     let now = vec![match error.aftermath() {
@@ -198,6 +212,13 @@ pub(super) fn failure(error: ApplyError, loaded: Option<&Loaded>) -> Failure {
             let place = place.map_or_else(String::new, |place| format!(", {place}"));
             details.push(format!("{refused}{place}: {}", refused.reason));
         }
+    }
+    if let ApplyError::Changed { now: plan, .. }
+    | ApplyError::NotVerified {
+        remaining: plan, ..
+    } = &error
+    {
+        details.extend(needed(plan));
     }
     let stale = matches!(
         error,
