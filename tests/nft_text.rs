@@ -14,7 +14,7 @@ use rfw::bytecode::{Recovered, delinearize, instructions, linearize, same};
 use rfw::diagnostic::SourceText;
 use rfw::kernel::Kernel;
 use rfw::netlink::Netlink;
-use rfw::nft::{is_name, script};
+use rfw::nft::{is_name, json, script};
 use rfw::plan::plan;
 use rfw::ruleset::{
     Chain, DataType, Expression, Field, Limit, Meta, Object, ObjectKind, Operand, Reject, Relation,
@@ -107,7 +107,26 @@ fn judge(host: &Host, ruleset: &Ruleset) -> Result<(), TestCaseError> {
         prop_assert_eq!(*ours, theirs, "{}", script);
     }
     prop_assert_eq!(blocks(&committed).len(), blocks(&loaded).len());
+    judge_json(host, ruleset, &loaded)?;
     host.must("nft", &["delete", "table", "inet", "rfw"], "");
+    Ok(())
+}
+
+/// Our JSON lists as our text, but for what nft does not read in JSON.
+fn judge_json(host: &Host, ruleset: &Ruleset, loaded: &str) -> Result<(), TestCaseError> {
+    let json = json(ruleset);
+    host.must("nft", &["-j", "-f", "-"], &json);
+    let by_number = |set: &Set| set.spec.key.contains(&DataType::Number);
+    if ruleset.sets.iter().any(by_number) {
+        return Ok(());
+    }
+    let ours = nft::table(host, "inet rfw");
+    let without = |line: &&str| !line.starts_with("\t\tcomment ");
+    let theirs: Vec<&str> = loaded.lines().filter(without).collect();
+    let theirs = format!("{}\n", theirs.join("\n"));
+    for (ours, theirs) in blocks(&ours).iter().zip(blocks(&theirs)) {
+        prop_assert_eq!(*ours, theirs, "{}", json);
+    }
     Ok(())
 }
 

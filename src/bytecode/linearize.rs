@@ -52,6 +52,8 @@ pub fn linearize(ruleset: &Ruleset) -> Program {
 /// The instructions of one rule.
 pub fn instructions(statements: &[Statement]) -> Vec<Instruction> {
     let mut lines = Linear::default();
+    // Enough for most rules: a match takes two instructions, and two more for what it depends on.
+    lines.out.reserve(statements.len() * 2 + 4);
     for statement in statements {
         lines.statement(statement);
     }

@@ -22,6 +22,8 @@ pub(super) struct Arguments {
 enum Format {
     /// A script for `nft -f`
     Nft,
+    /// Commands for `nft -j -f`, libnftables-json(5)
+    Json,
     /// What the kernel runs, as `nft --debug=netlink` writes it
     Bytecode,
 }
@@ -34,6 +36,7 @@ pub(super) fn run(
     let loaded = policy::load(policy::read(global)?, output)?;
     let text = match arguments.format {
         Format::Nft => nft::script(loaded.ruleset.ruleset()),
+        Format::Json => nft::json(loaded.ruleset.ruleset()),
         Format::Bytecode => listing(&bytecode::linearize(loaded.ruleset.ruleset())),
     };
     output.result(&text);

@@ -1,15 +1,17 @@
-//! The ruleset as a text that nft(8) reads, and pieces of it for people.
+//! The ruleset as a text or as JSON that nft(8) reads, and pieces of it for people.
 //!
 //! A script is the second opinion: loaded by `nft -f` it gives the same listing as rfw's own batch.
 //! rfw itself never runs nft.
 
 mod chain;
+mod json;
 mod set;
 mod statement;
 mod value;
 mod word;
 
 pub use chain::{chain_text, rule_text};
+pub use json::json;
 pub use set::{element_text, key_text, object_text, set_text};
 pub use word::is_name;
 

@@ -156,7 +156,8 @@ fn types(key: &[DataType], kind: &SetKind) -> String {
     format!("{word} {}{colon}{end}", fields.join(" . "))
 }
 
-fn type_name(data: DataType) -> &'static str {
+/// nft's name of a type.
+pub(super) fn type_name(data: DataType) -> &'static str {
     match data {
         DataType::Ipv4Addr => "ipv4_addr",
         DataType::Ipv6Addr => "ipv6_addr",

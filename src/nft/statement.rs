@@ -1,5 +1,6 @@
 //! Expressions and statements in nft's notation.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::value::{self, Kind};
@@ -64,16 +65,21 @@ pub(super) fn limit(limit: &Limit) -> String {
 /// A rate as a named limit has it: `rate 10/minute burst 5 packets`.
 pub(super) fn rate(limit: &Limit) -> String {
     let Limit { rate, unit, burst } = limit;
-    let unit = match unit {
+    let unit = unit_name(*unit);
+    format!("rate {rate}/{unit} burst {burst} packets")
+}
+
+/// nft's word for a unit of time in seconds. For one that it has no word for, and that only another
+/// program's rule can have, something that it refuses.
+pub(super) fn unit_name(seconds: u64) -> Cow<'static, str> {
+    Cow::Borrowed(match seconds {
         1 => "second",
         60 => "minute",
         3_600 => "hour",
         86_400 => "day",
         604_800 => "week",
-        // Nothing but another program makes such a rule, and nft has no word for it.
-        other => return format!("rate {rate}/{other}-seconds burst {burst} packets"),
-    };
-    format!("rate {rate}/{unit} burst {burst} packets")
+        other => return Cow::Owned(format!("{other}-seconds")),
+    })
 }
 
 fn relational(left: &Expression, relation: Relation, right: &Operand) -> String {
@@ -251,12 +257,7 @@ fn nat(nat: &Nat) -> String {
     match address {
         NatAddress::Value(bytes) => {
             let v6 = bytes.len() == 16;
-            let data = if v6 {
-                crate::ruleset::DataType::Ipv6Addr
-            } else {
-                crate::ruleset::DataType::Ipv4Addr
-            };
-            let address = value::value(Kind::Data(data), bytes);
+            let address = value::address(bytes);
             match port {
                 Some(_) if v6 => {
                     let _ = write!(text, "[{address}]");

@@ -59,7 +59,7 @@ impl Kind {
     }
 
     /// The same as numbers: a `-` behind a name would be part of the name.
-    fn without_names(self) -> Self {
+    pub(super) fn without_names(self) -> Self {
         match self {
             Self::Data(DataType::IcmpType | DataType::Icmpv6Type) | Self::Nfproto => Self::Byte,
             Self::Bits(names) if names == TCP_FLAGS => Self::Byte,
@@ -116,6 +116,15 @@ pub(super) fn value(kind: Kind, bytes: &[u8]) -> String {
         Kind::Nfproto => byte(bytes, &[(2, "ipv4"), (10, "ipv6")]),
     };
     text.unwrap_or_else(|_| hex(bytes))
+}
+
+/// An address of the family that its length tells.
+pub(super) fn address(bytes: &[u8]) -> String {
+    let data = match bytes.len() {
+        16 => DataType::Ipv6Addr,
+        _ => DataType::Ipv4Addr,
+    };
+    value(Kind::Data(data), bytes)
 }
 
 /// A prefix.

@@ -520,7 +520,9 @@ fn filled(spec: SetSpec) -> BoxedStrategy<Set> {
         fields if spec.interval => boxes(fields),
         fields => {
             let lo: Vec<_> = fields.iter().map(|data| value(*data)).collect();
-            btree_set(lo.prop_map(|fields| Key::exact(padded(&fields))), 0..5)
+            // A map that a rule translates by has something in it.
+            let least = usize::from(fields.contains(&DataType::Number));
+            btree_set(lo.prop_map(|fields| Key::exact(padded(&fields))), least..5)
                 .prop_map(|keys| keys.into_iter().collect())
                 .boxed()
         }
