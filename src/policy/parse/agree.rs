@@ -37,8 +37,7 @@ impl Comparison<'_> {
             }
             (Kind::Map(entries), Value::Object(values)) if entries.len() == values.len() => {
                 for (key, item) in entries {
-                    let text = self.tree.get(*key).and_then(|key| key.text());
-                    match text.and_then(|text| values.get(text)) {
+                    match values.get(self.tree.key_text(*key)) {
                         Some(value) => self.node(*item, value),
                         None => self.differs(*key),
                     }

@@ -459,6 +459,14 @@ policies: [{ name: in, from: lan }]
     fn complaints_are_bounded() {
         let many = format!("{LAN}groups: {{ a: [{}] }}\n", "300.0.0.1, ".repeat(5_000));
         assert_eq!(told(&[&many]).lines().count(), 1000);
+        let many = format!(
+            "{LAN}policies: [{{ name: in, from: [{}], to: firewall }}]\n",
+            "lan, ".repeat(20_000)
+        );
+        assert_eq!(told(&[&many]).lines().count(), 1000);
+        let keys: String = (0..20_000).map(|n| format!("k{n}: 1\n")).collect();
+        assert_eq!(told(&[&format!("{LAN}{keys}")]).lines().count(), 1000);
+        assert_eq!(told(&[&format!("{LAN}{keys}{keys}")]).lines().count(), 2000);
         let many = format!("{LAN}x: [{}]\n", "!t a, ".repeat(5_000));
         assert_eq!(told(&[&many]).lines().count(), 1001);
     }

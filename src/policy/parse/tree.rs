@@ -36,7 +36,7 @@ pub(crate) enum Kind {
     },
     /// A list.
     List(Vec<NodeId>),
-    /// A map, in the order in which it is written; keys are scalars and differ.
+    /// A map: keys, which are scalars, and values. Sorted by key once the map is complete.
     Map(Vec<(NodeId, NodeId)>),
 }
 
@@ -98,15 +98,39 @@ impl Tree {
         self.nodes.get_mut(id.0 as usize)
     }
 
-    /// Key and value of the entry of a map.
+    /// Sorts a map that is complete by its keys, and finds those that are there twice: first one, other one.
+    pub(crate) fn complete(&mut self, map: NodeId) -> Vec<(NodeId, NodeId)> {
+        let Some(Kind::Map(entries)) = self.get_mut(map).map(|node| &mut node.kind) else {
+            return Vec::new();
+        };
+        let mut entries = std::mem::take(entries);
+        // Stable: of two keys with the same text, the one written first stays first.
+        entries.sort_by(|(a, _), (b, _)| self.key_text(*a).cmp(self.key_text(*b)));
+        let same = |before: NodeId, key: NodeId| self.key_text(before) == self.key_text(key);
+        let twice = entries.windows(2).filter_map(|pair| match pair {
+            [(before, _), (key, _)] if same(*before, *key) => Some((*before, *key)),
+            _ => None,
+        });
+        let twice = twice.collect();
+        if let Some(node) = self.get_mut(map) {
+            node.kind = Kind::Map(entries);
+        }
+        twice
+    }
+
+    /// The text of a key.
+    pub(crate) fn key_text(&self, key: NodeId) -> &str {
+        self.get(key).and_then(Node::text).unwrap_or_default()
+    }
+
+    /// Key and value of the entry of a complete map; of two with the same key the first.
     pub(crate) fn entry(&self, map: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
         let Kind::Map(entries) = &self.get(map)?.kind else {
             return None;
         };
-        entries
-            .iter()
-            .copied()
-            .find(|(id, _)| self.get(*id).and_then(Node::text) == Some(key))
+        let nth = entries.partition_point(|(id, _)| self.key_text(*id) < key);
+        let entry = entries.get(nth).copied();
+        entry.filter(|(id, _)| self.key_text(*id) == key)
     }
 
     /// The document as JSON, read by YAML's core schema; for finding further mistakes in a document that is
@@ -120,7 +144,7 @@ impl Tree {
             Some(Kind::Map(entries)) => {
                 let mut map = serde_json::Map::new();
                 for (key, value) in entries {
-                    let key = self.get(*key).and_then(Node::text).unwrap_or_default();
+                    let key = self.key_text(*key);
                     map.entry(key).or_insert_with(|| self.to_json(*value));
                 }
                 Value::Object(map)

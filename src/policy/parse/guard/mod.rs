@@ -11,7 +11,7 @@ use super::tree::{Kind, Node, NodeId, Tree, is_null};
 use crate::diagnostic::{Code, Diagnostic};
 use cursor::Cursor;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 /// Deepest nesting of lists and maps.
 const DEEPEST: usize = 32;
@@ -223,36 +223,21 @@ impl Guard<'_> {
     }
 
     fn duplicate_keys(&mut self, map: NodeId) {
-        let tree = &self.seen.tree;
-        let Some(Node {
-            kind: Kind::Map(entries),
-            ..
-        }) = tree.get(map)
-        else {
-            return;
-        };
-        let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
-        let mut duplicates = Vec::new();
-        for key in entries.iter().filter_map(|(key, _)| tree.get(*key)) {
-            let text = key.text().unwrap_or_default();
-            match first.get(text) {
-                Some(before) => duplicates.push((text, before.bytes(), key.bytes())),
-                None => {
-                    first.insert(text, key);
-                }
+        let duplicates = self.seen.tree.complete(map);
+        for (before, again) in duplicates {
+            if self.seen.diagnostics.len() == MOST_COMPLAINTS {
+                return;
             }
+            let tree = &self.seen.tree;
+            let bytes = |key: NodeId| tree.get(key).map(Node::bytes).unwrap_or_default();
+            let message = format!("the key `{}` is written twice", tree.key_text(again));
+            self.seen.diagnostics.push(
+                Diagnostic::error(Code::DuplicateKey, message)
+                    .at_text(self.source, bytes(again), "again here")
+                    .at_text(self.source, bytes(before), "first here")
+                    .help("some programs take the first value, some the last; keep one"),
+            );
         }
-        let duplicates = duplicates.into_iter().map(|(text, before, again)| {
-            Diagnostic::error(
-                Code::DuplicateKey,
-                format!("the key `{text}` is written twice"),
-            )
-            .at_text(self.source, again, "again here")
-            .at_text(self.source, before, "first here")
-            .help("some programs take the first value, some the last; keep one")
-        });
-        let free = MOST_COMPLAINTS.saturating_sub(self.seen.diagnostics.len());
-        self.seen.diagnostics.extend(duplicates.take(free));
     }
 
     /// Complains about what may stand before a node and must not in a policy.

@@ -11,7 +11,7 @@ use crate::diagnostic::{Code, Diagnostic, DocPath, Place, nearest};
 use crate::policy::schema::CHECKER;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use words::{found, list};
 use wrong::{bad_leaf, no_value, wrong_type, wrong_value};
 
@@ -69,7 +69,11 @@ impl<'a> Structure<'a> {
         };
         match kind {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                for key in unexpected {
+                // One violation may name as many keys as a file can hold.
+                for key in unexpected
+                    .iter()
+                    .take(MOST_COMPLAINTS.saturating_sub(self.diagnostics.len()))
+                {
                     self.unknown_key(path, definition, node, key);
                 }
             }
@@ -139,17 +143,20 @@ impl<'a> Structure<'a> {
 
     fn repeated(&mut self, path: &str, value: &Value) {
         let list = DocPath::from_pointer(path);
-        let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        for (again, item) in items.iter().enumerate() {
-            let Some(first) = items.iter().take(again).position(|before| before == item) else {
-                continue;
-            };
-            let message = format!("{} is listed twice", found(item));
-            self.diagnostics.push(
-                Diagnostic::error(Code::RepeatedItem, message)
-                    .at(list.index(again), "again here")
-                    .at(list.index(first), "first here"),
-            );
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for (again, item) in value.as_array().into_iter().flatten().enumerate() {
+            if self.diagnostics.len() == MOST_COMPLAINTS {
+                return;
+            }
+            let first = *seen.entry(item.to_string()).or_insert(again);
+            if first != again {
+                let message = format!("{} is listed twice", found(item));
+                self.diagnostics.push(
+                    Diagnostic::error(Code::RepeatedItem, message)
+                        .at(list.index(again), "again here")
+                        .at(list.index(first), "first here"),
+                );
+            }
         }
     }
 
