@@ -4,6 +4,8 @@
     reason = "the command line is where the clock is read"
 )]
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
@@ -22,6 +24,7 @@ pub(super) struct Loaded {
     pub(super) sources: Vec<SourceText>,
     /// Where everything in them stands.
     pub(super) locations: Locations,
+    line_starts: OnceCell<Vec<Vec<usize>>>,
     /// Its name, when it has one.
     pub(super) name: Option<String>,
     /// What it means.
@@ -113,6 +116,7 @@ pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Load
     Ok(Loaded {
         sources,
         locations,
+        line_starts: OnceCell::new(),
         name,
         ruleset,
         diagnostics,
@@ -151,8 +155,24 @@ impl Loaded {
         let path: DocPath = origin.0.parse().ok()?;
         let spot = self.locations.locate(&Place::Value(path))?;
         let source = self.sources.get(spot.source)?;
-        let before = source.text.get(..spot.bytes.start)?;
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let starts = self
+            .line_starts
+            .get_or_init(|| self.sources.iter().map(line_starts).collect());
+        let line = starts
+            .get(spot.source)?
+            .partition_point(|start| *start <= spot.bytes.start);
         Some(format!("{}:{line}", source.name))
     }
+}
+
+/// Where each line of a text begins.
+fn line_starts(source: &SourceText) -> Vec<usize> {
+    let ends = source
+        .text
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n');
+    std::iter::once(0)
+        .chain(ends.map(|(at, _)| at + 1))
+        .collect()
 }

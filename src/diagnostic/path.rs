@@ -1,20 +1,30 @@
 //! The path of a value in a document: `policies[2].rules[0].to`. Not a position in a file.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// One step into a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
     /// Into a map.
-    Key(String),
+    Key(Cow<'static, str>),
     /// Into a list, counted from 0.
     Index(usize),
 }
 
 /// The way from the root of the (merged) document to a value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocPath {
-    segments: Vec<Segment>,
+///
+/// Paths are made for every value of a policy and shown for very few, so a step further shares the way so
+/// far instead of copying it.
+#[derive(Clone, Default)]
+pub struct DocPath(Option<Arc<Step>>);
+
+struct Step {
+    parent: DocPath,
+    segment: Segment,
 }
 
 impl DocPath {
@@ -26,8 +36,14 @@ impl DocPath {
 
     /// The value below a key of this one.
     #[must_use]
-    pub fn key(&self, key: impl Into<String>) -> Self {
+    pub fn key(&self, key: impl Into<Cow<'static, str>>) -> Self {
         self.child(Segment::Key(key.into()))
+    }
+
+    /// The value below a key of this one that is not a word of the language.
+    #[must_use]
+    pub fn name(&self, name: &str) -> Self {
+        self.key(name.to_owned())
     }
 
     /// The element of this list, counted from 0.
@@ -37,32 +53,40 @@ impl DocPath {
     }
 
     fn child(&self, segment: Segment) -> Self {
-        let mut segments = Vec::with_capacity(self.segments.len() + 1);
-        segments.extend_from_slice(&self.segments);
-        segments.push(segment);
-        DocPath { segments }
+        let parent = self.clone();
+        DocPath(Some(Arc::new(Step { parent, segment })))
     }
 
     /// What this value is part of; the root is part of nothing.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
-        let (_, rest) = self.segments.split_last()?;
-        Some(DocPath {
-            segments: rest.to_vec(),
-        })
+        self.0.as_ref().map(|step| step.parent.clone())
+    }
+
+    /// The last step; the root has none.
+    #[must_use]
+    pub fn last(&self) -> Option<&Segment> {
+        self.0.as_ref().map(|step| &step.segment)
     }
 
     /// The steps from the root.
     #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn segments(&self) -> Vec<&Segment> {
+        let mut segments = Vec::new();
+        let mut rest = self;
+        while let Some(step) = &rest.0 {
+            segments.push(&step.segment);
+            rest = &step.parent;
+        }
+        segments.reverse();
+        segments
     }
 
     /// As a JSON pointer (RFC 6901): `/policies/2/to`.
     #[must_use]
     pub fn to_pointer(&self) -> String {
         let mut pointer = String::new();
-        for segment in &self.segments {
+        for segment in self.segments() {
             pointer.push('/');
             match segment {
                 Segment::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
@@ -79,24 +103,68 @@ impl DocPath {
             let canonical = step == "0" || !step.starts_with('0');
             match step.parse() {
                 Ok(index) if canonical && !step.starts_with('+') => Segment::Index(index),
-                _ => Segment::Key(step.replace("~1", "/").replace("~0", "~")),
+                _ => Segment::Key(step.replace("~1", "/").replace("~0", "~").into()),
             }
         });
-        DocPath {
-            segments: segments.collect(),
-        }
+        segments.collect()
+    }
+}
+
+impl FromIterator<Segment> for DocPath {
+    fn from_iter<I: IntoIterator<Item = Segment>>(segments: I) -> Self {
+        segments
+            .into_iter()
+            .fold(DocPath::root(), |path, segment| path.child(segment))
     }
 }
 
 impl From<Vec<Segment>> for DocPath {
     fn from(segments: Vec<Segment>) -> Self {
-        DocPath { segments }
+        segments.into_iter().collect()
+    }
+}
+
+impl PartialEq for DocPath {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                Arc::ptr_eq(a, b) || (a.segment == b.segment && a.parent == b.parent)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for DocPath {}
+
+impl PartialOrd for DocPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for DocPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.segments().cmp(&other.segments())
+    }
+}
+
+impl Hash for DocPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.segments().hash(state);
+    }
+}
+
+impl fmt::Debug for DocPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DocPath({self})")
     }
 }
 
 impl fmt::Display for DocPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (nth, segment) in self.segments.iter().enumerate() {
+        for (nth, segment) in self.segments().into_iter().enumerate() {
             match segment {
                 Segment::Index(index) => write!(f, "[{index}]")?,
                 Segment::Key(key) if is_plain(key) => {
@@ -124,7 +192,7 @@ impl std::str::FromStr for DocPath {
         for part in text.split('.').filter(|part| !part.is_empty()) {
             let (key, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
             if !key.is_empty() {
-                segments.push(Segment::Key(key.to_owned()));
+                segments.push(Segment::Key(key.to_owned().into()));
             }
             while let Some(index) = rest.strip_prefix('[') {
                 let (index, after) = index.split_once(']').ok_or(NotAPath)?;
@@ -135,7 +203,7 @@ impl std::str::FromStr for DocPath {
                 return Err(NotAPath);
             }
         }
-        Ok(DocPath { segments })
+        Ok(segments.into())
     }
 }
 

@@ -153,7 +153,7 @@ fn services(policy: &Policy, diagnostics: &mut Diagnostics) {
     for (name, service) in &policy.services {
         let name = name.as_str();
         if name == "any" || name == "all" {
-            diagnostics.push(reserved("service", name, &at.key(name)));
+            diagnostics.push(reserved("service", name, &at.name(name)));
         }
         let Some(built_in) = builtin::service(name) else {
             continue;
@@ -163,7 +163,7 @@ fn services(policy: &Policy, diagnostics: &mut Diagnostics) {
         }
         let message = format!("`{name}` is not what the built-in service `{name}` is");
         let diagnostic = Diagnostic::warning(Code::ShadowsBuiltin, message)
-            .at_key(at.key(name), format!("takes the place of `{built_in}`"))
+            .at_key(at.name(name), format!("takes the place of `{built_in}`"))
             .help("another name keeps both, and tells readers that it is not the usual one");
         diagnostics.push(diagnostic);
     }
@@ -172,14 +172,14 @@ fn services(policy: &Policy, diagnostics: &mut Diagnostics) {
 fn groups(policy: &Policy, diagnostics: &mut Diagnostics) {
     for name in policy.groups.keys() {
         let name = name.as_str();
-        let at = DocPath::root().key("groups").key(name);
+        let at = DocPath::root().key("groups").name(name);
         if matches!(name, "any" | "all" | "firewall" | "self") {
             diagnostics.push(reserved("group", name, &at));
         } else if policy.zones.contains_key(name) {
             let diagnostic =
                 Diagnostic::error(Code::NameClash, format!("`{name}` is a group and a zone"))
                     .at_key(at, "is a group")
-                    .at_key(DocPath::root().key("zones").key(name), "and a zone")
+                    .at_key(DocPath::root().key("zones").name(name), "and a zone")
                     .help("in `source` nobody could tell which one is meant: rename one");
             diagnostics.push(diagnostic);
         }

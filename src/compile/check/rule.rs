@@ -189,7 +189,8 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
             let mut diagnostic = Diagnostic::warning(Code::BlocksEverybody, message)
                 .at(rule.at.key(key), "is everybody");
             if let Selected::Group(name) = entry {
-                diagnostic = diagnostic.at(DocPath::root().key("groups").key(name), "has them all");
+                diagnostic =
+                    diagnostic.at(DocPath::root().key("groups").name(name), "has them all");
             }
             let help = "take the entry out; to stop all the rest, use `default`";
             diagnostics.push(diagnostic.help(help));

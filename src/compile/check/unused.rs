@@ -28,7 +28,7 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
             format!("no policy speaks of the zone `{zone}`"),
         )
         .at_key(
-            root.key("zones").key(zone),
+            root.key("zones").name(zone),
             "everything from and to it is dropped",
         )
         .help("write a policy for it, or take it out");
@@ -41,7 +41,7 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
                 format!("the group `{group}` is not used"),
             )
             .at_key(
-                root.key("groups").key(group),
+                root.key("groups").name(group),
                 "no `source` and no `destination` has it",
             )
             .help("use it or take it out");
@@ -55,7 +55,7 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
                 format!("the service `{service}` is not used"),
             )
             .at_key(
-                root.key("services").key(service),
+                root.key("services").name(service),
                 "no `services` list has it",
             )
             .help("use it or take it out");

@@ -31,7 +31,7 @@ pub(super) fn interfaces(policy: &Policy, diagnostics: &mut Diagnostics) {
     for (zone, definition) in &policy.zones {
         let at = DocPath::root()
             .key("zones")
-            .key(zone.as_str())
+            .name(zone.as_str())
             .key("interfaces");
         for (index, pattern) in definition.interfaces.iter().enumerate() {
             places.push(Place {
@@ -113,7 +113,7 @@ pub(super) fn networks(policy: &Policy, diagnostics: &mut Diagnostics) {
     for (zone, definition) in &policy.zones {
         let at = DocPath::root()
             .key("zones")
-            .key(zone.as_str())
+            .name(zone.as_str())
             .key("networks");
         for (index, prefix) in definition.networks.iter().enumerate() {
             if prefix.net().prefix_len() == 0 {

@@ -177,7 +177,7 @@ fn anti_spoof(model: &Model, output: &mut Output) -> Option<Rule> {
         .values()
         .fold(Addresses::default(), |all, zone| all.union(&zone.networks));
     for (name, zone) in &model.zones {
-        let at = DocPath::root().key("zones").key(name).key("networks");
+        let at = DocPath::root().key("zones").name(name).key("networks");
         let entry = Entry::new(format!("zone/{name}"), &at, model);
         for family in Family::BOTH {
             if let Some(sources) = impossible_sources(zone, family, &taken, &entry, output) {

@@ -53,7 +53,7 @@ pub(super) fn flatten<'a>(
 }
 
 fn path_of(group: &str) -> DocPath {
-    DocPath::root().key("groups").key(group)
+    DocPath::root().key("groups").name(group)
 }
 
 /// The groups that a group consists of, with their places in its list.

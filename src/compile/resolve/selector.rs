@@ -76,7 +76,7 @@ fn networks(
             let message = format!("the zone `{name}` does not say which networks it has");
             let diagnostic = Diagnostic::error(Code::ZoneWithoutNetworks, message)
                 .at(at, "stands for the networks of the zone")
-                .at_key(DocPath::root().key("zones").key(name), "has no `networks`")
+                .at_key(DocPath::root().key("zones").name(name), "has no `networks`")
                 .help("give the zone its `networks`, or use the zone in `from` or `to`");
             diagnostics.push(diagnostic);
             return None;

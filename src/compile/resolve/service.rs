@@ -18,7 +18,7 @@ pub(super) fn own<'a>(
     let at = DocPath::root().key("services");
     let mut services = BTreeMap::new();
     for (name, service) in &policy.services {
-        let at = at.key(name.as_str());
+        let at = at.name(name.as_str());
         services.insert(
             name.as_str(),
             of_written(name.as_str(), service, &at, diagnostics),

@@ -100,7 +100,7 @@ impl Merge<'_> {
         path: &DocPath,
         union: fn(&str) -> Union,
     ) {
-        let below = path.key(key.as_str());
+        let below = path.name(&key);
         let Some(before) = into.get_mut(&key) else {
             into.insert(key, value);
             return;

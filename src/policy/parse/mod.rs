@@ -206,7 +206,7 @@ fn add_unless_said(
 fn typed(document: Value) -> Result<Policy, Box<Diagnostic>> {
     serde_path_to_error::deserialize(document).map_err(|error| {
         let steps = error.path().iter().filter_map(|step| match step {
-            Step::Map { key } => Some(Segment::Key(key.clone())),
+            Step::Map { key } => Some(Segment::Key(key.clone().into())),
             Step::Seq { index } => Some(Segment::Index(*index)),
             Step::Enum { .. } | Step::Unknown => None,
         });

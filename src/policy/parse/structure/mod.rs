@@ -101,7 +101,7 @@ impl<'a> Structure<'a> {
     }
 
     fn unknown_key(&mut self, map: &str, definition: &str, node: &Value, key: &str) {
-        let path = DocPath::from_pointer(map).key(key);
+        let path = DocPath::from_pointer(map).name(key);
         if is_unsupported(definition, key) {
             self.diagnostics.push(unsupported_key(path, key));
             return;
@@ -131,7 +131,7 @@ impl<'a> Structure<'a> {
     }
 
     fn bad_key(&mut self, map: &str, node: Option<&Value>, key: &Value) {
-        let path = DocPath::from_pointer(map).key(key.as_str().unwrap_or_default());
+        let path = DocPath::from_pointer(map).name(key.as_str().unwrap_or_default());
         let complaint = node.and_then(|node| bad_leaf(&path, node, key, Place::Key));
         // A key and its value may both be wrong, so keys are not judged by the same pointer.
         if let Some(complaint) = complaint

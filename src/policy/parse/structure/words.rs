@@ -82,15 +82,12 @@ pub(super) fn list<'s>(words: impl Iterator<Item = &'s str>) -> String {
 
 /// What to call the value at a path: by its key, for the place is shown beside it.
 pub(super) fn called(path: &DocPath) -> String {
-    let mut keys = path
-        .segments()
-        .iter()
-        .rev()
-        .filter_map(|segment| match segment {
-            Segment::Key(key) => Some(key),
-            Segment::Index(_) => None,
-        });
-    match (path.segments().last(), keys.next()) {
+    let segments = path.segments();
+    let mut keys = segments.iter().rev().filter_map(|segment| match segment {
+        Segment::Key(key) => Some(key),
+        Segment::Index(_) => None,
+    });
+    match (path.last(), keys.next()) {
         (Some(Segment::Key(_)), Some(key)) => format!("`{key}`"),
         (_, Some(key)) => format!("an entry of `{key}`"),
         (_, None) => "the policy".into(),
