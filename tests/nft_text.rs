@@ -4,6 +4,7 @@
 mod generated;
 mod listing;
 mod office;
+mod sets;
 
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ use rfw::ruleset::{
     Rule, Ruleset, Set, SetKind, SetSpec, Statement, Transport, Verdict,
 };
 
+use super::support::netns::alone_for;
 use super::support::{Host, alone, nft, policies, program};
+
+/// Some hundred runs of nft, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Draws the same cases in every run.
 fn runner(cases: u32) -> TestRunner {
@@ -132,7 +137,7 @@ fn judge_json(host: &Host, ruleset: &Ruleset, loaded: &str) -> Result<(), TestCa
 
 #[test]
 fn nft_makes_the_same_of_our_text() {
-    alone(|| {
+    alone_for(PATIENCE, || {
         let host = Host::new("judge");
         runner(48)
             .run(&generated::rulesets(), |ruleset| judge(&host, &ruleset))
@@ -142,7 +147,7 @@ fn nft_makes_the_same_of_our_text() {
 
 #[test]
 fn nft_makes_the_same_of_policies() {
-    alone(|| {
+    alone_for(PATIENCE, || {
         let host = Host::new("judge");
         for entry in std::fs::read_dir("policies").unwrap() {
             let path = entry.unwrap().path();

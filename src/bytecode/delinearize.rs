@@ -5,13 +5,14 @@
 
 use rustables::sys;
 
-use super::layout::{self, field_at, prefix_of};
+use super::layout::{self, prefix_of};
 use super::linearize::LOG_WARNING;
 use super::load::{Context, Linear};
-use super::{Comparison, Instruction, LookupResult, Register};
+use super::recover::{Load, key, loads};
+use super::{Comparison, Instruction, LookupResult};
 use crate::ruleset::{
-    Expression, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, NumgenMode, Operand,
-    Reject, Relation, Statement,
+    Expression, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, Operand, Reject,
+    Relation, Statement,
 };
 
 /// A piece of a rule, read back.
@@ -227,118 +228,6 @@ fn nat(address: NatAddress, rest: &[Instruction], all: usize) -> Option<(Stateme
     Some((Statement::Nat(nat), all - rest.len()))
 }
 
-/// A value in a register.
-struct Load {
-    to: Register,
-    expression: Expression,
-    /// Bytes loaded, when it is a header field.
-    len: Option<usize>,
-    mask: Option<Vec<u8>>,
-    turned: bool,
-}
-
-/// The loads at the beginning, and what follows them.
-fn loads(
-    mut instructions: &[Instruction],
-    context: Context,
-) -> Option<(Vec<Load>, &[Instruction])> {
-    let mut loads: Vec<Load> = Vec::new();
-    while let Some((first, rest)) = instructions.split_first() {
-        let load = |to: &Register, expression| Load {
-            to: *to,
-            expression,
-            len: None,
-            mask: None,
-            turned: false,
-        };
-        match first {
-            Instruction::Meta { key, to } => {
-                loads.push(load(to, Expression::Meta(layout::meta_of(*key)?)));
-            }
-            Instruction::Payload {
-                base,
-                offset,
-                len,
-                to,
-            } => {
-                let field = field_at(*base, *offset, context.family, context.protocol)?;
-                loads.push(Load {
-                    len: usize::try_from(*len).ok(),
-                    ..load(to, Expression::Field(field))
-                });
-            }
-            Instruction::Ct { key, to, .. } => {
-                loads.push(load(to, Expression::Ct(layout::ct_of(*key)?)));
-            }
-            Instruction::Fib { to, flags, .. } => {
-                let iif = flags & sys::NFTA_FIB_F_IIF != 0;
-                loads.push(load(to, Expression::FibDaddrType { iif }));
-            }
-            Instruction::Numgen {
-                to, modulus, mode, ..
-            } => {
-                let mode = match *mode {
-                    sys::NFT_NG_INCREMENTAL => NumgenMode::Inc,
-                    _ => NumgenMode::Random,
-                };
-                let modulus = *modulus;
-                loads.push(load(to, Expression::Numgen { mode, modulus }));
-            }
-            Instruction::Hash {
-                to, modulus, seed, ..
-            } => {
-                let Expression::Field(field) = loads.pop()?.expression else {
-                    return None;
-                };
-                let jhash = Expression::Jhash {
-                    field,
-                    modulus: *modulus,
-                    seed: (*seed)?,
-                };
-                loads.push(load(to, jhash));
-            }
-            Instruction::Bitwise { to, mask, .. } => {
-                let last = loads.last_mut().filter(|last| last.to == *to)?;
-                last.mask = Some(mask.clone());
-            }
-            Instruction::Byteorder { to, .. } => {
-                let last = loads.last_mut().filter(|last| last.to == *to)?;
-                last.turned = true;
-            }
-            Instruction::Lookup {
-                set,
-                result: LookupResult::Data(to),
-                ..
-            } => {
-                let map = Expression::Map(Box::new(key(&loads)?), set.clone());
-                loads = vec![load(to, map)];
-            }
-            _ => break,
-        }
-        instructions = rest;
-    }
-    (!loads.is_empty()).then_some((loads, instructions))
-}
-
-/// The loaded values as one key.
-fn key(loads: &[Load]) -> Option<Expression> {
-    let mut fields: Vec<Expression> = loads
-        .iter()
-        .map(|load| match (&load.expression, &load.mask) {
-            (expression, None) => Some(expression.clone()),
-            (Expression::Field(field), Some(mask)) => {
-                Some(Expression::Masked(*field, mask.as_slice().into()))
-            }
-            _ => None,
-        })
-        .collect::<Option<_>>()?;
-    if fields.len() == 1 {
-        fields.pop()
-    } else {
-        Some(Expression::Concat(fields))
-    }
-}
-
 /// What is done with the loaded values.
 fn consumer(
     loads: &[Load],
@@ -467,7 +356,7 @@ fn comparison(loads: &[Load], op: Comparison, data: &[u8]) -> Option<Statement> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytecode::{PayloadBase, instructions};
+    use crate::bytecode::{PayloadBase, Register, instructions};
     use crate::ruleset::{Ct, Verdict};
 
     fn is(left: Expression, right: Operand) -> Statement {

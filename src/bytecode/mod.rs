@@ -14,6 +14,7 @@ mod layout;
 mod linearize;
 mod load;
 mod names;
+mod recover;
 
 pub use delinearize::{Recovered, delinearize};
 pub use linearize::{instructions, linearize};
