@@ -1,8 +1,18 @@
 //! From statements to instructions: the dependencies nft(8) adds, and the registers.
 //!
 //! The result is what nft 1.0.6 makes of the same rule in an `inet` table, instruction for instruction,
-//! with one exception: nft joins matches on the source and on the destination port of one rule into one
-//! load of four bytes, even `!=` ones, which then mean something else; here they stay apart.
+//! but for this:
+//!
+//! * nft joins matches on the source and on the destination port of one rule into one load of four bytes,
+//!   even `!=` ones, which then mean something else; here they stay apart;
+//! * a reset in a rule that has not established TCP gets the match where it stands; nft puts it first;
+//! * before a lookup of `meta l4proto` among ranges of several fields nft turns one byte around, which does
+//!   nothing.
+//!
+//! Keys in host order ([`DataType::is_host_order`]) other than names do not work in a set of ranges: the
+//! kernel compares bytes, and nothing here turns them.
+//!
+//! [`DataType::is_host_order`]: crate::ruleset::DataType::is_host_order
 
 use rustables::sys;
 
