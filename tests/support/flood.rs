@@ -125,6 +125,9 @@ impl Stream {
                     arrived: 0,
                 };
                 while !stop.load(Ordering::Relaxed) {
+                    // Each socket and each connection that goes leaves work to RCU; faster than this, whoever waits
+                    // for RCU (the end of a transaction does) waits for minutes on a busy machine.
+                    thread::sleep(PAUSE);
                     let socket = UdpSocket::bind(unspecified(to)).expect("a port");
                     socket.connect(to).expect("a route");
                     count.sent += 1;

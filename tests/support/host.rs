@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::program::{self, Watch};
 
 /// The time a program gets on a host.
-const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A network namespace with a name for messages. Loopback is up; duplicate address detection is off, so that an IPv6
 /// address works at once.

@@ -18,10 +18,10 @@ use super::program;
 const INSIDE: &str = "RFW_TEST_INSIDE";
 /// Set (to anything but `0`) by `scripts/test` in CI: a kernel test that cannot run is a failure.
 const REQUIRE: &str = "RFW_REQUIRE_KERNEL";
-/// The time a test gets when it does not say otherwise.
-const BOUND: Duration = Duration::from_secs(60);
+/// The time a test gets when it does not say otherwise: far more than it needs, for busy machines.
+const BOUND: Duration = Duration::from_secs(120);
 
-/// Runs `body` in namespaces of its own, for at most a minute. To be called from a `#[test]` function, with a closure
+/// Runs `body` in namespaces of its own, for at most two minutes. To be called from a `#[test]` function, with a closure
 /// written there: its type tells the test's name.
 #[track_caller]
 pub(crate) fn alone<F: FnOnce()>(body: F) {

@@ -9,7 +9,7 @@ use super::Host;
 use super::program::{self, Output};
 
 /// The time a command of ours gets.
-const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A directory of the test's own that goes with it; state and run directory of `rfw` are in it.
 #[derive(Debug)]
