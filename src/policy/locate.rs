@@ -1,6 +1,6 @@
 //! From a document path back to the bytes of the file it was written in.
 
-use super::parse::{Kind, Node, NodeId, Tree};
+use super::parse::{Kind, NodeId, Tree};
 use crate::diagnostic::{DocPath, Locate, Place, Segment, Spot};
 
 /// Where everything in a (merged) document was written.
@@ -21,6 +21,11 @@ struct Found {
 impl Locations {
     pub(super) fn new(trees: Vec<Tree>) -> Self {
         Locations { trees }
+    }
+
+    /// The tree of each source.
+    pub(super) fn trees(&self) -> &[Tree] {
+        &self.trees
     }
 
     /// Where a path leads in one source alone (to the key, if it ends in one); `None` if it is not there.
@@ -83,23 +88,24 @@ impl Locations {
 
     fn nth(&self, here: &[Found], mut index: usize) -> Option<Found> {
         for found in here {
-            let Some(Kind::List(items)) = self.node(*found).map(|node| &node.kind) else {
+            let Some(tree) = self.trees.get(found.source) else {
                 continue;
             };
-            if let Some(node) = items.get(index) {
-                return Some(Found {
-                    source: found.source,
-                    key: None,
-                    node: *node,
-                });
+            if !matches!(tree.kind(found.node), Some(Kind::List)) {
+                continue;
             }
-            index -= items.len();
+            for node in tree.items(found.node) {
+                if index == 0 {
+                    return Some(Found {
+                        source: found.source,
+                        key: None,
+                        node,
+                    });
+                }
+                index -= 1;
+            }
         }
         None
-    }
-
-    fn node(&self, found: Found) -> Option<&Node> {
-        self.trees.get(found.source)?.get(found.node)
     }
 
     fn spot(&self, found: Option<Found>, wants_key: bool) -> Option<Spot> {
@@ -109,7 +115,7 @@ impl Locations {
         let key = key.and_then(|key| tree.get(key));
         // An empty value has no bytes, and a block under a key is best pointed at by the key.
         let shown = match key {
-            Some(key) if wants_key || value.block || value.bytes().is_empty() => key,
+            Some(key) if wants_key || value.is_block() || value.bytes().is_empty() => key,
             Some(_) | None => value,
         };
         Some(Spot {

@@ -26,25 +26,26 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn node(&mut self, id: NodeId, value: &Value) {
-        let Some(node) = self.tree.get(id) else {
+        let tree = self.tree;
+        let Some(kind) = tree.kind(id) else {
             return;
         };
-        match (&node.kind, value) {
-            (Kind::List(items), Value::Array(values)) if items.len() == values.len() => {
-                for (item, value) in items.iter().zip(values) {
-                    self.node(*item, value);
+        match (kind, value) {
+            (Kind::List, Value::Array(values)) if tree.items(id).count() == values.len() => {
+                for (item, value) in tree.items(id).zip(values) {
+                    self.node(item, value);
                 }
             }
-            (Kind::Map(entries), Value::Object(values)) if entries.len() == values.len() => {
-                for (key, item) in entries {
-                    match values.get(self.tree.key_text(*key)) {
-                        Some(value) => self.node(*item, value),
-                        None => self.differs(*key),
+            (Kind::Map, Value::Object(values)) if tree.entries(id).count() == values.len() => {
+                for (key, item) in tree.entries(id) {
+                    match tree.text(key).and_then(|text| values.get(text)) {
+                        Some(value) => self.node(item, value),
+                        None => self.differs(key),
                     }
                 }
             }
-            (Kind::Scalar { text, plain }, value) => self.scalar(id, text, *plain, value),
-            (Kind::List(_) | Kind::Map(_), _) => self.differs(id),
+            (Kind::Scalar { text, plain }, value) => self.scalar(id, text, plain, value),
+            (Kind::List | Kind::Map, _) => self.differs(id),
         }
     }
 
@@ -123,7 +124,7 @@ impl Comparison<'_> {
 }
 
 /// What YAML 1.1 takes for a number and YAML 1.2 for text: `22:30` (1350), `1_000`.
-fn is_sexagesimal_or_grouped(text: &str) -> bool {
+pub(super) fn is_sexagesimal_or_grouped(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let mut parts = unsigned.split(':');

@@ -1,21 +1,26 @@
 //! Texts in, a policy out, or everything that is wrong with them. The only file that knows serde_yaml.
 //!
 //! ```text
-//! bytes ─ decode ─► text ─ guard ─► tree     where things are; hostile YAML stops here
+//! bytes ─ decode ─► text ─ guard ─► tree     where things are; hostile YAML stops here (plain YAML: `plain`)
 //!                     └─ serde_yaml ─► value     what they mean; must agree with the tree
 //!           values ─ merge ─► document ─ structure ─► complaints of the schema ─► types
 //! ```
 
 mod agree;
+mod data;
 mod decode;
 mod guard;
+mod lockstep;
+mod meaning;
 mod merge;
+mod plain;
 #[cfg(test)]
 mod properties;
+mod quick;
 mod structure;
 mod tree;
 
-pub(super) use tree::{Kind, Node, NodeId, Tree};
+pub(super) use tree::{Kind, NodeId, Tree};
 
 use super::{Locations, Policy};
 use crate::diagnostic::{
@@ -44,6 +49,11 @@ pub struct Parsed {
 /// not looked at.
 #[must_use]
 pub fn parse(documents: &[SourceText]) -> Parsed {
+    quick::quickly(documents).unwrap_or_else(|| thoroughly(documents))
+}
+
+/// Reads a policy, looking for everything there is to say.
+fn thoroughly(documents: &[SourceText]) -> Parsed {
     let mut diagnostics = Vec::new();
     let mut trees = Vec::new();
     let mut files = Vec::new();
@@ -112,7 +122,7 @@ fn read(source: usize, document: &SourceText) -> Reading {
         tree,
         diagnostics: mut complaints,
         whole,
-    } = guard::guard(source, text);
+    } = see(source, text);
     if !whole {
         return Reading {
             tree,
@@ -122,7 +132,9 @@ fn read(source: usize, document: &SourceText) -> Reading {
     }
     if !complaints.is_empty() {
         // It is refused; the tree is good enough to look for more mistakes.
-        let value = tree.root().map(|(root, _)| tree.to_json(root));
+        let value = tree
+            .root()
+            .map(|(root, _)| tree.to_json(root, tree::core_schema));
         return Reading {
             tree,
             value,
@@ -157,6 +169,18 @@ fn read(source: usize, document: &SourceText) -> Reading {
                     .at_text(source, at..at, ""),
             })
         }
+    }
+}
+
+/// The text as a tree: plain ones quickly, others and their mistakes by the guard.
+fn see(source: usize, text: &str) -> guard::Seen {
+    match plain::plain(text) {
+        Some(tree) => guard::Seen {
+            tree,
+            diagnostics: Vec::new(),
+            whole: true,
+        },
+        None => guard::guard(source, text),
     }
 }
 

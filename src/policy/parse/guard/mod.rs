@@ -7,16 +7,16 @@
 mod cursor;
 mod syntax;
 
-use super::tree::{Kind, Node, NodeId, Tree, is_null};
+use super::tree::{Kind, NodeId, Shape, Tree, is_null};
 use crate::diagnostic::{Code, Diagnostic};
 use cursor::Cursor;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Deepest nesting of lists and maps.
-const DEEPEST: usize = 32;
+pub(crate) const DEEPEST: usize = 32;
 /// Most nodes of a document, keys included.
-const MOST_NODES: usize = 1_000_000;
+pub(crate) const MOST_NODES: usize = 1_000_000;
 /// Longest scalar, in bytes; no value of the language comes near.
 const LONGEST_SCALAR: usize = 4096;
 
@@ -42,7 +42,10 @@ pub(crate) fn guard(source: usize, text: &str) -> Seen {
         cursor: Cursor::new(text),
         open: Vec::new(),
         indirect: false,
-        seen: Seen::default(),
+        seen: Seen {
+            tree: Tree::new(text),
+            ..Seen::default()
+        },
     };
     let read = guard.read();
     let mut seen = guard.seen;
@@ -66,8 +69,9 @@ struct Guard<'a> {
 /// A list or map that is not at its end yet.
 struct Open {
     id: NodeId,
-    /// The key whose value comes next.
-    key: Option<NodeId>,
+    /// Whether it is a map and the next node is a key of it.
+    is_key_next: bool,
+    is_map: bool,
 }
 
 type Fatal = Box<Diagnostic>;
@@ -97,11 +101,11 @@ impl Guard<'_> {
                 }
                 Event::SequenceStart(anchor, tag) => {
                     self.marks(span, anchor, tag.is_some());
-                    self.open(Kind::List(Vec::new()), span)?;
+                    self.open(false, span)?;
                 }
                 Event::MappingStart(anchor, tag) => {
                     self.marks(span, anchor, tag.is_some());
-                    self.open(Kind::Map(Vec::new()), span)?;
+                    self.open(true, span)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(span),
             }
@@ -130,15 +134,12 @@ impl Guard<'_> {
                 "write the keys out, or use groups and services",
             );
         }
-        let kind = Kind::Scalar {
-            text: text.into(),
-            plain,
-        };
-        self.add(Node::new(&bytes, kind))?;
+        self.count(&bytes)?;
+        self.seen.tree.scalar(&bytes, plain, text);
         Ok(())
     }
 
-    fn open(&mut self, kind: Kind, span: Span) -> Result<(), Fatal> {
+    fn open(&mut self, is_map: bool, span: Span) -> Result<(), Fatal> {
         let bytes = self.bytes(span);
         if self.is_key() {
             return Err(self.fatal(
@@ -157,87 +158,81 @@ impl Guard<'_> {
             .text
             .get(bytes.start..)
             .is_some_and(|rest| rest.starts_with(['[', '{']));
-        let mut node = Node::new(&bytes, kind);
-        node.block = !bracket;
-        let id = self.add(node)?;
-        self.open.push(Open { id, key: None });
+        self.count(&bytes)?;
+        let shape = match (is_map, bracket) {
+            (false, false) => Shape::BlockList,
+            (false, true) => Shape::FlowList,
+            (true, false) => Shape::BlockMap,
+            (true, true) => Shape::FlowMap,
+        };
+        let id = self.seen.tree.open(bytes.start, shape);
+        self.open.push(Open {
+            id,
+            is_key_next: is_map,
+            is_map,
+        });
         Ok(())
     }
 
     fn close(&mut self, span: Span) {
-        let Some(Open { id, .. }) = self.open.pop() else {
+        let Some(Open { id, is_map, .. }) = self.open.pop() else {
             return;
         };
         let end = self.bytes(span).end;
-        if let Some(node) = self.seen.tree.get_mut(id) {
-            let start = node.bytes().start;
-            let first_line = self.text.get(start..end).unwrap_or_default().lines().next();
-            node.end_at(start + first_line.unwrap_or_default().trim_end().len());
+        self.seen.tree.close(id, end);
+        if is_map {
+            self.duplicate_keys(id);
         }
-        self.duplicate_keys(id);
     }
 
     /// Whether the next node is a key of a map.
     fn is_key(&self) -> bool {
-        let Some(Open { id, key: None }) = self.open.last() else {
-            return false;
-        };
-        matches!(
-            self.seen.tree.get(*id),
-            Some(Node {
-                kind: Kind::Map(_),
-                ..
-            })
-        )
+        self.open.last().is_some_and(|open| open.is_key_next)
     }
 
-    /// Puts a node into the tree and into the list or map that is open.
-    fn add(&mut self, node: Node) -> Result<NodeId, Fatal> {
+    /// Counts the node that is about to be added, and what comes after it in the list or map that is open.
+    fn count(&mut self, bytes: &Range<usize>) -> Result<(), Fatal> {
         if self.seen.tree.len() == MOST_NODES {
             let message = format!("more than {MOST_NODES} keys and values");
             return Err(self.fatal(
                 Code::TooLarge,
                 message,
-                node.bytes(),
+                bytes.clone(),
                 "the last one read",
                 "",
             ));
         }
-        let id = self.seen.tree.add(node);
         if let Some(open) = self.open.last_mut() {
-            match self
-                .seen
-                .tree
-                .get_mut(open.id)
-                .map(|parent| &mut parent.kind)
-            {
-                Some(Kind::List(items)) => items.push(id),
-                Some(Kind::Map(entries)) => match open.key.take() {
-                    None => open.key = Some(id),
-                    Some(key) => entries.push((key, id)),
-                },
-                Some(Kind::Scalar { .. }) | None => {}
-            }
+            open.is_key_next = open.is_map && !open.is_key_next;
         }
-        Ok(id)
+        Ok(())
     }
 
     fn duplicate_keys(&mut self, map: NodeId) {
-        let duplicates = self.seen.tree.complete(map);
-        for (before, again) in duplicates {
-            if self.seen.diagnostics.len() == MOST_COMPLAINTS {
-                return;
+        let tree = &self.seen.tree;
+        let mut first: BTreeMap<&str, NodeId> = BTreeMap::new();
+        let mut duplicates = Vec::new();
+        let bytes = |key| tree.get(key).map(|key| key.bytes()).unwrap_or_default();
+        for (key, _) in tree.entries(map) {
+            let text = tree.text(key).unwrap_or_default();
+            match first.get(text) {
+                Some(before) => duplicates.push((text, bytes(*before), bytes(key))),
+                None => {
+                    first.insert(text, key);
+                }
             }
-            let tree = &self.seen.tree;
-            let bytes = |key: NodeId| tree.get(key).map(Node::bytes).unwrap_or_default();
-            let message = format!("the key `{}` is written twice", tree.key_text(again));
-            self.seen.diagnostics.push(
-                Diagnostic::error(Code::DuplicateKey, message)
-                    .at_text(self.source, bytes(again), "again here")
-                    .at_text(self.source, bytes(before), "first here")
-                    .help("some programs take the first value, some the last; keep one"),
-            );
         }
+        let duplicates = duplicates.into_iter().map(|(text, before, again)| {
+            Diagnostic::error(
+                Code::DuplicateKey,
+                format!("the key `{text}` is written twice"),
+            )
+            .at_text(self.source, again, "again here")
+            .at_text(self.source, before, "first here")
+            .help("some programs take the first value, some the last; keep one")
+        });
+        let free = MOST_COMPLAINTS.saturating_sub(self.seen.diagnostics.len());
+        self.seen.diagnostics.extend(duplicates.take(free));
     }
 
     /// Complains about what may stand before a node and must not in a policy.
@@ -267,11 +262,8 @@ impl Guard<'_> {
     /// An alias whose anchor exists: the anchor has been complained about, which is enough.
     fn alias(&mut self, span: Span) -> Result<(), Fatal> {
         let bytes = self.bytes(span);
-        let kind = Kind::Scalar {
-            text: "".into(),
-            plain: true,
-        };
-        self.add(Node::new(&bytes, kind))?;
+        self.count(&bytes)?;
+        self.seen.tree.scalar(&bytes, true, "");
         Ok(())
     }
 
@@ -287,14 +279,9 @@ impl Guard<'_> {
     }
 
     fn not_empty(&mut self) -> Result<(), Fatal> {
-        match self.seen.tree.root() {
-            Some((
-                _,
-                Node {
-                    kind: Kind::Scalar { text, plain: true },
-                    ..
-                },
-            )) if is_null(text) => {}
+        let root = self.seen.tree.root();
+        match root.and_then(|(root, _)| self.seen.tree.kind(root)) {
+            Some(Kind::Scalar { text, plain: true }) if is_null(text) => {}
             Some(_) => return Ok(()),
             None => {}
         }
