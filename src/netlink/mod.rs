@@ -60,6 +60,14 @@ pub struct Netlink {
     destroys_elements: Option<bool>,
 }
 
+/// The bytes that a commit of these operations sends to the kernel; `None` when one of them is longer than
+/// a netlink attribute can be.
+#[must_use]
+pub fn encode(base: Generation, operations: &[Operation]) -> Option<Vec<u8>> {
+    let batch = Batch::new(operations, true, Some(base), 1, Ending::Commit).ok()?;
+    Some(batch.bytes)
+}
+
 /// What tells a table from every other that had its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableIdentity {
