@@ -10,6 +10,8 @@ pub(super) const NFPROTO_INET: u8 = 1;
 /// Family of requests that are about no family.
 pub(super) const NFPROTO_UNSPEC: u8 = 0;
 
+/// `NFTA_SET_COUNT`, seen on Linux 6.18, not in the headers of 6.1: how many elements a set has.
+pub(super) const NFTA_SET_COUNT: u16 = 20;
 /// `NFT_MSG_DESTROYSETELEM`, since Linux 6.3: delete elements; a missing one is no error.
 pub(super) const NFT_MSG_DESTROYSETELEM: u32 = 30;
 

@@ -219,6 +219,10 @@ fn state(entry: &mut Entry, expression: &[u8], unknown: &mut Vec<String>) -> Res
 pub(super) fn assemble(spec: &SetSpec, mut entries: Vec<Entry>) -> Vec<Element> {
     // An end comes before the start that has the same key: intervals may touch.
     entries.sort_unstable_by(|a, b| (&a.key, !a.is_end).cmp(&(&b.key, !b.is_end)));
+    if !spec.interval {
+        // A hash table that grows while it is read shows some elements twice, without a new generation.
+        entries.dedup_by(|again, first| again.key == first.key);
+    }
     let pairs = spec.interval && entries.iter().all(|entry| entry.key_end.is_none());
     let mut elements = Vec::with_capacity(entries.len());
     let mut entries = entries.into_iter().peekable();
@@ -260,6 +264,21 @@ pub(super) fn assemble(spec: &SetSpec, mut entries: Vec<Entry>) -> Vec<Element> 
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_element_that_was_seen_twice_is_one() {
+        let spec = SetSpec::new("s", vec![DataType::InetService], SetKind::Set);
+        let entry = || Entry {
+            key: [0, 22].into(),
+            key_end: None,
+            is_end: false,
+            datum: None,
+            name: None,
+            count: None,
+        };
+        let elements = assemble(&spec, vec![entry(), entry()]);
+        assert_eq!(elements.len(), 1);
+    }
+
     use super::*;
     use crate::ruleset::{DataType, SetKind};
 

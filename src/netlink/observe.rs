@@ -203,6 +203,7 @@ impl Netlink {
             spec,
             mut unknown,
             anonymous,
+            count,
         } = head;
         let mut entries = Vec::new();
         // The elements of a dynamic set come and go with the packets.
@@ -223,6 +224,11 @@ impl Netlink {
             })?;
         }
         let elements = element::assemble(&spec, entries);
+        // A hash table that grows while it is read may also hide elements; the kernel's own count tells.
+        let exact = !spec.interval && !spec.dynamic && spec.timeout.is_none();
+        if exact && count.is_some_and(|count| usize::try_from(count) != Ok(elements.len())) {
+            return Err(ReadError::Moved);
+        }
         Ok(LiveSet {
             handle,
             set: Set {

@@ -1,7 +1,7 @@
 //! Sets as `NFT_MSG_NEWSET` has them, in both directions; not their elements.
 
 use super::attribute::{Attribute, Malformed, Writer, attributes};
-use super::constants::sys;
+use super::constants::{NFTA_SET_COUNT, sys};
 use super::{expression, key_type, userdata};
 use crate::bytecode::Instruction;
 use crate::ruleset::{Count, DataType, SetKind, SetSpec};
@@ -103,6 +103,8 @@ pub(super) struct SetHead {
     pub(super) unknown: Vec<String>,
     /// Whether it belongs to one rule.
     pub(super) anonymous: bool,
+    /// How many elements the kernel says it has; older kernels do not say.
+    pub(super) count: Option<u32>,
 }
 
 /// Reads the attributes of a set.
@@ -113,6 +115,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<SetHead, Malformed> {
         spec: SetSpec::new("", Vec::new(), SetKind::Set),
         unknown: Vec::new(),
         anonymous: false,
+        count: None,
     };
     let mut flags = 0;
     let mut key_number = 0;
@@ -128,6 +131,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<SetHead, Malformed> {
             sys::NFTA_SET_KEY_TYPE => key_number = attribute.be32()?,
             sys::NFTA_SET_KEY_LEN => key_length = attribute.be32()?,
             sys::NFTA_SET_DATA_TYPE => data_type = Some(attribute.be32()?),
+            NFTA_SET_COUNT => head.count = Some(attribute.be32()?),
             sys::NFTA_SET_DESC => head.spec.size = size(&attribute)?,
             sys::NFTA_SET_TIMEOUT => head.spec.timeout = Some(attribute.be64()?),
             sys::NFTA_SET_USERDATA => head.spec.comment = userdata::set_comment(attribute.value),
