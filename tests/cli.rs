@@ -332,3 +332,20 @@ fn a_table_that_somebody_owns_is_left_to_them() {
         owner.stop();
     });
 }
+
+#[test]
+fn a_warning_is_said_again_on_the_short_way() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let unused = SMALL.replace("policies:", "groups:\n  nobody: [192.0.2.1]\npolicies:");
+        let policy = desk.write("unused.yaml", &unused);
+        desk.must(&host, &["apply", "--policy", &policy]);
+        for full in [&[][..], &["--full"]] {
+            let output = desk.rfw(&host, &[&["plan", "--policy", &policy], full].concat());
+            check(&output, 0, "no changes", "warning[");
+        }
+        // It was verified although there is something to say, so the first of the two took the short way.
+        let state = std::fs::read_to_string(desk.state_file("verified.json")).unwrap();
+        assert!(state.contains("warning["), "{state}");
+    });
+}

@@ -124,7 +124,10 @@ pub(super) fn compare(
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
     let sources = policy::read(global)?;
-    if !full && let Some(generation) = session::still_verified(kernel, global, &digest(&sources))? {
+    if !full
+        && let Some(generation) =
+            session::still_verified(kernel, global, &digest(&sources), output)?
+    {
         return Ok(Comparison::StillEqual(generation));
     }
     let loaded = policy::load(sources, output)?;

@@ -29,8 +29,8 @@ pub(super) struct Loaded {
     pub(super) name: Option<String>,
     /// What it means.
     pub(super) ruleset: Valid,
-    /// Warnings.
-    pub(super) diagnostics: Diagnostics,
+    /// What there is to say about it, without colour.
+    pub(super) warnings: String,
     /// From then on it may compile with other warnings; `None`: never.
     pub(super) until: Option<Timestamp>,
 }
@@ -100,10 +100,11 @@ fn bundled(name: &str) -> TimeZone {
 pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Loaded, Failure> {
     let examined = examine(sources);
     print(&examined, output);
+    let warnings = examined.report().plain().trim_end().to_owned();
     let Examined {
         sources,
         locations,
-        diagnostics,
+        diagnostics: _,
         compiled,
     } = examined;
     let Some((name, Compiled { ruleset, until }, zone)) = compiled else {
@@ -119,7 +120,7 @@ pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Load
         line_starts: OnceCell::new(),
         name,
         ruleset,
-        diagnostics,
+        warnings,
         until,
     })
 }

@@ -60,6 +60,7 @@ pub(super) fn still_verified(
     kernel: &mut Netlink,
     global: &Global,
     digest: &str,
+    output: &mut Output,
 ) -> Result<Option<Generation>, Failure> {
     let Some(Verified {
         version: _,
@@ -69,6 +70,7 @@ pub(super) fn still_verified(
         table,
         mark,
         until,
+        warnings,
     }) = Verified::load(&global.state_dir)
     else {
         return Ok(None);
@@ -80,13 +82,16 @@ pub(super) fn still_verified(
     let same_table = identity.is_some_and(|identity| {
         identity.handle == table && identity.mark.is_some_and(|now| hex(&now) == mark)
     });
-    Ok((same_table && now.0 == generation).then_some(now))
+    let holds = same_table && now.0 == generation;
+    if holds && !warnings.is_empty() {
+        output.note(&warnings);
+    }
+    Ok(holds.then_some(now))
 }
 
 /// Remembers that the kernel holds this policy at this generation. Not being able to is no failure: the
 /// next run reads the kernel in full.
 pub(super) fn remember(loaded: &Loaded, live: &Live, global: &Global, output: &mut Output) {
-    // Warnings must be shown each time, so such a policy is compiled each time.
     let Some((table, mark)) = live
         .table
         .as_ref()
@@ -94,20 +99,17 @@ pub(super) fn remember(loaded: &Loaded, live: &Live, global: &Global, output: &m
     else {
         return;
     };
-    let kept = if loaded.diagnostics.is_empty() {
-        Verified {
-            version: Verified::VERSION,
-            rfw: env!("CARGO_PKG_VERSION").to_owned(),
-            policy: digest(&loaded.sources),
-            generation: live.generation.0,
-            table: table.handle,
-            mark: hex(&mark),
-            until: loaded.until.map(Timestamp::as_second),
-        }
-        .store(&global.state_dir)
-    } else {
-        Verified::forget(&global.state_dir)
-    };
+    let kept = Verified {
+        version: Verified::VERSION,
+        rfw: env!("CARGO_PKG_VERSION").to_owned(),
+        policy: digest(&loaded.sources),
+        generation: live.generation.0,
+        table: table.handle,
+        mark: hex(&mark),
+        until: loaded.until.map(Timestamp::as_second),
+        warnings: loaded.warnings.clone(),
+    }
+    .store(&global.state_dir);
     if let Err(error) = kept {
         output.note(&format!(
             "note: {error}: {}; the next run reads the kernel in full",

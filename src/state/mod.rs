@@ -34,6 +34,8 @@ pub struct Verified {
     /// From this moment on (Unix seconds) the policy may say something else, because a rule is about to
     /// expire; `None`: never.
     pub until: Option<i64>,
+    /// What there was to say about the policy, as it is printed without colour; said again each time.
+    pub warnings: String,
 }
 
 /// Why the state could not be kept.

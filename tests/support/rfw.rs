@@ -73,6 +73,11 @@ impl Desk {
         host.run(|| program::run(command, b"", BOUND))
     }
 
+    /// The path of a file in the state directory.
+    pub(crate) fn state_file(&self, name: &str) -> PathBuf {
+        self.root.join("state").join(name)
+    }
+
     /// The path of a file in the run directory.
     pub(crate) fn run_file(&self, name: &str) -> PathBuf {
         self.root.join("run").join(name)
