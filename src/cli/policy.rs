@@ -65,18 +65,21 @@ impl Examined {
 
 /// Parses and compiles, as of today in the policy's own time zone.
 pub(super) fn examine(sources: Vec<SourceText>) -> Examined {
-    let parsed = policy::parse(&sources);
-    let mut diagnostics = parsed.diagnostics;
-    let mut compiled = None;
-    if let Some(policy) = parsed.policy {
+    let (parsed, made) = policy::parse_and(&sources, |policy| {
         let zone = policy
             .timezone
             .as_ref()
             .map_or(TimeZone::UTC, |name| bundled(name.as_str()));
         let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
-        let (result, found) = compile::compile(&policy, today);
+        let (result, found) = compile::compile(policy, today);
+        (result, found, zone)
+    });
+    let name = parsed.policy.and_then(|policy| policy.name);
+    let mut diagnostics = parsed.diagnostics;
+    let mut compiled = None;
+    if let Some((result, found, zone)) = made {
         diagnostics.extend(found);
-        let name = policy.name.as_ref().map(ToString::to_string);
+        let name = name.as_ref().map(ToString::to_string);
         compiled = result
             .filter(|_| !diagnostics.has_errors())
             .map(|compiled| (name, compiled, zone));

@@ -21,7 +21,7 @@ pub use group::{Group, Hosts};
 pub use locate::Locations;
 pub use log::{Limit, LimitPer, Log};
 pub use nat::{Backend, Balance, BalanceMode, Dnat, Masquerade, Nat, NatFamily, Redirect, Snat};
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, parse, parse_and};
 pub use schema::{schema, schema_text};
 pub use service::{Helper, Service, ServiceRef};
 pub use value::*;

@@ -1,8 +1,8 @@
 //! The language as a JSON schema, for editors and for the validator: one schema, made from the types, so
 //! that neither can know more than the other.
 
-use super::{Policy, value::with_formats};
-use jsonschema::Validator;
+use super::{Policy, parse::Written, value::with_formats};
+use jsonschema::{ValidationOptions, Validator};
 use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -72,6 +72,12 @@ pub(crate) static CHECKER: LazyLock<Checker> = LazyLock::new(|| {
     let options = with_formats(jsonschema::options().should_validate_formats(true));
     let validator = options.build(&schema).ok();
     Checker { schema, validator }
+});
+
+/// The same for a tree, only to be asked whether all is well.
+pub(crate) static TREE_CHECKER: LazyLock<Option<Validator<Written>>> = LazyLock::new(|| {
+    let options = ValidationOptions::<'_, _, Written>::default().should_validate_formats(true);
+    with_formats(options).build(&schema()).ok()
 });
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub(crate) fn decode(source: usize, document: &SourceText) -> Result<&str, Diagn
             "finish the merge: keep what is right and delete the lines with markers",
         ));
     }
-    if let Some((at, odd)) = text.char_indices().find(|(_, c)| is_no_text(*c)) {
+    if let Some((at, odd)) = odd_character(text) {
         return Err(complaint(
             Code::ControlCharacter,
             at..at + odd.len_utf8(),
@@ -111,6 +111,16 @@ fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// The first character that reviewers cannot see.
+fn odd_character(text: &str) -> Option<(usize, char)> {
+    let is_clean = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    // Nearly every policy is plain ASCII, and bytes are quicker to look at than characters.
+    if text.as_bytes().iter().all(is_clean) {
+        return None;
+    }
+    text.char_indices().find(|(_, c)| is_no_text(*c))
+}
+
 /// Characters that reviewers cannot see: controls other than tab and line ends, and changes of direction.
 /// The joiners that other scripts (and emoji) need within words are let through.
 fn is_no_text(c: char) -> bool {
@@ -127,6 +137,9 @@ fn conflict_marker(text: &str) -> Option<Range<usize>> {
         line.strip_prefix(marker)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
+    if !text.contains("<<<<<<<") && !text.contains(">>>>>>>") {
+        return None;
+    }
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let line_text = line.trim_end();
@@ -140,6 +153,7 @@ fn conflict_marker(text: &str) -> Option<Range<usize>> {
 
 /// The first tab before the first character of a line that is not empty and no comment.
 fn tab_indentation(text: &str) -> Option<Range<usize>> {
+    text.find('\t')?;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim_start_matches([' ', '\t']);

@@ -1,32 +1,75 @@
 //! serde_yaml's reading of a text, compared with the tree as it comes, without keeping it.
 
 use super::meaning::{Meaning, meaning};
+use super::pieces::{PIECE, Pieces};
 use super::tree::{NodeId, Tree};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Whether serde_yaml reads the text as what the tree means, in every node.
 pub(crate) fn reads_alike(text: &str, tree: &Tree) -> bool {
-    tree.root().is_some_and(|(id, _)| {
-        let same = Same { tree, id };
+    reads_alike_in_pieces(text, tree, PIECE)
+}
+
+/// As [`reads_alike`], with lists of more than so many bytes apart.
+pub(crate) fn reads_alike_in_pieces(text: &str, tree: &Tree, size: usize) -> bool {
+    let pieces = Pieces::new(text, tree, size);
+    let reads = |text: &str, taken: &BTreeSet<NodeId>, what| {
+        let same = Same { tree, taken, what };
         same.deserialize(serde_yaml::Deserializer::from_str(text))
             .is_ok()
-    })
+    };
+    let whole = tree.root().is_some_and(|(root, _)| {
+        if pieces.lists.is_empty() {
+            reads(text, &pieces.lists, What::Node(root))
+        } else {
+            reads(&pieces.rest(), &pieces.lists, What::Node(root))
+        }
+    });
+    let none = BTreeSet::new();
+    whole
+        && pieces
+            .items
+            .iter()
+            .all(|(text, items)| reads(text, &none, What::Items(items)))
 }
 
 /// Takes only what a node means.
 #[derive(Clone, Copy)]
 struct Same<'t> {
     tree: &'t Tree,
-    id: NodeId,
+    /// Lists in whose place stands one empty item.
+    taken: &'t BTreeSet<NodeId>,
+    what: What<'t>,
 }
 
-impl Same<'_> {
+/// What is looked at.
+#[derive(Clone, Copy)]
+enum What<'t> {
+    /// A node.
+    Node(NodeId),
+    /// Items of a list.
+    Items(&'t [NodeId]),
+    /// The empty item.
+    Nothing,
+}
+
+impl<'t> Same<'t> {
     fn is<E: Error>(self, read: Meaning<'_>) -> Result<(), E> {
-        match meaning(self.tree, self.id) == Some(read) {
+        let meant = match self.what {
+            What::Node(id) => meaning(self.tree, id),
+            What::Items(_) => Some(Meaning::List),
+            What::Nothing => Some(Meaning::Nothing),
+        };
+        match meant == Some(read) {
             true => Ok(()),
             false => Err(differs()),
         }
+    }
+
+    fn with(self, what: What<'t>) -> Self {
+        Same { what, ..self }
     }
 }
 
@@ -71,19 +114,27 @@ impl<'de> Visitor<'de> for Same<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut read: A) -> Result<(), A::Error> {
         self.is(Meaning::List)?;
-        for id in self.tree.items(self.id) {
-            let same = Same { id, ..self };
-            read.next_element_seed(same)?.ok_or_else(differs)?;
+        let mut next = |what| read.next_element_seed(self.with(what))?.ok_or_else(differs);
+        match self.what {
+            What::Node(id) if self.taken.contains(&id) => next(What::Nothing)?,
+            What::Node(id) => self
+                .tree
+                .items(id)
+                .try_for_each(|id| next(What::Node(id)))?,
+            What::Items(items) => items.iter().try_for_each(|id| next(What::Node(*id)))?,
+            What::Nothing => {}
         }
         end(read.next_element()?)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut read: A) -> Result<(), A::Error> {
         self.is(Meaning::Map)?;
-        for (key, id) in self.tree.entries(self.id) {
-            let key = Key(self.tree.text(key));
-            read.next_key_seed(key)?.ok_or_else(differs)?;
-            read.next_value_seed(Same { id, ..self })?;
+        if let What::Node(id) = self.what {
+            for (key, id) in self.tree.entries(id) {
+                let key = Key(self.tree.text(key));
+                read.next_key_seed(key)?.ok_or_else(differs)?;
+                read.next_value_seed(self.with(What::Node(id)))?;
+            }
         }
         end(read.next_key()?)
     }

@@ -10,9 +10,11 @@ mod agree;
 mod data;
 mod decode;
 mod guard;
+mod instance;
 mod lockstep;
 mod meaning;
 mod merge;
+mod pieces;
 mod plain;
 #[cfg(test)]
 mod properties;
@@ -20,6 +22,7 @@ mod quick;
 mod structure;
 mod tree;
 
+pub(super) use instance::Written;
 pub(super) use tree::{Kind, NodeId, Tree};
 
 use super::{Locations, Policy};
@@ -49,7 +52,18 @@ pub struct Parsed {
 /// not looked at.
 #[must_use]
 pub fn parse(documents: &[SourceText]) -> Parsed {
-    quick::quickly(documents).unwrap_or_else(|| thoroughly(documents))
+    parse_and(documents, |_| ()).0
+}
+
+/// As [`parse`], and makes something of the policy if there is one; in the meantime the second reader may still be at
+/// work. What was made of a policy that is found wanting then is thrown away.
+pub fn parse_and<T>(documents: &[SourceText], make: impl Fn(&Policy) -> T) -> (Parsed, Option<T>) {
+    if let Some((parsed, made)) = quick::quickly(documents, &make) {
+        return (parsed, Some(made));
+    }
+    let parsed = thoroughly(documents);
+    let made = parsed.policy.as_ref().map(make);
+    (parsed, made)
 }
 
 /// Reads a policy, looking for everything there is to say.

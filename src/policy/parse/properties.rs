@@ -1,7 +1,10 @@
 //! What holds for every text: no bytes make the reader panic, what is written is what is read, and the
 //! schema takes exactly what the types take.
 
-use super::{guard, parse, read, structure::structure, typed};
+use super::agree::agree;
+use super::instance::Instance;
+use super::lockstep::reads_alike_in_pieces;
+use super::{guard, meaning, parse, read, see, structure::structure, typed};
 use crate::diagnostic::{Report, SourceText};
 use crate::policy::schema;
 use proptest::prelude::*;
@@ -58,6 +61,11 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// A key, but no merge key.
+fn key() -> impl Strategy<Value = String> {
+    "[a-z]{1,4}|[ -~]{1,5}|é".prop_filter("merges", |key| key != "<<")
+}
+
 /// A document as somebody means it: maps and lists of texts, numbers and truth.
 fn document() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -70,7 +78,7 @@ fn document() -> impl Strategy<Value = Value> {
     let tree = leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            proptest::collection::btree_map("[a-z]{1,4}|[ -~]{1,5}|é", inner, 0..5)
+            proptest::collection::btree_map(key(), inner, 0..5)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     });
@@ -127,6 +135,74 @@ proptest! {
             let list = format!("[ {word} ]");
             prop_assert_eq!(&text[seen.tree.get(seen.tree.entry(root, &format!("k{nth}")).unwrap().1).unwrap().bytes()], list.as_str());
         }
+    }
+}
+
+/// In pieces of any size serde_yaml reads what it reads in one piece; of what the readers agree on, that is the tree.
+fn pieces_are_the_whole(text: &str, size: usize) -> Result<bool, TestCaseError> {
+    let seen = see(0, text);
+    if !seen.whole || !seen.diagnostics.is_empty() {
+        return Ok(false);
+    }
+    let tree = seen.tree;
+    let alike = reads_alike_in_pieces(text, &tree, usize::MAX);
+    prop_assert_eq!(reads_alike_in_pieces(text, &tree, size), alike, "{}", text);
+    let read = serde_yaml::from_str::<Value>(text).ok();
+    let agreed = read.filter(|value| agree(0, &tree, value).is_empty());
+    if alike {
+        prop_assert_eq!(
+            agreed,
+            meaning::to_json(&tree, tree.root().unwrap().0),
+            "{}",
+            text
+        );
+    }
+    Ok(alike)
+}
+
+/// Lines by indentation, many of them lists.
+fn indented() -> impl Strategy<Value = String> {
+    let word = "([a-c]{1,2}|'b'|\"c\"|\"d|'e|f'|g\"|a: b|\\[a, b\\]|\\[a|b\\]|\\{ a: \\[\\] \\}|\\||>-|~|5|010|#x|\\? a|)";
+    let line = (
+        0_usize..4,
+        "(- |-  |- - |)",
+        "([a-e]: |[a-e]:|\"k\": |)",
+        word,
+        "( # c|)",
+    )
+        .prop_map(|(indent, dash, key, word, comment)| {
+            format!("{}{dash}{key}{word}{comment}\n", "  ".repeat(indent))
+        });
+    proptest::collection::vec(line, 1..12).prop_map(|lines| format!("a:\n{}", lines.concat()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn lines_are_read_alike_in_pieces(text in indented(), size in 1_usize..60) {
+        pieces_are_the_whole(&text, size)?;
+    }
+}
+
+proptest! {
+    #[test]
+    fn damage_is_read_alike_in_pieces(text in damaged(), size in 1_usize..1000) {
+        if let Ok(text) = std::str::from_utf8(&text) {
+            pieces_are_the_whole(text, size)?;
+        }
+    }
+
+    #[test]
+    fn documents_are_read_alike_in_pieces(document in document(), size in 1_usize..50) {
+        pieces_are_the_whole(&serde_yaml::to_string(&document).unwrap(), size)?;
+    }
+}
+
+#[test]
+fn the_office_is_read_alike_in_pieces() {
+    for size in [1, 60, 100, 500, 2000] {
+        assert!(pieces_are_the_whole(OFFICE, size).unwrap());
     }
 }
 
@@ -240,6 +316,19 @@ proptest! {
             // And it is written as it was read.
             let again = typed(serde_json::to_value(read.unwrap()).unwrap());
             prop_assert_eq!(again.unwrap(), typed(document).unwrap());
+        }
+    }
+
+    /// The validator sees in a tree what it sees in JSON.
+    #[test]
+    fn trees_are_checked_as_json_is(document in changed()) {
+        let text = serde_yaml::to_string(&document).unwrap();
+        let tree = see(0, &text).tree;
+        let root = tree.root().unwrap().0;
+        // A broken number is text to a tree, which the other reader contradicts.
+        if meaning::to_json(&tree, root).as_ref() == Some(&document) {
+            let checker = schema::TREE_CHECKER.as_ref().unwrap();
+            prop_assert_eq!(checker.is_valid(Instance::Node(&tree, root)), structure(&document).is_empty());
         }
     }
 }

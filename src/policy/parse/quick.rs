@@ -9,7 +9,11 @@
 //! Nothing is returned unless all of them are content. Whatever one of them dislikes is looked at again by
 //! [`super::thoroughly`], so there is one place that words complaints.
 
-use super::super::{Locations, Policy, schema::CHECKER};
+use super::super::{
+    Locations, Policy,
+    schema::{CHECKER, TREE_CHECKER},
+};
+use super::instance::Instance;
 use super::merge::{File, merge};
 use super::{Parsed, data, decode, lockstep, meaning, nothing_or_too_large, see};
 use crate::diagnostic::{Diagnostics, SourceText};
@@ -19,8 +23,11 @@ use std::thread;
 /// Texts shorter than this, in bytes, are read before another thread has begun.
 const SHORT: usize = 32 << 10;
 
-/// Reads a policy; `None` if there is anything to say about it.
-pub(super) fn quickly(documents: &[SourceText]) -> Option<Parsed> {
+/// Reads a policy and makes something of it; `None` if there is anything to say about it.
+pub(super) fn quickly<T>(
+    documents: &[SourceText],
+    make: impl Fn(&Policy) -> T,
+) -> Option<(Parsed, T)> {
     if nothing_or_too_large(documents).is_some() {
         return None;
     }
@@ -40,36 +47,42 @@ pub(super) fn quickly(documents: &[SourceText]) -> Option<Parsed> {
         let mut pairs = texts.iter().zip(locations.trees());
         pairs.all(|(text, tree)| lockstep::reads_alike(text, tree))
     };
-    let made = || policy(documents, &locations);
-    let policy = match texts.iter().map(|text| text.len()).sum::<usize>() < SHORT {
+    let made = || {
+        let policy = policy(documents, &locations)?;
+        let made = make(&policy);
+        Some((policy, made))
+    };
+    let (policy, made) = match texts.iter().map(|text| text.len()).sum::<usize>() < SHORT {
         true => made().filter(|_| same()),
         false => thread::scope(|scope| {
             let reader = thread::Builder::new().spawn_scoped(scope, same);
-            let policy = made();
+            let made = made();
             let same = match reader {
                 Ok(reader) => reader.join().unwrap_or(false),
                 // There are no threads to be had.
                 Err(_) => same(),
             };
-            policy.filter(|_| same)
+            made.filter(|_| same)
         }),
     }?;
-    Some(Parsed {
+    let parsed = Parsed {
         policy: Some(policy),
         diagnostics: Diagnostics::default(),
         locations,
-    })
+    };
+    Some((parsed, made))
 }
 
 /// The policy, if the schema and the types take it.
 fn policy(documents: &[SourceText], locations: &Locations) -> Option<Policy> {
-    let validator = CHECKER.validator.as_ref()?;
     if let [tree] = locations.trees() {
         let root = tree.root()?.0;
-        return validator
-            .is_valid(&meaning::to_json(tree, root)?)
+        return TREE_CHECKER
+            .as_ref()?
+            .is_valid(Instance::Node(tree, root))
             .then(|| data::make(tree, root))?;
     }
+    let validator = CHECKER.validator.as_ref()?;
     let trees = locations.trees().iter().enumerate();
     let files = trees.map(|(source, tree)| {
         let value = meaning::to_json(tree, tree.root()?.0)?;
@@ -102,7 +115,7 @@ mod tests {
             })
             .collect();
         let thorough = thoroughly(&sources);
-        let Some(quick) = quickly(&sources) else {
+        let Some((quick, ())) = quickly(&sources, |_| ()) else {
             return false;
         };
         assert_eq!(quick.diagnostics, thorough.diagnostics);

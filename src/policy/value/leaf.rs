@@ -67,7 +67,9 @@ macro_rules! leaves {
         }
 
         /// Tells a validator how each `format` is checked.
-        pub(crate) fn with_formats(mut options: jsonschema::ValidationOptions<'_>) -> jsonschema::ValidationOptions<'_> {
+        pub(crate) fn with_formats<R, F: jsonschema::json::Json>(
+            mut options: jsonschema::ValidationOptions<'_, R, F>,
+        ) -> jsonschema::ValidationOptions<'_, R, F> {
             $(options = options.with_format(<$leaf>::FORMAT, |text: &str| text.parse::<$leaf>().is_ok());)*
             options
         }
