@@ -115,7 +115,8 @@ impl Policy {
             let _ = writeln!(text, "  group-{group}: [{}]", members.join(", "));
         }
         text.push_str(
-            "policies:\n  - name: lan-to-wan\n    from: lan\n    to: wan\n    default: drop\n    rules:\n",
+            "policies:\n  - name: lan-to-firewall\n    from: lan\n    to: firewall\n    default: drop\n    rules:\n      - { name: ssh, services: [ssh], action: accept }\n\
+             \x20 - name: lan-to-wan\n    from: lan\n    to: wan\n    default: drop\n    rules:\n",
         );
         for Rule {
             name,
@@ -194,7 +195,8 @@ impl Policy {
                 "\t\t{source}{family} daddr {destination} {service} counter accept comment \"{name}\""
             );
         }
-        text.push_str("\t\tcounter drop\n\t}\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\
+        text.push_str("\t\tcounter drop\n\t}\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\
+            \t\tct state established,related accept\n\t\tiifname \"lo\" accept\n\t\tiifname \"eth1\" tcp dport 22 counter accept comment \"ssh\"\n\t}\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\
             \t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiifname \"eth1\" oifname \"eth0\" jump lan-wan\n\t}\n}\n");
         text
     }
@@ -202,7 +204,10 @@ impl Policy {
     /// For `iptables-restore` (or, of the rules about IPv6, for `ip6tables-restore`): rule by rule in one chain.
     pub(crate) fn iptables(&self, version_6: bool) -> String {
         let mut text = String::from(
-            "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:lan-wan - [0:0]\n\
+            "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:lan-wan - [0:0]\n\
+             -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
+             -A INPUT -i lo -j ACCEPT\n\
+             -A INPUT -i eth1 -p tcp -m tcp --dport 22 -m comment --comment ssh -j ACCEPT\n\
              -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
              -A FORWARD -m conntrack --ctstate INVALID -j DROP\n\
              -A FORWARD -i eth1 -o eth0 -j lan-wan\n",
@@ -297,6 +302,11 @@ fn rule(nth: usize, chance: &mut Chance) -> Rule {
                 Destination::Address(format!("10.{a}.{b}.{c}"))
             }
         }
+    };
+    // Two rules about a group would soon say the same, and one of them nothing.
+    let service = match destination {
+        Destination::Group(_) => Service::InPlace(Ports::One(10_000 + nth as u16)),
+        Destination::Address(_) => service,
     };
     let source = (chance.percent() < 50).then(|| {
         let (a, b) = (16 + chance.below(16), chance.below(256));
