@@ -66,13 +66,24 @@ impl Output {
 
     /// A line for the person, not for the pipe.
     pub(super) fn note(&mut self, text: &str) {
+        self.flush();
         // Standard error is where failures would be reported; there is nowhere else to go.
         let _ = writeln!(self.err, "{text}");
     }
 
     /// `error: …`
     pub(super) fn error(&mut self, text: &str) {
+        self.flush();
         let _ = writeln!(self.err, "{ERROR}error{ERROR:#}: {text}");
+    }
+
+    /// Both streams may be one terminal: what was said first comes first.
+    fn flush(&mut self) {
+        if let Err(error) = self.out.flush()
+            && self.failed.is_none()
+        {
+            self.failed = Some(error);
+        }
     }
 
     /// Writes out what is still buffered.
