@@ -1,6 +1,7 @@
 //! `rfw plan`: what would change.
 
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 
 use clap::{Args, ValueEnum};
 
@@ -9,6 +10,7 @@ use super::output::Output;
 use super::policy::{self, Loaded};
 use super::{Global, session};
 use crate::bytecode::{Program, linearize};
+use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
 use crate::plan::{Detail, Listing, Plan, SavedPlan, View, plan};
@@ -130,9 +132,21 @@ pub(super) fn compare(
     {
         return Ok(Comparison::StillEqual(generation));
     }
-    let loaded = policy::load(sources, output)?;
+    let (loaded, live) = thread::scope(|scope| {
+        // The kernel takes its time to list a large ruleset, as we do to read a large policy.
+        let reader = thread::Builder::new().spawn_scoped(scope, || kernel.observe());
+        (
+            policy::load(sources, output),
+            reader.ok().map(ScopedJoinHandle::join),
+        )
+    });
+    let loaded = loaded?;
     let program = linearize(loaded.ruleset.ruleset());
-    let live = session::observe(kernel)?;
+    let live = match live {
+        Some(Ok(live)) => live.map_err(session::unreadable)?,
+        // No thread to be had.
+        None | Some(Err(_)) => session::observe(kernel)?,
+    };
     let plan = plan(&live, &program, session::fresh_mark()?);
     Ok(Comparison::Read(Box::new(Planned {
         loaded,

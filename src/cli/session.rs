@@ -33,7 +33,8 @@ pub(super) fn observe(kernel: &mut Netlink) -> Result<Live, Failure> {
     kernel.observe().map_err(unreadable)
 }
 
-fn unreadable(error: ObserveError) -> Failure {
+/// Why there is no reading.
+pub(super) fn unreadable(error: ObserveError) -> Failure {
     Failure::world_now(error, UNCHANGED)
 }
 

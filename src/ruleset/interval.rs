@@ -202,7 +202,11 @@ impl<T: Bound> Intervals<T> {
 
     /// The values in either.
     pub fn union(&self, other: &Self) -> Self {
-        self.iter().chain(other.iter()).collect()
+        match (self.is_empty(), other.is_empty()) {
+            (true, _) => other.clone(),
+            (_, true) => self.clone(),
+            (false, false) => self.iter().chain(other.iter()).collect(),
+        }
     }
 }
 
@@ -210,14 +214,14 @@ impl<T: Bound> FromIterator<Interval<T>> for Intervals<T> {
     fn from_iter<I: IntoIterator<Item = Interval<T>>>(intervals: I) -> Self {
         let mut sorted: Vec<_> = intervals.into_iter().collect();
         sorted.sort_unstable();
-        let mut merged: Vec<Interval<T>> = Vec::with_capacity(sorted.len());
-        for interval in sorted {
-            match merged.last_mut() {
-                Some(last) if interval.lo <= last.hi => last.hi = last.hi.max(interval.hi),
-                _ => merged.push(interval),
+        sorted.dedup_by(|next, last| {
+            let meets = next.lo <= last.hi;
+            if meets {
+                last.hi = last.hi.max(next.hi);
             }
-        }
-        Self(merged)
+            meets
+        });
+        Self(sorted)
     }
 }
 

@@ -121,7 +121,8 @@ fn read_file(path: &Path) -> Result<SourceText, SourceError> {
             path: path.to_owned(),
         });
     }
-    let mut text = Vec::new();
+    let mut text =
+        Vec::with_capacity(usize::try_from(kind.len().min(MOST_BYTES)).unwrap_or_default() + 1);
     fs::File::open(path)
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
         .map_err(failed)?;

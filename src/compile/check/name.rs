@@ -52,9 +52,10 @@ fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
 
 fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mut Diagnostics) {
     let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
+    let at = at.key("rules");
     for (index, rule) in zone_policy.rules.iter().enumerate() {
         let name = rule.name.as_str();
-        let at = at.key("rules").index(index).key("name");
+        let at = at.index(index).key("name");
         if name == "default" {
             let diagnostic =
                 Diagnostic::error(Code::ReservedName, "a rule cannot be named `default`")
@@ -62,8 +63,8 @@ fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mu
                     .help("call it by what it lets through or stops");
             diagnostics.push(diagnostic);
         }
-        let stable = format!("{}/{name}", zone_policy.name);
-        if LONGEST_STABLE_NAME < stable.len() {
+        if LONGEST_STABLE_NAME < zone_policy.name.as_str().len() + 1 + name.len() {
+            let stable = format!("{}/{name}", zone_policy.name);
             let message = format!(
                 "`{stable}` has {} characters, at most {LONGEST_STABLE_NAME} are possible",
                 stable.len()

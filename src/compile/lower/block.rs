@@ -234,18 +234,15 @@ fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
                 {
                     return None;
                 }
-                let addresses = source
+                let addresses = source.iter().chain(destination);
+                let addresses = addresses.map(|(address, _)| &**address);
+                let port = port.map(|(transport, port)| ([transport.number()], port.to_be_bytes()));
+                let port = port
                     .iter()
-                    .chain(destination)
-                    .map(|(address, _)| address.to_vec());
-                let mut fields: Vec<Vec<u8>> = addresses.collect();
-                if let Some((transport, port)) = port {
-                    fields.push(vec![transport.number()]);
-                    fields.push(port.to_be_bytes().to_vec());
-                }
+                    .flat_map(|(transport, port)| [&transport[..], &port[..]]);
                 cells.push(Cell {
                     shape,
-                    key: join(fields),
+                    key: join(addresses.chain(port)),
                 });
             }
         }
@@ -254,15 +251,21 @@ fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
 }
 
 /// The bytes of a key: fields of a concatenation are padded to 4 bytes each.
-fn join(fields: Vec<Vec<u8>>) -> Vec<u8> {
-    let several = fields.len() > 1;
-    let mut key = Vec::new();
+fn join<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let padded = |field: &[u8]| field.len().next_multiple_of(4);
+    let mut key = Vec::with_capacity(fields.clone().map(padded).sum());
+    let mut only = 0;
     for field in fields {
+        only = if key.is_empty() {
+            field.len()
+        } else {
+            usize::MAX
+        };
         key.extend(field);
-        if several {
-            key.resize(key.len().next_multiple_of(4), 0);
-        }
+        key.resize(key.len().next_multiple_of(4), 0);
     }
+    // A field by itself is no concatenation.
+    key.truncate(only);
     key
 }
 

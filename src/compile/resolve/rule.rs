@@ -26,9 +26,10 @@ pub(super) fn zone_policy(
     } = written;
     let from = sides(from, &at.key("from"), scope, diagnostics);
     let to = sides(to, &at.key("to"), scope, diagnostics);
-    let mut resolved = Vec::new();
+    let mut resolved = Vec::with_capacity(rules.len());
+    let at_rules = at.key("rules");
     for (index, rule) in rules.iter().enumerate() {
-        let at = at.key("rules").index(index);
+        let at = at_rules.index(index);
         resolved.extend(self::rule(rule, name.as_str(), &at, scope, diagnostics));
     }
     let complete = resolved.len() == rules.len() && from.is_some() && to.is_some();

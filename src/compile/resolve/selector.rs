@@ -59,6 +59,8 @@ fn selected(
         }
     }
     if !in_place.is_empty() {
+        // Nearly always the only one.
+        selected.reserve_exact(1);
         selected.push(Selected::Addresses(in_place));
     }
     known.then_some(selected)

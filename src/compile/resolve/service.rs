@@ -39,7 +39,7 @@ pub(super) fn services(
     scope: &Scope<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Vec<Service>> {
-    let mut resolved = Some(Vec::new());
+    let mut resolved = Some(Vec::with_capacity(references.len()));
     for (index, reference) in references.iter().enumerate() {
         let at = at.index(index);
         let service = match reference {

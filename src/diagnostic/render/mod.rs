@@ -49,6 +49,9 @@ impl Report<'_> {
     }
 
     fn text(&self, renderer: &Renderer) -> String {
+        if self.diagnostics.is_empty() {
+            return String::new();
+        }
         let lines = self.lines();
         let shown = self
             .sorted()

@@ -127,6 +127,9 @@ impl Comparison<'_> {
 pub(super) fn is_sexagesimal_or_grouped(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
     let mut parts = unsigned.split(':');
     let first = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
@@ -135,7 +138,6 @@ pub(super) fn is_sexagesimal_or_grouped(text: &str) -> bool {
         && rest.iter().all(|part| part.len() <= 2 && digits(part));
     let grouped = rest.is_empty()
         && unsigned.contains('_')
-        && unsigned.starts_with(|c: char| c.is_ascii_digit())
         && unsigned.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     sexagesimal || grouped
 }
