@@ -82,7 +82,8 @@ impl<'t> Pieces<'t> {
         };
         lines.push(end);
         let are_short = lines.is_sorted_by(|from, to| from < to && to - from < self.size);
-        match self.column(&lines).filter(|_| is_list && are_short) {
+        let column = self.column(&lines).filter(|_| is_list && are_short);
+        match column.filter(|column| self.are_behind_dashes(&children, &lines, *column)) {
             Some(column) => self.take(id, &children, &lines, column),
             None => {
                 for (child, end) in children.iter().zip(lines.iter().skip(1)) {
@@ -104,6 +105,15 @@ impl<'t> Pieces<'t> {
         });
         let column = columns.next()??;
         columns.all(|other| other == Some(column)).then_some(column)
+    }
+
+    /// Whether each item begins behind the dash of its line. One that begins on a later line than its own dash, such as
+    /// a block of text, may look as if it had one.
+    fn are_behind_dashes(&self, items: &[NodeId], lines: &[usize], column: usize) -> bool {
+        items.iter().zip(lines).all(|(item, line)| {
+            let start = self.tree.get(*item).map(|node| node.bytes().start);
+            start.is_some_and(|start| line + column < start)
+        })
     }
 
     fn take(&mut self, list: NodeId, children: &[NodeId], lines: &[usize], column: usize) {

@@ -200,6 +200,19 @@ proptest! {
 }
 
 #[test]
+fn text_that_looks_like_items_is_no_list() {
+    for text in [
+        "a:\n- | # c\n  - \"k\": 010 # c\n",
+        "a:\n- >-\n  - b\n- >-\n  - c\n",
+        "a:\n-\n  - b\n-\n  - c\n",
+    ] {
+        for size in 1..40 {
+            assert!(pieces_are_the_whole(text, size).unwrap(), "{text}");
+        }
+    }
+}
+
+#[test]
 fn the_office_is_read_alike_in_pieces() {
     for size in [1, 60, 100, 500, 2000] {
         assert!(pieces_are_the_whole(OFFICE, size).unwrap());
