@@ -118,12 +118,6 @@ impl FromIterator<Segment> for DocPath {
     }
 }
 
-impl From<Vec<Segment>> for DocPath {
-    fn from(segments: Vec<Segment>) -> Self {
-        segments.into_iter().collect()
-    }
-}
-
 impl PartialEq for DocPath {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -203,7 +197,7 @@ impl std::str::FromStr for DocPath {
                 return Err(NotAPath);
             }
         }
-        Ok(segments.into())
+        Ok(segments.into_iter().collect())
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::Scope;
+use super::selector::{Traffic, traffic};
 use super::zone::nat_zones;
-use super::{Scope, selector::selector, service::services};
 use crate::compile::model::{
     Backend, BalanceMode, Dnat, Families, Masquerade, Redirect, Snat, Zone,
 };
@@ -104,26 +105,31 @@ fn snat(
         to,
         source,
         destination,
-        services: references,
+        services,
         address,
     } = written;
     let sources = nat_zones(from, Some(to), &at.key("from"), scope, diagnostics);
     let targets = nat_zones(to, Some(from), &at.key("to"), scope, diagnostics);
-    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
-    let destination = selector(
+    let traffic = traffic(
+        services,
+        source.as_ref(),
         destination.as_ref(),
-        &at.key("destination"),
+        &at,
         scope,
         diagnostics,
     );
-    let services = services(references, &at.key("services"), scope, diagnostics);
+    let Traffic {
+        services,
+        source,
+        destination,
+    } = traffic?;
     Some(Snat {
         name: name.to_string(),
         from: sources?,
         to: targets?,
-        source: source?,
-        destination: destination?,
-        services: services?,
+        source,
+        destination,
+        services,
         address: address.ip(),
         at,
     })
@@ -140,21 +146,21 @@ fn dnat(
         from,
         source,
         destination,
-        services: references,
+        services,
         to,
         balance,
         to_port,
         hairpin,
     } = written;
     let zones = nat_zones(from, None, &at.key("from"), scope, diagnostics);
-    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
-    let destination = selector(
+    let traffic = traffic(
+        services,
+        source.as_ref(),
         destination.as_ref(),
-        &at.key("destination"),
+        &at,
         scope,
         diagnostics,
     );
-    let services = services(references, &at.key("services"), scope, diagnostics);
     let (backends, mode) = match (to, balance) {
         (Some(address), None) => {
             let only = Backend {
@@ -188,12 +194,17 @@ fn dnat(
         hairpin_fits(written, &own, &at, diagnostics);
     }
     let hairpin = if *hairpin { own.clone() } else { Vec::new() };
+    let Traffic {
+        services,
+        source,
+        destination,
+    } = traffic?;
     Some(Dnat {
         name: name.to_string(),
         from: zones,
-        source: source?,
-        destination: destination?,
-        services: services?,
+        source,
+        destination,
+        services,
         mode: mode.filter(|_| 1 < backends.len()),
         port: to_port.map(policy::Port::number),
         hairpin,
@@ -290,26 +301,31 @@ fn redirect(
     let policy::Redirect {
         name,
         from,
-        services: references,
+        services,
         source,
         destination,
         to_port,
     } = written;
     let zones = nat_zones(from, None, &at.key("from"), scope, diagnostics);
-    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
-    let destination = selector(
+    let traffic = traffic(
+        services,
+        source.as_ref(),
         destination.as_ref(),
-        &at.key("destination"),
+        &at,
         scope,
         diagnostics,
     );
-    let services = services(references, &at.key("services"), scope, diagnostics);
+    let Traffic {
+        services,
+        source,
+        destination,
+    } = traffic?;
     Some(Redirect {
         name: name.to_string(),
         from: zones?,
-        source: source?,
-        destination: destination?,
-        services: services?,
+        source,
+        destination,
+        services,
         port: to_port.map(policy::Port::number),
         at,
     })

@@ -1,6 +1,7 @@
 //! Zone policies and their rules.
 
-use super::{Scope, selector::selector, service::services, zone::sides};
+use super::selector::{Traffic, traffic};
+use super::{Scope, zone::sides};
 use crate::compile::model::{self, Action, LogLimit, RejectWith, RuleLimit, ZonePolicy};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
 use crate::policy::{self, LimitPer, Rate};
@@ -57,7 +58,7 @@ fn rule(
 ) -> Option<model::Rule> {
     let policy::Rule {
         name,
-        services: references,
+        services,
         source,
         destination,
         action: verdict,
@@ -79,19 +80,24 @@ fn rule(
         .help("leave `reject_with` out, or write `action: reject`");
         diagnostics.push(diagnostic);
     }
-    let services = services(references, &at.key("services"), scope, diagnostics);
-    let source = selector(source.as_ref(), &at.key("source"), scope, diagnostics);
-    let destination = selector(
+    let traffic = traffic(
+        services,
+        source.as_ref(),
         destination.as_ref(),
-        &at.key("destination"),
+        at,
         scope,
         diagnostics,
     );
+    let Traffic {
+        services,
+        source,
+        destination,
+    } = traffic?;
     Some(model::Rule {
         name: name.to_string(),
-        services: services?,
-        source: source?,
-        destination: destination?,
+        services,
+        source,
+        destination,
         action: action(*verdict, *reject_with),
         limit: limit.as_ref().map(|limit| RuleLimit {
             limit: rate_limit(limit.rate, limit.burst),

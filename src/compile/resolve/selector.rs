@@ -5,13 +5,41 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::Scope;
-use crate::compile::model::{Selected, Selector};
+use super::service::services;
+use crate::compile::model::{Selected, Selector, Service};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
-use crate::policy::{Host, Hosts, Prefix};
+use crate::policy::{Host, Hosts, Prefix, ServiceRef};
 use crate::ruleset::Addresses;
 
+/// What an entry is about: services, and where they are asked from and of.
+pub(super) struct Traffic {
+    pub(super) services: Vec<Service>,
+    pub(super) source: Selector,
+    pub(super) destination: Selector,
+}
+
+/// What `services`, `source` and `destination` of an entry mean; `None` if one of them is wrong. All of them are
+/// looked at, so that all mistakes are said.
+pub(super) fn traffic(
+    references: &[ServiceRef],
+    source: Option<&Hosts>,
+    destination: Option<&Hosts>,
+    at: &DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Traffic> {
+    let services = services(references, &at.key("services"), scope, diagnostics);
+    let source = selector(source, &at.key("source"), scope, diagnostics);
+    let destination = selector(destination, &at.key("destination"), scope, diagnostics);
+    Some(Traffic {
+        services: services?,
+        source: source?,
+        destination: destination?,
+    })
+}
+
 /// What a selector means; `None` if one of its names is unknown or wrong.
-pub(super) fn selector(
+fn selector(
     hosts: Option<&Hosts>,
     at: &DocPath,
     scope: &Scope<'_>,

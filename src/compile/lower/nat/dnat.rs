@@ -243,7 +243,7 @@ fn open_rules(
                 output,
             ));
         }
-        statements.extend(accept(output));
+        statements.extend(accept());
         rules.push(entry.rule(statements));
     }
     rules.dedup();
@@ -344,7 +344,7 @@ pub(super) fn open_redirects(model: &Model, openings: &mut Openings, output: &mu
         for row in rows(&redirect.services, &redirect.source, &anyone, model) {
             let mut statements = vec![translated()];
             statements.extend(translated_matches(&row, redirect.port, &entry, output));
-            statements.extend(accept(output));
+            statements.extend(accept());
             rules.push(entry.rule(statements));
         }
         for from in &redirect.from {

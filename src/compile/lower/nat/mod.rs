@@ -7,13 +7,12 @@ mod dnat;
 mod snat;
 
 use super::dispatch::Openings;
-use super::filter::action;
 use super::output::{Entry, Output};
 use super::row::{Protocol, equal};
-use crate::compile::model::{Action, Model, Service};
+use crate::compile::model::{Model, Service};
 use crate::ruleset::{
     Base, Chain, ChainPolicy, ChainType, Ct, Expression, Field, Hook, Meta, Operand, Relation,
-    Rule, Statement,
+    Rule, Statement, Verdict,
 };
 
 /// Before `dstnat` (-100): the first nat chain that translates a connection decides for all.
@@ -119,10 +118,8 @@ fn translated_port(protocol: &Protocol, port: u16) -> Statement {
 }
 
 /// Counted acceptance.
-fn accept(output: &mut Output) -> Vec<Statement> {
-    let mut statements = vec![Statement::Counter];
-    statements.extend(action(Action::Accept, &Protocol::Any, output));
-    statements
+fn accept() -> [Statement; 2] {
+    [Statement::Counter, Statement::Verdict(Verdict::Accept)]
 }
 
 /// The cartesian product of alternatives with the rest of a rule.
