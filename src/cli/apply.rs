@@ -66,6 +66,7 @@ fn apply_policy(
         Comparison::Read(planned) => *planned,
     };
     let Planned {
+        digest,
         loaded,
         program,
         live,
@@ -74,7 +75,7 @@ fn apply_policy(
     let view = View::new(&live, &program, &plan, plan::detail(arguments.all));
     plan::show(view, Some(&loaded), arguments.format, output)?;
     if plan.is_empty() {
-        session::remember(&loaded, &live, global, output);
+        session::remember(&loaded, &digest, &live, global, output);
         return Ok(());
     }
     session::refuse_owned(&live)?;
@@ -83,7 +84,7 @@ fn apply_policy(
         .map_err(|error| failure(error, Some(&loaded)))?;
     report(&outcome, output);
     if let Some(live) = &outcome.live {
-        session::remember(&loaded, live, global, output);
+        session::remember(&loaded, &digest, live, global, output);
     }
     Ok(())
 }
@@ -204,11 +205,12 @@ pub(super) fn failure(error: ApplyError, loaded: Option<&Loaded>) -> Failure {
     }];
     let mut details = Vec::new();
     if let ApplyError::Refused { operations, .. } = &error {
+        let places = loaded.map(Loaded::places);
         for refused in operations {
             let place = refused
                 .origin
                 .as_ref()
-                .and_then(|origin| loaded?.place(origin));
+                .and_then(|origin| places.as_ref()?(origin));
             let place = place.map_or_else(String::new, |place| format!(", {place}"));
             details.push(format!("{refused}{place}: {}", refused.reason));
         }

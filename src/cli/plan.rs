@@ -54,6 +54,8 @@ pub(super) enum Format {
 
 /// A plan and all that it was made from.
 pub(super) struct Planned {
+    /// The digest of the policy's texts.
+    pub(super) digest: String,
     pub(super) loaded: Loaded,
     pub(super) program: Program,
     pub(super) live: Live,
@@ -84,13 +86,14 @@ pub(super) fn run(
         ),
         Comparison::Read(planned) => {
             let Planned {
+                digest,
                 loaded,
                 program,
                 live,
                 plan,
             } = *planned;
             if plan.is_empty() {
-                session::remember(&loaded, &live, global, output);
+                session::remember(&loaded, &digest, &live, global, output);
             }
             let view = View::new(&live, &program, &plan, detail(arguments.all));
             show(view, Some(&loaded), arguments.format, output)?;
@@ -126,10 +129,8 @@ pub(super) fn compare(
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
     let sources = policy::read(global)?;
-    if !full
-        && let Some(generation) =
-            session::still_verified(kernel, global, &digest(&sources), output)?
-    {
+    let digest = digest(&sources);
+    if !full && let Some(generation) = session::still_verified(kernel, global, &digest, output)? {
         return Ok(Comparison::StillEqual(generation));
     }
     let (loaded, live) = thread::scope(|scope| {
@@ -149,6 +150,7 @@ pub(super) fn compare(
     };
     let plan = plan(&live, &program, session::fresh_mark()?);
     Ok(Comparison::Read(Box::new(Planned {
+        digest,
         loaded,
         program,
         live,
@@ -191,7 +193,7 @@ pub(super) fn show(
     output: &mut Output,
 ) -> Result<(), Failure> {
     if let Some(loaded) = loaded {
-        view.locate(|origin| loaded.place(origin));
+        view.locate(loaded.places());
     }
     match format {
         Format::Text => {

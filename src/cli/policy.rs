@@ -4,7 +4,7 @@
     reason = "the command line is where the clock is read"
 )]
 
-use std::cell::OnceCell;
+use std::cell::LazyCell;
 
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -13,7 +13,7 @@ use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
 use crate::compile::{self, Compiled};
-use crate::diagnostic::{Diagnostics, DocPath, Locate, Place, Report, SourceText};
+use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::source::read_files;
@@ -24,7 +24,6 @@ pub(super) struct Loaded {
     pub(super) sources: Vec<SourceText>,
     /// Where everything in them stands.
     pub(super) locations: Locations,
-    line_starts: OnceCell<Vec<Vec<usize>>>,
     /// Its name, when it has one.
     pub(super) name: Option<String>,
     /// What it means.
@@ -102,8 +101,7 @@ fn bundled(name: &str) -> TimeZone {
 /// Parses and compiles; prints all diagnostics; goes on only without errors.
 pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Loaded, Failure> {
     let examined = examine(sources);
-    print(&examined, output);
-    let warnings = examined.report().plain().trim_end().to_owned();
+    let warnings = print(&examined, output);
     let Examined {
         sources,
         locations,
@@ -120,7 +118,6 @@ pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Load
     Ok(Loaded {
         sources,
         locations,
-        line_starts: OnceCell::new(),
         name,
         ruleset,
         warnings,
@@ -128,17 +125,18 @@ pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Load
     })
 }
 
-/// Prints diagnostics to standard error.
-pub(super) fn print(examined: &Examined, output: &mut Output) {
+/// Prints diagnostics to standard error; returns what was said, without colour.
+pub(super) fn print(examined: &Examined, output: &mut Output) -> String {
     let report = examined.report();
-    let text = if output.color_err() {
-        report.colour()
-    } else {
-        report.plain()
-    };
-    if !text.is_empty() {
-        output.note(text.trim_end());
+    let plain = report.plain().trim_end().to_owned();
+    if !plain.is_empty() {
+        if output.color_err() {
+            output.note(report.colour().trim_end());
+        } else {
+            output.note(&plain);
+        }
     }
+    plain
 }
 
 /// The policy means more than a ruleset can hold.
@@ -154,29 +152,17 @@ fn too_large(violations: &[Violation]) -> Failure {
 }
 
 impl Loaded {
-    /// `office.yaml:73`: where the policy says what an operation came from.
-    pub(super) fn place(&self, origin: &Origin) -> Option<String> {
-        let path: DocPath = origin.0.parse().ok()?;
-        let spot = self.locations.locate(&Place::Value(path))?;
-        let source = self.sources.get(spot.source)?;
-        let starts = self
-            .line_starts
-            .get_or_init(|| self.sources.iter().map(line_starts).collect());
-        let line = starts
-            .get(spot.source)?
-            .partition_point(|start| *start <= spot.bytes.start);
-        Some(format!("{}:{line}", source.name))
+    /// Finds where the policy says what an operation came from: `office.yaml:73`.
+    pub(super) fn places(&self) -> impl Fn(&Origin) -> Option<String> + '_ {
+        let lines = LazyCell::new(|| {
+            let texts = self.sources.iter().map(|source| Lines::new(&source.text));
+            texts.collect::<Vec<_>>()
+        });
+        move |origin| {
+            let path: DocPath = origin.0.parse().ok()?;
+            let spot = self.locations.locate(&Place::Value(path))?;
+            let line = lines.get(spot.source)?.position(spot.bytes.start).line;
+            Some(format!("{}:{line}", self.sources.get(spot.source)?.name))
+        }
     }
-}
-
-/// Where each line of a text begins.
-fn line_starts(source: &SourceText) -> Vec<usize> {
-    let ends = source
-        .text
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n');
-    std::iter::once(0)
-        .chain(ends.map(|(at, _)| at + 1))
-        .collect()
 }

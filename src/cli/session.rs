@@ -18,7 +18,7 @@ use super::policy::Loaded;
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::state::{Verified, digest, hex};
+use crate::state::{Verified, hex};
 
 /// What is true after every failure to read.
 pub(super) const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
@@ -92,7 +92,13 @@ pub(super) fn still_verified(
 
 /// Remembers that the kernel holds this policy at this generation. Not being able to is no failure: the
 /// next run reads the kernel in full.
-pub(super) fn remember(loaded: &Loaded, live: &Live, global: &Global, output: &mut Output) {
+pub(super) fn remember(
+    loaded: &Loaded,
+    digest: &str,
+    live: &Live,
+    global: &Global,
+    output: &mut Output,
+) {
     let Some((table, mark)) = live
         .table
         .as_ref()
@@ -103,7 +109,7 @@ pub(super) fn remember(loaded: &Loaded, live: &Live, global: &Global, output: &m
     let kept = Verified {
         version: Verified::VERSION,
         rfw: env!("CARGO_PKG_VERSION").to_owned(),
-        policy: digest(&loaded.sources),
+        policy: digest.to_owned(),
         generation: live.generation.0,
         table: table.handle,
         mark: hex(&mark),
