@@ -48,7 +48,7 @@
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
 //! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset |
-//! | [`source`] | where policies come from | diagnostic |
+//! | [`source`] | where policies come from | policy, diagnostic |
 //! | [`state`] | what rfw remembers | diagnostic |
 //! | [`cli`] | the command line | all |
 //!

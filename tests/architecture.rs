@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "netlink",
         &["kernel", "plan", "live", "bytecode", "ruleset"],
     ),
-    ("source", &["diagnostic"]),
+    ("source", &["policy", "diagnostic"]),
     ("state", &["diagnostic"]),
 ];
 

@@ -4,17 +4,20 @@
 use std::path::Path;
 
 use jiff::civil::date;
-use rfw::diagnostic::SourceText;
 use rfw::ruleset::{Valid, validate};
 
 /// A policy of `policies/`, compiled as of a fixed day.
-fn compiled(path: &Path) -> Valid {
-    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    let text = std::fs::read(path).unwrap();
-    let parsed = rfw::policy::parse(&[SourceText { name, text }]);
+pub(crate) fn compiled(path: &Path) -> Valid {
+    let texts = rfw::source::read_files(path).unwrap();
+    let (lists, bad_lists) = rfw::compile::lists(texts.lists());
+    assert!(texts.diagnostics.is_empty() && bad_lists.is_empty());
+    let parsed = rfw::policy::parse(texts.documents());
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
-    let (compiled, diagnostics) =
-        rfw::compile::compile(&parsed.policy.unwrap(), date(2026, 11, 24));
+    let given = rfw::compile::Given {
+        today: date(2026, 11, 24),
+        lists: &lists,
+    };
+    let (compiled, diagnostics) = rfw::compile::compile(&parsed.policy.unwrap(), given);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     validate(compiled.unwrap().ruleset).expect("the ruleset keeps the contract")
 }

@@ -1,19 +1,20 @@
 //! Every diagnostic has an example that earns it and a snapshot of what the operator sees:
 //! `Code::ALL` = `policies/invalid/` = `snapshots/diagnostic/`.
 
-use rfw::compile;
-use rfw::diagnostic::{Code, Diagnostics, Report, Severity, SourceText};
+use rfw::compile::{self, Given};
+use rfw::diagnostic::{Code, Diagnostics, Report, Severity};
 use rfw::policy::{Locations, parse};
+use rfw::source::{Texts, read_files};
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-/// An example in `policies/invalid/`: a file, or a directory of files that make one policy.
+/// An example in `policies/invalid/`: a policy in a file, or in a directory.
 struct Example {
     code: String,
-    sources: Vec<SourceText>,
+    texts: Texts,
 }
 
 fn root() -> PathBuf {
@@ -29,11 +30,14 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries
 }
 
-fn source(path: &Path) -> SourceText {
-    SourceText {
-        name: path.strip_prefix(root()).unwrap().display().to_string(),
-        text: fs::read(path).unwrap(),
+/// The texts of an example, called by their paths in the repository.
+fn texts(path: &Path) -> Texts {
+    let mut texts = read_files(path).unwrap();
+    for source in &mut texts.sources {
+        let path = Path::new(&source.name).strip_prefix(root()).unwrap();
+        source.name = path.display().to_string();
     }
+    texts
 }
 
 fn examples() -> Vec<Example> {
@@ -41,20 +45,25 @@ fn examples() -> Vec<Example> {
         .into_iter()
         .map(|path| Example {
             code: path.file_stem().unwrap().to_str().unwrap().into(),
-            sources: match path.is_dir() {
-                true => entries(&path).iter().map(|path| source(path)).collect(),
-                false => vec![source(&path)],
-            },
+            texts: texts(&path),
         });
     examples.collect()
 }
 
 /// Everything there is to say about a policy, by all stages that look at it, as `rfw validate` does.
-fn said(sources: &[SourceText]) -> (Diagnostics, Locations) {
-    let parsed = parse(sources);
-    let mut diagnostics = parsed.diagnostics;
-    if let Some(policy) = parsed.policy {
-        let (_, meaning) = compile::resolve(&policy, jiff::civil::date(2026, 11, 24));
+fn said(texts: &Texts) -> (Diagnostics, Locations) {
+    let parsed = parse(texts.documents());
+    let (lists, bad_lists) = compile::lists(texts.lists());
+    let mut diagnostics = texts.diagnostics.clone();
+    let is_whole = !diagnostics.has_errors();
+    diagnostics.extend(parsed.diagnostics);
+    diagnostics.extend(bad_lists);
+    if let Some(policy) = parsed.policy.filter(|_| is_whole) {
+        let given = Given {
+            today: jiff::civil::date(2026, 11, 24),
+            lists: &lists,
+        };
+        let (_, meaning) = compile::resolve(&policy, given);
         diagnostics.extend(meaning);
     }
     (diagnostics, parsed.locations)
@@ -81,8 +90,8 @@ fn every_code_has_an_example_and_a_snapshot() {
 
 #[test]
 fn every_example_earns_its_code_and_no_other() {
-    for Example { code, sources } in examples() {
-        let (diagnostics, _) = said(&sources);
+    for Example { code, texts } in examples() {
+        let (diagnostics, _) = said(&texts);
         let codes = |severity| -> BTreeSet<&str> {
             let some = diagnostics
                 .iter()
@@ -105,11 +114,11 @@ fn every_example_is_shown_with_its_place() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        for Example { code, sources } in examples() {
-            let (diagnostics, locations) = said(&sources);
+        for Example { code, texts } in examples() {
+            let (diagnostics, locations) = said(&texts);
             let report = Report {
                 diagnostics: &diagnostics,
-                sources: &sources,
+                sources: &texts.sources,
                 locations: &locations,
             };
             for shown in report.json().as_array().unwrap() {
@@ -125,8 +134,8 @@ fn every_example_is_shown_with_its_place() {
 
 #[test]
 fn messages_are_written_alike() {
-    for Example { code, sources } in examples() {
-        for diagnostic in &said(&sources).0 {
+    for Example { code, texts } in examples() {
+        for diagnostic in &said(&texts).0 {
             let labels = diagnostic.labels.iter().map(|label| label.text.as_str());
             let help = diagnostic.help.as_deref().into_iter();
             for text in [diagnostic.message.as_str()]

@@ -15,6 +15,7 @@ mod compile;
 mod contract;
 mod diagnostics;
 mod drift;
+mod files;
 mod harness;
 mod laws;
 mod leak;

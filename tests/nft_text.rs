@@ -155,8 +155,8 @@ fn nft_makes_the_same_of_policies() {
                 .extension()
                 .is_some_and(|extension| extension == "yaml")
             {
-                let text = std::fs::read_to_string(&path).unwrap();
-                judge(&host, &compiled(&text).expect("it compiles")).unwrap();
+                let ruleset = super::compile::compiled(&path);
+                judge(&host, ruleset.ruleset()).unwrap();
             }
         }
         runner(24)

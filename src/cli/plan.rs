@@ -128,8 +128,8 @@ pub(super) fn compare(
     global: &Global,
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
-    let sources = policy::read(global)?;
-    let digest = digest(&sources);
+    let texts = policy::read(global)?;
+    let digest = digest(&texts.sources);
     if !full && let Some(generation) = session::still_verified(kernel, global, &digest, output)? {
         return Ok(Comparison::StillEqual(generation));
     }
@@ -137,7 +137,7 @@ pub(super) fn compare(
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
         let reader = thread::Builder::new().spawn_scoped(scope, || kernel.observe());
         (
-            policy::load(sources, output),
+            policy::load(texts, output),
             reader.ok().map(ScopedJoinHandle::join),
         )
     });

@@ -12,11 +12,11 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
-use crate::compile::{self, Compiled};
+use crate::compile::{self, Compiled, Given};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
-use crate::source::read_files;
+use crate::source::{Texts, read_files};
 
 /// A policy that compiles.
 pub(super) struct Loaded {
@@ -35,7 +35,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads the texts of the policy.
-pub(super) fn read(global: &Global) -> Result<Vec<SourceText>, Failure> {
+pub(super) fn read(global: &Global) -> Result<Texts, Failure> {
     read_files(&global.policy).map_err(Failure::world)
 }
 
@@ -63,18 +63,30 @@ impl Examined {
 }
 
 /// Parses and compiles, as of today in the policy's own time zone.
-pub(super) fn examine(sources: Vec<SourceText>) -> Examined {
-    let (parsed, made) = policy::parse_and(&sources, |policy| {
+pub(super) fn examine(texts: Texts) -> Examined {
+    let (lists, bad_lists) = compile::lists(texts.lists());
+    // Whoever refers to what is not there is told so, and not what follows from it.
+    let is_whole = !texts.diagnostics.has_errors();
+    let (parsed, made) = policy::parse_and(texts.documents(), |policy| {
         let zone = policy
             .timezone
             .as_ref()
             .map_or(TimeZone::UTC, |name| bundled(name.as_str()));
         let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
-        let (result, found) = compile::compile(policy, today);
+        let given = Given {
+            today,
+            lists: &lists,
+        };
+        let (result, found) = match is_whole {
+            true => compile::compile(policy, given),
+            false => (None, Diagnostics::new()),
+        };
         (result, found, zone)
     });
     let name = parsed.policy.and_then(|policy| policy.name);
-    let mut diagnostics = parsed.diagnostics;
+    let mut diagnostics = texts.diagnostics;
+    diagnostics.extend(parsed.diagnostics);
+    diagnostics.extend(bad_lists);
     let mut compiled = None;
     if let Some((result, found, zone)) = made {
         diagnostics.extend(found);
@@ -84,7 +96,7 @@ pub(super) fn examine(sources: Vec<SourceText>) -> Examined {
             .map(|compiled| (name, compiled, zone));
     }
     Examined {
-        sources,
+        sources: texts.sources,
         locations: parsed.locations,
         diagnostics,
         compiled,
@@ -99,8 +111,8 @@ fn bundled(name: &str) -> TimeZone {
 }
 
 /// Parses and compiles; prints all diagnostics; goes on only without errors.
-pub(super) fn load(sources: Vec<SourceText>, output: &mut Output) -> Result<Loaded, Failure> {
-    let examined = examine(sources);
+pub(super) fn load(texts: Texts, output: &mut Output) -> Result<Loaded, Failure> {
+    let examined = examine(texts);
     let warnings = print(&examined, output);
     let Examined {
         sources,

@@ -1,10 +1,12 @@
 //! From a policy to a ruleset: [`resolve`] what the names mean and whether it all makes sense, then [`lower`].
 
 mod check;
+mod list;
 mod lower;
 pub mod model;
 mod resolve;
 
+pub use list::{Lists, lists};
 pub use lower::lower;
 
 use crate::diagnostic::Diagnostics;
@@ -14,14 +16,34 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use model::Model;
 
+/// What a policy is compiled with, beside its own texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The day that `expires` is compared with.
+    pub today: Date,
+    /// The lists that its groups name.
+    pub lists: &'a Lists,
+}
+
+/// A day, and no lists.
+impl From<Date> for Given<'static> {
+    fn from(today: Date) -> Self {
+        static NONE: Lists = Lists::new();
+        Given {
+            today,
+            lists: &NONE,
+        }
+    }
+}
+
 /// What a policy means, if it means something: every name resolved, everything checked. All there is to say about
-/// it is said at once; there is a model if nothing of it is an error. `today` is the day that `expires` is
-/// compared with.
+/// it is said at once; there is a model if nothing of it is an error.
 #[must_use]
-pub fn resolve(policy: &Policy, today: Date) -> (Option<Model>, Diagnostics) {
+pub fn resolve<'a>(policy: &Policy, given: impl Into<Given<'a>>) -> (Option<Model>, Diagnostics) {
+    let given = given.into();
     let mut diagnostics = Diagnostics::new();
-    let draft = resolve::draft(policy, &mut diagnostics);
-    check::check(policy, &draft, today, &mut diagnostics);
+    let draft = resolve::draft(policy, &given, &mut diagnostics);
+    check::check(policy, &draft, given.today, &mut diagnostics);
     (
         (!diagnostics.has_errors()).then_some(draft.model),
         diagnostics,
@@ -39,8 +61,11 @@ pub struct Compiled {
 
 /// The whole way from a policy to a ruleset.
 #[must_use]
-pub fn compile(policy: &Policy, today: Date) -> (Option<Compiled>, Diagnostics) {
-    let (model, diagnostics) = resolve(policy, today);
+pub fn compile<'a>(
+    policy: &Policy,
+    given: impl Into<Given<'a>>,
+) -> (Option<Compiled>, Diagnostics) {
+    let (model, diagnostics) = resolve(policy, given);
     let compiled = model.map(|model| Compiled {
         ruleset: lower(&model),
         until: next_expiry_notice(policy),

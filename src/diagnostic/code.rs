@@ -55,6 +55,13 @@ codes! {
     DefinedTwice "defined-twice" "a name or setting that two files of one policy define",
     NumberSpelling "number-spelling" "a number in a spelling other than plain decimal",
     AmbiguousValue "ambiguous-value" "a value that YAML readers understand differently",
+    // The files of a policy do not fit together.
+    BadPath "bad-path" "a path in `include` or `file` that could lead out of the policy's own directory, or is none",
+    NoSuchFile "no-such-file" "an `include` that matches no file, or a `file` that is not there",
+    NotAFile "not-a-file" "a file of the policy that is a directory, a device, a pipe or a link that leads nowhere",
+    LeadsOut "leads-out" "a link that leads out of the policy's own directory",
+    IncludeCycle "include-cycle" "a file that includes itself, directly or by another",
+    IncludeTooDeep "include-too-deep" "includes that are nested more than 8 files deep",
     // The document has another shape than the language.
     UnknownKey "unknown-key" "a key that the language does not have",
     UnsupportedKey "unsupported-key" "a key of the language that this version does not do yet",

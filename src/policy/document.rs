@@ -2,8 +2,8 @@
 //! manual: they become the descriptions in the schema.
 
 use super::{
-    Date, Group, Hosts, Limit, Log, Name, Nat, Service, ServiceRef, Text, TimeZoneName, Zone,
-    ZoneName, Zones, value::names,
+    Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Service, ServiceRef, Text,
+    TimeZoneName, Zone, ZoneName, Zones, value::names,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,13 @@ pub struct Policy {
     /// `UTC`. Example: `Europe/Helsinki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<TimeZoneName>,
+
+    /// More files of this policy, by patterns from its own directory downwards; `*` stands for any characters
+    /// of one name. They are read after the policy's own files, in the order of their paths: names from all
+    /// files are taken together, lists are appended. Example: `[services/*.yaml, groups/*.yaml]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub include: Vec<IncludePattern>,
 
     /// The networks around the box, by name. The box itself is the zone `firewall`, which always exists.
     #[schemars(schema_with = "names::<ZoneName, Zone>", extend("minProperties" = 1))]

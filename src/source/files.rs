@@ -1,17 +1,12 @@
-//! A policy from a file, or from the `*.yaml` files of a directory in name order.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "reads the operator's policy from the file system"
-)]
+//! A policy from a file and what it includes, or from the `*.yaml` files of a directory and what they include.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::SourceText;
+use super::directory::Directory;
+use super::gather::{Texts, gather};
+use super::tree::{Tree, Unreadable};
 
-/// A file may have one byte more than the language allows: enough to see that it is too large.
-const MOST_BYTES: u64 = 4 * 1024 * 1024 + 1;
 /// More files than this are not a policy.
 const MOST_FILES: usize = 10_000;
 
@@ -44,6 +39,20 @@ pub enum SourceError {
         /// Which one.
         path: PathBuf,
     },
+    /// A link to somewhere else.
+    #[error(
+        "`{path}` is a link that leads out of the directory of the policy; put the file itself there"
+    )]
+    LeadsOut {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// A name that cannot be printed.
+    #[error("the directory `{path}` holds a file whose name is not plain text; rename it first")]
+    OddName {
+        /// Which directory.
+        path: PathBuf,
+    },
     /// Others than its owner may change it, so its owner does not decide what it says.
     #[error("`{path}` may be written by everybody; take that right away first (chmod o-w)")]
     WorldWritable {
@@ -52,82 +61,82 @@ pub enum SourceError {
     },
 }
 
-/// Reads the texts of a policy: of the file, or of every `*.yaml` in the directory, in name order.
+/// Reads the texts of a policy: of the file, or of every `*.yaml` in the directory, in name order; then those of
+/// the files they include and of the lists they name, from the same directory downwards.
 ///
 /// # Errors
 /// When something cannot be read, is no regular file, or may be written by everybody.
-pub fn read_files(path: &Path) -> Result<Vec<SourceText>, SourceError> {
-    let metadata = fs::metadata(path).map_err(|source| SourceError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    if metadata.is_dir() {
-        let files = yaml_files(path)?;
-        if files.is_empty() {
-            return Err(SourceError::Empty {
-                path: path.to_owned(),
-            });
-        }
-        files.iter().map(|file| read_file(file)).collect()
-    } else {
-        Ok(vec![read_file(path)?])
-    }
-}
-
-fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let read = |source| SourceError::Read {
-        path: directory.to_owned(),
-        source,
+pub fn read_files(path: &Path) -> Result<Texts, SourceError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| SourceError::Read { path, source }
     };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-            && !hidden
-        {
-            files.push(path);
-        }
-        if files.len() > MOST_FILES {
-            return Err(SourceError::TooMany {
-                path: directory.to_owned(),
-            });
-        }
+    let kind = std::fs::metadata(path).map_err(failed(path))?;
+    if kind.is_dir() {
+        let tree = Directory::open(path).map_err(failed(path))?;
+        let own = yaml_files(&tree, path)?;
+        return gather(&tree, &own);
     }
-    files.sort();
-    Ok(files)
-}
-
-fn read_file(path: &Path) -> Result<SourceText, SourceError> {
-    use std::os::unix::fs::MetadataExt;
-    let failed = |source| SourceError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    // Opening a pipe would wait for a writer, so what it is comes before opening.
-    let kind = fs::metadata(path).map_err(failed)?;
     if !kind.is_file() {
         return Err(SourceError::NotAFile {
             path: path.to_owned(),
         });
     }
-    const OTHERS_WRITE: u32 = 0o002;
-    if kind.mode() & OTHERS_WRITE != 0 {
-        return Err(SourceError::WorldWritable {
+    // The file may be a link; what it includes lies beside the file that it leads to.
+    let real = std::fs::canonicalize(path).map_err(failed(path))?;
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|kind| kind.is_symlink());
+    let path = if is_link { real.as_path() } else { path };
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(SourceError::NotAFile {
+            path: path.to_owned(),
+        });
+    };
+    let Some(name) = name.to_str() else {
+        return Err(SourceError::OddName {
+            path: directory.to_owned(),
+        });
+    };
+    let tree = Directory::open(directory).map_err(failed(directory))?;
+    gather(&tree, &[name.to_owned()])
+}
+
+/// The files of a directory that are a policy.
+fn yaml_files(tree: &dyn Tree, path: &Path) -> Result<Vec<String>, SourceError> {
+    let entries = tree.list("").map_err(|why| match why {
+        Unreadable::Io(source) => SourceError::Read {
+            path: path.to_owned(),
+            source,
+        },
+        Unreadable::Missing
+        | Unreadable::NotAFile
+        | Unreadable::LeadsOut
+        | Unreadable::WorldWritable => SourceError::NotAFile {
+            path: path.to_owned(),
+        },
+    })?;
+    let names = entries.into_iter().map(|entry| entry.name);
+    let mut files: Vec<String> = names
+        .filter(|name| name.ends_with(".yaml") && !name.starts_with('.'))
+        .collect();
+    if files.len() > MOST_FILES {
+        return Err(SourceError::TooMany {
             path: path.to_owned(),
         });
     }
-    let mut text =
-        Vec::with_capacity(usize::try_from(kind.len().min(MOST_BYTES)).unwrap_or_default() + 1);
-    fs::File::open(path)
-        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
-        .map_err(failed)?;
-    Ok(SourceText {
-        name: path.display().to_string(),
-        text,
-    })
+    if files.is_empty() {
+        return Err(SourceError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    let is_odd = |name: &String| {
+        name.chars()
+            .any(|c| c == '\u{fffd}' || crate::diagnostic::is_invisible(c))
+    };
+    if files.iter().any(is_odd) {
+        return Err(SourceError::OddName {
+            path: path.to_owned(),
+        });
+    }
+    files.sort();
+    Ok(files)
 }

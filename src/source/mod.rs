@@ -1,6 +1,13 @@
-//! Where policies come from. Files for now; meets the file system, and nothing else does on the way from a
-//! policy to a plan.
+//! Where policies come from: texts out of a [`Tree`], a directory for now. Meets the file system, and nothing else
+//! does on the way from a policy to a plan.
 
+mod directory;
+mod expand;
 mod files;
+mod gather;
+mod tree;
 
+pub use directory::Directory;
 pub use files::{SourceError, read_files};
+pub use gather::{LARGEST_LIST, Texts, gather};
+pub use tree::{Entry, Tree, Unreadable};

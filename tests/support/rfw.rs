@@ -28,9 +28,10 @@ impl Desk {
         Self { root }
     }
 
-    /// Writes a file on the desk and returns its path as text.
+    /// Writes a file on the desk and returns its path as text; the directories on the way to it are made.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.root.join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("the desk can be written");
         fs::write(&path, text).expect("the desk can be written");
         path.to_str().expect("a path in UTF-8").to_owned()
     }

@@ -67,7 +67,7 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
 fn used(policy: &Policy) -> Used<'_> {
     let mut used = Used::default();
     for group in policy.groups.values() {
-        used.hosts(&group.0);
+        used.hosts(group.entries());
     }
     for zone_policy in &policy.policies {
         used.zones(&zone_policy.from);

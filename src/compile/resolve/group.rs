@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::selector::addresses_of;
+use crate::compile::Lists;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
-use crate::policy::{Group, Host, Policy};
+use crate::policy::{Group, Host, ListFile, Policy};
 use crate::ruleset::{Addresses, Bound, Interval};
 
 /// How deep groups may be nested: enough for people, too little for a bomb.
@@ -16,13 +17,25 @@ const DEEPEST: usize = 32;
 /// cycle or needs one.
 pub(super) fn flatten<'a>(
     policy: &'a Policy,
+    lists: &Lists,
     diagnostics: &mut Diagnostics,
 ) -> BTreeMap<&'a str, Option<Addresses>> {
     let mut flat: BTreeMap<&str, Option<Addresses>> = BTreeMap::new();
     let mut open: BTreeMap<&str, &Group> = BTreeMap::new();
     for (name, group) in &policy.groups {
         let at = path_of(name.as_str());
-        overlapping(&group.0, &at, diagnostics);
+        let entries = match group {
+            Group::Listed(entries) => entries,
+            Group::File(file) => {
+                let list = lists.get(file.as_str());
+                if list.is_none() {
+                    diagnostics.push(not_read(file, &at));
+                }
+                flat.insert(name.as_str(), list.cloned().flatten());
+                continue;
+            }
+        };
+        overlapping(entries, &at, diagnostics);
         if names_are_groups(group, &at, policy, diagnostics) {
             open.insert(name.as_str(), group);
         } else {
@@ -58,21 +71,18 @@ fn path_of(group: &str) -> DocPath {
 
 /// The groups that a group consists of, with their places in its list.
 fn names(group: &Group) -> impl Iterator<Item = (usize, &str)> {
-    group
-        .0
-        .iter()
-        .enumerate()
-        .filter_map(|(index, entry)| match entry {
-            Host::Name(name) => Some((index, name.as_str())),
-            Host::Address(_) | Host::Prefix(_) | Host::Range(_) => None,
-        })
+    let entries = group.entries().iter().enumerate();
+    entries.filter_map(|(index, entry)| match entry {
+        Host::Name(name) => Some((index, name.as_str())),
+        Host::Address(_) | Host::Prefix(_) | Host::Range(_) => None,
+    })
 }
 
 /// The addresses of a group whose groups are known; `None` if one of them is wrong.
 fn union(group: &Group, flat: &BTreeMap<&str, Option<Addresses>>) -> Option<Addresses> {
     let mut v4: Vec<Interval<u32>> = Vec::new();
     let mut v6: Vec<Interval<u128>> = Vec::new();
-    for entry in &group.0 {
+    for entry in group.entries() {
         let addresses = match entry {
             Host::Name(name) => flat.get(name.as_str())?.clone()?,
             Host::Address(_) | Host::Prefix(_) | Host::Range(_) => addresses_of(entry),
@@ -84,6 +94,16 @@ fn union(group: &Group, flat: &BTreeMap<&str, Option<Addresses>>) -> Option<Addr
         v4: v4.into_iter().collect(),
         v6: v6.into_iter().collect(),
     })
+}
+
+/// Whoever compiles has not brought the list along.
+fn not_read(file: &ListFile, at: &DocPath) -> Diagnostic {
+    Diagnostic::error(
+        Code::NoSuchFile,
+        format!("the list `{file}` has not been read"),
+    )
+    .at(at.key("file"), "no file to read it from")
+    .help("lists are read from the directory of the policy")
 }
 
 fn names_are_groups(

@@ -12,6 +12,7 @@ mod zone;
 
 use std::collections::BTreeMap;
 
+use super::Given;
 use super::model::{Model, Service, Zone};
 use crate::diagnostic::{Diagnostics, DocPath};
 use crate::policy::Policy;
@@ -38,9 +39,9 @@ struct Scope<'a> {
 }
 
 /// Resolves everything that can be.
-pub(super) fn draft(policy: &Policy, diagnostics: &mut Diagnostics) -> Draft {
+pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagnostics) -> Draft {
     let services = service::own(policy, diagnostics);
-    let groups = group::flatten(policy, diagnostics);
+    let groups = group::flatten(policy, given.lists, diagnostics);
     let scope = Scope {
         policy,
         zones: zone::zones(policy),
@@ -78,17 +79,18 @@ pub(super) fn draft(policy: &Policy, diagnostics: &mut Diagnostics) -> Draft {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::draft;
     use crate::compile::model::Model;
     use crate::diagnostic::{Diagnostics, SourceText};
     use crate::policy::parse;
     use crate::ruleset::Addresses;
+    use jiff::civil::date;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     /// The draft of a policy, and what is said about it: `code at path: message` a line.
     #[track_caller]
-    pub(super) fn drafted(text: &str) -> (Model, String) {
+    pub(in crate::compile) fn drafted(text: &str) -> (Model, String) {
         let source = SourceText {
             name: "test.yaml".into(),
             text: text.into(),
@@ -98,7 +100,7 @@ mod tests {
             .policy
             .unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
         let mut diagnostics = Diagnostics::new();
-        let model = draft(&policy, &mut diagnostics).model;
+        let model = draft(&policy, &date(2026, 11, 24).into(), &mut diagnostics).model;
         let lines = diagnostics
             .iter()
             .map(|said| format!("{}: {}\n", said.code, said.message));
@@ -106,7 +108,7 @@ mod tests {
     }
 
     /// Addresses as text: `10.0.0.0-10.0.0.255 ::1`.
-    pub(super) fn shown(addresses: &Addresses) -> String {
+    pub(in crate::compile) fn shown(addresses: &Addresses) -> String {
         let v4 = addresses.v4.iter().map(|span| {
             let (lo, hi) = (Ipv4Addr::from(span.lo), Ipv4Addr::from(span.hi));
             if lo == hi {

@@ -4,9 +4,9 @@ use crate::diagnostic::{Code, Diagnostic, SourceText, is_invisible};
 use std::ops::Range;
 
 /// Largest file, in bytes.
-pub(crate) const LARGEST_FILE: usize = 4 << 20;
+pub const LARGEST_FILE: usize = 4 << 20;
 /// Largest policy, all files together, in bytes.
-pub(crate) const LARGEST_POLICY: usize = 16 << 20;
+pub const LARGEST_POLICY: usize = 16 << 20;
 
 /// The text of a source, or what is wrong with it. One complaint: whoever sends UTF-16 gets no list of NULs.
 pub(crate) fn decode(source: usize, document: &SourceText) -> Result<&str, Diagnostic> {

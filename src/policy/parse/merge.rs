@@ -29,8 +29,8 @@ enum Union {
 
 fn union_of(key: &str) -> Union {
     match key {
-        "zones" | "services" | "groups" => Union::Names,
-        "policies" => Union::Append,
+        "zones" | "services" | "groups" | "nodes" => Union::Names,
+        "policies" | "include" => Union::Append,
         "nat" => Union::Lists,
         _ => Union::Once,
     }

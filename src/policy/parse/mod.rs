@@ -31,7 +31,7 @@ use super::{Locations, Policy};
 use crate::diagnostic::{
     Code, Diagnostic, Diagnostics, DocPath, Locate, Segment, SourceText, Spot,
 };
-use decode::LARGEST_POLICY;
+pub use decode::{LARGEST_FILE, LARGEST_POLICY};
 use merge::File;
 use serde_json::Value;
 use serde_path_to_error::Segment as Step;
@@ -198,6 +198,13 @@ fn see(source: usize, text: &str) -> guard::Seen {
         },
         None => guard::guard(source, text),
     }
+}
+
+/// The tree of a text that says what it means; `None` of any other.
+pub(super) fn see_quietly(document: &SourceText) -> Option<Tree> {
+    let text = decode::decode(0, document).ok()?;
+    let seen = see(0, text);
+    (seen.whole && seen.diagnostics.is_empty()).then_some(seen.tree)
 }
 
 /// The byte of a character: libyaml counts characters, too.

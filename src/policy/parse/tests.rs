@@ -103,9 +103,8 @@ policies: [{ name: in, from: { zone: lan }, to: 7, default: 1, rules: { name: a 
 ";
     insta::assert_snapshot!(told(&[&format!("{LAN}{text}")]), @r#"
         0:3:7-8 wrong-type: expected a name, found the number 5; a name is a letter or `_`, then letters, digits, `_` and `-`
-        0:4:14-22 wrong-type: expected a list, found `10.0.0.1`; write a list: [10.0.0.1]
+        0:4:14-22 wrong-type: expected a list or a map, found `10.0.0.1`; write a list: [10.0.0.1]
         0:4:28-29 wrong-type: expected an address, prefix, range or name, found the number 5; `5` is no address
-        0:4:37-41 unsupported-key: `file` belongs to the language but this version does not do it yet; take it out; it is refused so that nobody relies on it
         0:5:47-51 wrong-type: expected a zone or a list, found `true`; quote it: "true"
         0:5:64-67 wrong-type: expected `true` or `false`, found `yes`; write `true`
         0:6:30-43 wrong-type: expected a zone or a list, found a map

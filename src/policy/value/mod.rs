@@ -8,6 +8,7 @@
 mod address;
 mod leaf;
 mod name;
+mod path;
 mod port;
 mod protocol;
 mod rate;
@@ -18,6 +19,7 @@ pub use address::{Address, AddressRange, Host, Prefix};
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};
 pub use name::{InterfacePattern, Name, ZoneName, ZoneRef};
+pub use path::{IncludePattern, ListFile};
 pub use port::{Port, PortRange};
 pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
 pub use rate::{Rate, RateUnit};

@@ -93,7 +93,7 @@ impl<'a> Structure<'a> {
                 let path = DocPath::from_pointer(path);
                 self.diagnostics.push(match kind {
                     _ if value.is_null() => no_value(path, node),
-                    ValidationErrorKind::Type { .. } => wrong_type(path, definition, node, value),
+                    ValidationErrorKind::Type { .. } => wrong_type(path, node, value),
                     kind => wrong_value(path, node, value, kind),
                 });
             }
@@ -210,7 +210,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "schedules",
             "protect",
             "tests",
-            "include",
             "nodes",
             "ha",
             "foreign_tables",

@@ -1,25 +1,14 @@
 //! A value that is not what its place wants.
 
-use super::{
-    unsupported_key,
-    words::{called, expected, found, list, types, words},
-};
+use super::words::{called, expected, found, list, types, words};
 use crate::diagnostic::{Code, Diagnostic, DocPath, Place, nearest};
 use crate::policy::value::{ValueError, complain, what};
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-/// The complaint about a value of another kind than the place wants (`node` of the schema, in `definition`).
-pub(super) fn wrong_type(
-    path: DocPath,
-    definition: &str,
-    node: &Value,
-    value: &Value,
-) -> Diagnostic {
+/// The complaint about a value of another kind than the place wants (`node` of the schema).
+pub(super) fn wrong_type(path: DocPath, node: &Value, value: &Value) -> Diagnostic {
     let expected = expected(node);
-    if definition == "Group" && value.get("file").is_some() {
-        return unsupported_key(path.key("file"), "file");
-    }
     let message = format!("expected {expected}, found {}", found(value));
     let diagnostic =
         Diagnostic::error(Code::WrongType, message).at(path, format!("expected {expected}"));
