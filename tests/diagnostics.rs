@@ -51,7 +51,7 @@ fn examples() -> Vec<Example> {
 }
 
 /// Everything there is to say about a policy, by all stages that look at it, as `rfw validate` does.
-fn said(texts: &Texts) -> (Diagnostics, Locations) {
+fn said(code: &str, texts: &Texts) -> (Diagnostics, Locations) {
     let parsed = parse(texts.documents());
     let (lists, bad_lists) = compile::lists(texts.lists());
     let mut diagnostics = texts.diagnostics.clone();
@@ -62,8 +62,9 @@ fn said(texts: &Texts) -> (Diagnostics, Locations) {
         let given = Given {
             today: jiff::civil::date(2026, 11, 24),
             lists: &lists,
+            node: (code != "node-needed").then_some("fw-a"),
         };
-        let (_, meaning) = compile::resolve(&policy, given);
+        let (_, meaning) = compile::compile(&policy, given);
         diagnostics.extend(meaning);
     }
     (diagnostics, parsed.locations)
@@ -91,7 +92,7 @@ fn every_code_has_an_example_and_a_snapshot() {
 #[test]
 fn every_example_earns_its_code_and_no_other() {
     for Example { code, texts } in examples() {
-        let (diagnostics, _) = said(&texts);
+        let (diagnostics, _) = said(&code, &texts);
         let codes = |severity| -> BTreeSet<&str> {
             let some = diagnostics
                 .iter()
@@ -115,7 +116,7 @@ fn every_example_is_shown_with_its_place() {
     settings.set_omit_expression(true);
     settings.bind(|| {
         for Example { code, texts } in examples() {
-            let (diagnostics, locations) = said(&texts);
+            let (diagnostics, locations) = said(&code, &texts);
             let report = Report {
                 diagnostics: &diagnostics,
                 sources: &texts.sources,
@@ -135,7 +136,7 @@ fn every_example_is_shown_with_its_place() {
 #[test]
 fn messages_are_written_alike() {
     for Example { code, texts } in examples() {
-        for diagnostic in &said(&texts).0 {
+        for diagnostic in &said(&code, &texts).0 {
             let labels = diagnostic.labels.iter().map(|label| label.text.as_str());
             let help = diagnostic.help.as_deref().into_iter();
             for text in [diagnostic.message.as_str()]

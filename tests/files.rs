@@ -216,3 +216,56 @@ fn a_name_in_two_files_is_told_with_both_places() {
         }
     });
 }
+
+#[test]
+fn each_node_has_interfaces_of_its_own() {
+    alone(|| {
+        let (office, desk) = (Office::new(), Desk::new());
+        let policy = desk.write(
+            "p.yaml",
+            "version: 1
+nodes:
+  a: { interfaces: { wan0: eth0, lan0: eth1 } }
+  b: { interfaces: { wan0: eth1, lan0: eth0 } }
+zones:
+  wan: { interfaces: [wan0] }
+  lan: { interfaces: [lan0, \"wg*\"] }
+policies:
+  - { name: in, from: wan, to: firewall, default: drop }
+  - { name: inside, from: lan, to: firewall, rules: [{ name: own, services: [{ tcp: [1000] }], action: accept }] }
+",
+        );
+        serve::tcp(&office.gateway, 1000);
+        let rfw = |arguments: &[&str]| {
+            desk.rfw(
+                &office.gateway,
+                &[arguments, &["--policy", &policy]].concat(),
+            )
+        };
+        let says = |arguments: &[&str], code: i32, expect: &str| {
+            let output = rfw(arguments);
+            assert_eq!(output.code(), code, "{}{}", output.stdout, output.stderr);
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(said.contains(expect), "{arguments:?}: {said}");
+        };
+        says(&["validate"], 0, "valid");
+        says(&["plan"], 3, "error[node-needed]");
+        says(&["apply", "--node", "c"], 3, "the policy is for `a`, `b`");
+        let seen = |host: &Host, to: &str| tcp::probe(host, to).to_string();
+        let (wan4, wan6) = ("203.0.113.10:1000", "[2001:db8:0:1::10]:1000");
+        let (lan4, lan6) = ("192.168.0.1:1000", "[fd12:3456:789a::1]:1000");
+        for (node, wan, lan) in [("a", "filtered", "open"), ("b", "open", "filtered")] {
+            // The other node's state is not this one's.
+            says(&["apply", "--node", node], 0, "applied and verified");
+            says(&["plan", "--node", node], 0, "no changes");
+            for (host, to, expect) in [
+                (&office.internet, wan4, wan),
+                (&office.internet, wan6, wan),
+                (&office.admin, lan4, lan),
+                (&office.admin, lan6, lan),
+            ] {
+                assert!(seen(host, to).starts_with(expect), "{node}: {to}");
+            }
+        }
+    });
+}

@@ -46,6 +46,9 @@ struct Global {
         default_value = "/etc/rfw/policy"
     )]
     policy: PathBuf,
+    /// Which of the policy's nodes this box is, where it has several
+    #[arg(long, global = true, value_name = "NAME", env = "RFW_NODE")]
+    node: Option<String>,
     /// When to use colour (NO_COLOR is respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,

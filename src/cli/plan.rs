@@ -137,7 +137,7 @@ pub(super) fn compare(
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
         let reader = thread::Builder::new().spawn_scoped(scope, || kernel.observe());
         (
-            policy::load(texts, output),
+            policy::load(texts, global, output),
             reader.ok().map(ScopedJoinHandle::join),
         )
     });

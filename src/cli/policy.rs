@@ -62,10 +62,20 @@ impl Examined {
     }
 }
 
+/// What a policy is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose<'a> {
+    /// The ruleset of the node of this name, or of the only one there is.
+    Ruleset(Option<&'a str>),
+    /// Whether it is right: on this node, or on all of them.
+    Validity(Option<&'a str>),
+}
+
 /// Parses and compiles, as of today in the policy's own time zone.
-pub(super) fn examine(texts: Texts) -> Examined {
+pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
     let (lists, bad_lists) = compile::lists(texts.lists());
     // Whoever refers to what is not there is told so, and not what follows from it.
+    let (Purpose::Ruleset(node) | Purpose::Validity(node)) = purpose;
     let is_whole = !texts.diagnostics.has_errors();
     let (parsed, made) = policy::parse_and(texts.documents(), |policy| {
         let zone = policy
@@ -76,10 +86,13 @@ pub(super) fn examine(texts: Texts) -> Examined {
         let given = Given {
             today,
             lists: &lists,
+            node,
         };
-        let (result, found) = match is_whole {
-            true => compile::compile(policy, given),
-            false => (None, Diagnostics::new()),
+        let (result, found) = match purpose {
+            _ if !is_whole => (None, Diagnostics::new()),
+            // Whatever can be wrong is the same on all nodes.
+            Purpose::Validity(None) => (None, compile::resolve(policy, given).1),
+            Purpose::Validity(Some(_)) | Purpose::Ruleset(_) => compile::compile(policy, given),
         };
         (result, found, zone)
     });
@@ -111,8 +124,8 @@ fn bundled(name: &str) -> TimeZone {
 }
 
 /// Parses and compiles; prints all diagnostics; goes on only without errors.
-pub(super) fn load(texts: Texts, output: &mut Output) -> Result<Loaded, Failure> {
-    let examined = examine(texts);
+pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result<Loaded, Failure> {
+    let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()));
     let warnings = print(&examined, output);
     let Examined {
         sources,

@@ -33,7 +33,7 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let loaded = policy::load(policy::read(global)?, output)?;
+    let loaded = policy::load(policy::read(global)?, global, output)?;
     let text = match arguments.format {
         Format::Nft => nft::script(loaded.ruleset.ruleset()),
         Format::Json => nft::json(loaded.ruleset.ruleset()),

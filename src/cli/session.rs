@@ -67,6 +67,7 @@ pub(super) fn still_verified(
         version: _,
         rfw: _,
         policy,
+        node,
         generation,
         table,
         mark,
@@ -76,7 +77,10 @@ pub(super) fn still_verified(
     else {
         return Ok(None);
     };
-    if policy != digest || until.is_some_and(|until| until <= Timestamp::now().as_second()) {
+    if policy != digest
+        || node != global.node
+        || until.is_some_and(|until| until <= Timestamp::now().as_second())
+    {
         return Ok(None);
     }
     let (now, identity) = kernel.identity().map_err(unreadable)?;
@@ -110,6 +114,7 @@ pub(super) fn remember(
         version: Verified::VERSION,
         rfw: env!("CARGO_PKG_VERSION").to_owned(),
         policy: digest.to_owned(),
+        node: global.node.clone(),
         generation: live.generation.0,
         table: table.handle,
         mark: hex(&mark),

@@ -4,12 +4,14 @@ use clap::{Args, ValueEnum};
 
 use super::error::Failure;
 use super::output::Output;
+use super::policy::Purpose;
 use super::{Global, policy};
 use crate::diagnostic::Severity;
 
 /// Check a policy: its form, and what it means
 ///
-/// Needs neither root nor the kernel. All mistakes are reported at once, each with its place and what to do.
+/// Needs neither root nor the kernel. All mistakes are reported at once, each with its place and what to do; of a policy for
+/// several nodes, those of all nodes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How to print the findings
@@ -31,7 +33,10 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let examined = policy::examine(policy::read(global)?);
+    let examined = policy::examine(
+        policy::read(global)?,
+        Purpose::Validity(global.node.as_deref()),
+    );
     let valid = !examined.diagnostics.has_errors();
     match arguments.format {
         Format::Json => output.line(&format!("{:#}", examined.report().json())),

@@ -1,5 +1,7 @@
-//! From a policy to a ruleset: [`resolve`] what the names mean and whether it all makes sense, then [`lower`].
+//! From a policy to a ruleset: [`resolve`] what the names mean and whether it all makes sense, bind it to the node
+//! it is for, then [`lower`]. Nothing before the binding depends on the node.
 
+mod bind;
 mod check;
 mod list;
 mod lower;
@@ -23,6 +25,8 @@ pub struct Given<'a> {
     pub today: Date,
     /// The lists that its groups name.
     pub lists: &'a Lists,
+    /// Which of the policy's nodes the ruleset is for. A policy without nodes is for whatever box there is.
+    pub node: Option<&'a str>,
 }
 
 /// A day, and no lists.
@@ -32,11 +36,13 @@ impl From<Date> for Given<'static> {
         Given {
             today,
             lists: &NONE,
+            node: None,
         }
     }
 }
 
-/// What a policy means, if it means something: every name resolved, everything checked. All there is to say about
+/// What a policy means, if it means something: every name resolved, everything checked, for all its nodes alike:
+/// interfaces are called as the policy calls them. All there is to say about
 /// it is said at once; there is a model if nothing of it is an error.
 #[must_use]
 pub fn resolve<'a>(policy: &Policy, given: impl Into<Given<'a>>) -> (Option<Model>, Diagnostics) {
@@ -65,8 +71,10 @@ pub fn compile<'a>(
     policy: &Policy,
     given: impl Into<Given<'a>>,
 ) -> (Option<Compiled>, Diagnostics) {
-    let (model, diagnostics) = resolve(policy, given);
-    let compiled = model.map(|model| Compiled {
+    let given = given.into();
+    let (model, mut diagnostics) = resolve(policy, given);
+    let bound = model.and_then(|model| bind::bind(model, policy, given.node, &mut diagnostics));
+    let compiled = bound.map(|model| Compiled {
         ruleset: lower(&model),
         until: next_expiry_notice(policy),
     });

@@ -48,6 +48,24 @@ pub struct Interface {
     pub prefix: bool,
 }
 
+impl Interface {
+    /// Sorts interfaces and takes out those that a beginning of names holds already.
+    pub fn tidy(interfaces: &mut Vec<Self>) {
+        interfaces.sort();
+        interfaces.dedup();
+        let all = interfaces.clone();
+        interfaces.retain(|interface| {
+            !all.iter()
+                .any(|other| other != interface && other.holds(interface))
+        });
+    }
+
+    /// Whether it is a beginning of names that another interface, or a longer beginning, has.
+    fn holds(&self, other: &Self) -> bool {
+        self.prefix && other.name.starts_with(&self.name)
+    }
+}
+
 /// One end of a pair.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {

@@ -129,6 +129,11 @@ codes! {
     UnusedGroup "unused-group" "a group that nothing refers to",
     UnusedService "unused-service" "a service that nothing refers to",
     // Zones that are not apart.
+    NodeNeeded "node-needed" "a policy for several nodes, and nobody says which of them this is",
+    UnknownNode "unknown-node" "a node that the policy does not define",
+    UnmappedInterface "unmapped-interface" "an interface of a zone that a node has no name for",
+    UnusedMapping "unused-mapping" "an interface of a node that no zone lists",
+    InterfaceMappedTwice "interface-mapped-twice" "two interfaces of the policy that are one on a node",
     InterfaceInTwoZones "interface-in-two-zones" "an interface that two zones claim",
     RedundantInterface "redundant-interface" "an interface that its zone has by a beginning of names already",
     LoopbackInZone "loopback-in-zone" "the loopback interface as part of a zone",

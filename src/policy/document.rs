@@ -2,7 +2,7 @@
 //! manual: they become the descriptions in the schema.
 
 use super::{
-    Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Service, ServiceRef, Text,
+    Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Service, ServiceRef, Text,
     TimeZoneName, Zone, ZoneName, Zones, value::names,
 };
 use schemars::JsonSchema;
@@ -36,6 +36,12 @@ pub struct Policy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub include: Vec<IncludePattern>,
+
+    /// The boxes that this policy is for, by name, where there are several: `zones` then speak of logical
+    /// interface names, and each box says what it calls them. Which box it is, is told by `--node`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "names::<Name, Node>")]
+    pub nodes: BTreeMap<Name, Node>,
 
     /// The networks around the box, by name. The box itself is the zone `firewall`, which always exists.
     #[schemars(schema_with = "names::<ZoneName, Zone>", extend("minProperties" = 1))]

@@ -25,6 +25,8 @@ pub struct Verified {
     pub rfw: String,
     /// SHA-256 of the policy's file names and texts, hexadecimal.
     pub policy: String,
+    /// Which of the policy's nodes it was compiled for.
+    pub node: Option<String>,
     /// The generation at which the kernel was read back and found equal.
     pub generation: u32,
     /// The handle of rfw's table.

@@ -11,6 +11,7 @@ mod forward;
 mod home;
 mod name;
 mod nat;
+mod node;
 mod reach;
 mod rule;
 mod unused;
@@ -28,6 +29,7 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     let Draft { model, partial } = draft;
     name::names(policy, diagnostics);
     zone::interfaces(policy, diagnostics);
+    node::interfaces(policy, diagnostics);
     zone::networks(policy, diagnostics);
     zone::ends(policy, diagnostics);
     rule::policies(policy, diagnostics);

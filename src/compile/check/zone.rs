@@ -1,5 +1,7 @@
 //! Zones: whose an interface is, whose a network is, and lists of zones that say a thing twice.
 
+use std::borrow::Cow;
+
 use super::policy_path;
 use crate::compile::resolve::addresses_of_prefix;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
@@ -7,26 +9,39 @@ use crate::policy::{InterfacePattern, Policy, ZoneRef, Zones};
 use crate::ruleset::{Bound, Interval};
 
 /// One interface of one zone, where it stands.
-struct Place<'a> {
-    zone: &'a str,
-    pattern: &'a InterfacePattern,
-    at: DocPath,
+pub(super) struct Place<'a> {
+    pub(super) zone: &'a str,
+    pub(super) pattern: Cow<'a, InterfacePattern>,
+    pub(super) at: DocPath,
 }
 
 impl Place<'_> {
-    fn name(&self) -> &str {
-        match self.pattern {
+    pub(super) fn name(&self) -> &str {
+        match &*self.pattern {
             InterfacePattern::Exact(name) | InterfacePattern::Prefix(name) => name,
         }
     }
 
-    fn is_prefix(&self) -> bool {
-        matches!(self.pattern, InterfacePattern::Prefix(_))
+    pub(super) fn is_prefix(&self) -> bool {
+        matches!(*self.pattern, InterfacePattern::Prefix(_))
     }
 }
 
 /// Every interface is in one zone, and once.
 pub(super) fn interfaces(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let places = places(policy);
+    if policy.nodes.is_empty() {
+        claims(places, diagnostics);
+    } else {
+        // Names of the policy and beginnings of the boxes' names have nothing to do with each other.
+        let (prefixes, names) = places.into_iter().partition(Place::is_prefix);
+        claims(prefixes, diagnostics);
+        claims(names, diagnostics);
+    }
+}
+
+/// All interfaces of all zones.
+pub(super) fn places(policy: &Policy) -> Vec<Place<'_>> {
     let mut places = Vec::new();
     for (zone, definition) in &policy.zones {
         let at = DocPath::root()
@@ -36,11 +51,16 @@ pub(super) fn interfaces(policy: &Policy, diagnostics: &mut Diagnostics) {
         for (index, pattern) in definition.interfaces.iter().enumerate() {
             places.push(Place {
                 zone: zone.as_str(),
-                pattern,
+                pattern: Cow::Borrowed(pattern),
                 at: at.index(index),
             });
         }
     }
+    places
+}
+
+/// Says which of these interfaces are claimed twice, or cannot be claimed.
+pub(super) fn claims(mut places: Vec<Place<'_>>, diagnostics: &mut Diagnostics) {
     for place in &places {
         let is_loopback = if place.is_prefix() {
             "lo".starts_with(place.name())
@@ -78,7 +98,7 @@ fn reaches(before: &Place<'_>, place: &Place<'_>) -> bool {
 }
 
 fn claimed_twice(before: &Place<'_>, place: &Place<'_>) -> Diagnostic {
-    let (interface, wide) = (place.pattern, before.pattern);
+    let (interface, wide) = (&place.pattern, &before.pattern);
     let same = before.zone == place.zone;
     let message = match (same, before.is_prefix()) {
         (true, _) => format!(

@@ -19,13 +19,7 @@ pub(super) fn zones(policy: &Policy) -> BTreeMap<String, Zone> {
 
 fn of_zone(zone: &crate::policy::Zone) -> Zone {
     let mut interfaces: Vec<Interface> = zone.interfaces.iter().map(interface).collect();
-    interfaces.sort();
-    interfaces.dedup();
-    let all = interfaces.clone();
-    interfaces.retain(|interface| {
-        !all.iter()
-            .any(|other| other != interface && holds(other, interface))
-    });
+    Interface::tidy(&mut interfaces);
     let networks = zone
         .networks
         .iter()
@@ -34,11 +28,6 @@ fn of_zone(zone: &crate::policy::Zone) -> Zone {
         interfaces,
         networks: networks.fold(Addresses::default(), |all, one| all.union(&one)),
     }
-}
-
-/// Whether a beginning of names stands for an interface, or for all that a longer beginning stands for.
-fn holds(prefix: &Interface, interface: &Interface) -> bool {
-    prefix.prefix && interface.name.starts_with(&prefix.name)
 }
 
 fn interface(pattern: &InterfacePattern) -> Interface {

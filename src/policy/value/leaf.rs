@@ -1,9 +1,9 @@
 //! What all leaf values have in common: how they are read, written, described and complained about.
 
 use super::{
-    Address, Date, Host, IcmpType, Icmpv6Type, IncludePattern, InterfacePattern, IpProtocol,
-    ListFile, LogPrefix, Name, Port, PortRange, Prefix, Rate, Text, TimeZoneName, ZoneName,
-    ZoneRef,
+    Address, Date, Host, IcmpType, Icmpv6Type, IncludePattern, InterfaceName, InterfacePattern,
+    IpProtocol, ListFile, LogPrefix, Name, Port, PortRange, Prefix, Rate, Text, TimeZoneName,
+    ZoneName, ZoneRef,
 };
 use crate::diagnostic::Code;
 use serde_json::Value;
@@ -81,7 +81,7 @@ leaves! {
     Address, Date, Host, IcmpType, Icmpv6Type, InterfacePattern,
     IpProtocol, LogPrefix, Name, Port, PortRange, Prefix,
     Rate, Text, TimeZoneName, ZoneName, ZoneRef,
-    IncludePattern, ListFile,
+    IncludePattern, InterfaceName, ListFile,
 }
 
 fn complain_about<L: Leaf>(value: &Value) -> Option<ValueError> {

@@ -18,7 +18,7 @@ mod text;
 pub use address::{Address, AddressRange, Host, Prefix};
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};
-pub use name::{InterfacePattern, Name, ZoneName, ZoneRef};
+pub use name::{InterfaceName, InterfacePattern, Name, ZoneName, ZoneRef};
 pub use path::{IncludePattern, ListFile};
 pub use port::{Port, PortRange};
 pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};

@@ -243,6 +243,46 @@ leaf!(InterfacePattern, "interface", "the name of an interface", {
     "description": "The name of an interface, such as `eth0`, or the beginning of names, such as `wg*`, also of interfaces that appear later."
 });
 
+/// The name of one interface: at most 15 bytes, as the kernel's `IFNAMSIZ` allows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfaceName(String);
+
+impl InterfaceName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for InterfaceName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.parse()? {
+            InterfacePattern::Exact(name) => Ok(InterfaceName(name)),
+            InterfacePattern::Prefix(_) => {
+                let message = format!("`{text}` is not the name of one interface");
+                Err(ValueError::new(Code::BadInterface, message).help(
+                    "beginnings of names are written in `zones` and are the same on every node",
+                ))
+            }
+        }
+    }
+}
+
+leaf!(InterfaceName, "interface-name", "the name of one interface", {
+    "type": "string",
+    "pattern": "^(?!\\.{1,2}$)[!#-)+-.0-9;-~]{1,15}$",
+    "description": "The name of one interface, such as `eth0`."
+});
+
 #[cfg(test)]
 mod tests {
     use super::{InterfacePattern, Name, ZoneName, ZoneRef};

@@ -210,7 +210,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "schedules",
             "protect",
             "tests",
-            "nodes",
             "ha",
             "foreign_tables",
             "sets",
