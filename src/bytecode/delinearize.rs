@@ -6,13 +6,13 @@
 use rustables::sys;
 
 use super::layout::{self, prefix_of};
-use super::linearize::LOG_WARNING;
+use super::linearize::{LOG_WARNING, is_netmap, nat_flags_of};
 use super::load::{Context, Linear};
 use super::recover::{Load, key, loads};
 use super::{Comparison, Instruction, LookupResult};
 use crate::ruleset::{
-    Expression, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, Operand, Reject,
-    Relation, Statement,
+    Expression, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, NatPort, Operand,
+    Reject, Relation, Statement,
 };
 
 /// A piece of a rule, read back.
@@ -147,11 +147,14 @@ fn candidate(instructions: &[Instruction], context: Context) -> Option<(Statemen
     if let Some(statement) = instructions.first().and_then(single) {
         return Some((statement, 1));
     }
-    if let Some((port, rest)) = immediate(instructions)
-        && matches!(rest.first(), Some(Instruction::Redirect { .. }))
+    if let Some((port, rest)) = nat_port(instructions, context)
+        && matches!(
+            rest.first(),
+            Some(Instruction::Redirect { port: Some(_), .. })
+        )
     {
-        let port = Some(u16::from_be_bytes(port.try_into().ok()?));
-        return Some((Statement::Redirect { port }, 2));
+        let used = instructions.len() - rest.len() + 1;
+        return Some((Statement::Redirect { port: Some(port) }, used));
     }
     let mut mss = Linear::default();
     mss.statement(&Statement::ClampMss);
@@ -159,11 +162,14 @@ fn candidate(instructions: &[Instruction], context: Context) -> Option<(Statemen
         return Some((Statement::ClampMss, mss.out.len()));
     }
     if let Some((address, rest)) = immediate(instructions) {
-        return nat(NatAddress::Value(address.into()), rest, instructions.len());
+        return fixed_nat(address, rest, context, instructions.len());
+    }
+    if let Some(found) = mapped_nat(instructions, context) {
+        return Some(found);
     }
     let (loads, rest) = loads(instructions, context)?;
     let used = instructions.len() - rest.len();
-    consumer(&loads, rest, used, instructions.len())
+    consumer(&loads, rest, used)
 }
 
 /// Statements of one instruction.
@@ -205,13 +211,95 @@ fn immediate(instructions: &[Instruction]) -> Option<(&[u8], &[Instruction])> {
     }
 }
 
-/// `nat` with its address known; a port may come before it.
-fn nat(address: NatAddress, rest: &[Instruction], all: usize) -> Option<(Statement, usize)> {
-    let (port, rest) = match immediate(rest) {
-        Some((port, rest)) => (Some(u16::from_be_bytes(port.try_into().ok()?)), rest),
-        None => (None, rest),
+/// `nat` to an address, or to one of several.
+fn fixed_nat(
+    lo: &[u8],
+    rest: &[Instruction],
+    context: Context,
+    all: usize,
+) -> Option<(Statement, usize)> {
+    // A second address, if it is as wide as the first: a port never is.
+    let (hi, rest) = match immediate(rest) {
+        Some((hi, behind)) if hi.len() == lo.len() => (Some(hi), behind),
+        _ => (None, rest),
     };
-    let (Instruction::Nat { kind, family, .. }, rest) = rest.split_first()? else {
+    let flags = rest
+        .iter()
+        .take(4)
+        .find_map(|instruction| match instruction {
+            Instruction::Nat { flags, .. } => Some(*flags),
+            _ => None,
+        })?;
+    let address = match hi {
+        None => NatAddress::Value(lo.into()),
+        Some(hi) if is_netmap(flags) => {
+            let mask: Vec<u8> = lo.iter().zip(hi).map(|(lo, hi)| !(lo ^ hi)).collect();
+            NatAddress::Prefix(lo.into(), prefix_of(&mask)?)
+        }
+        Some(hi) => NatAddress::Range(lo.into(), hi.into()),
+    };
+    nat(address, rest, context, all)
+}
+
+/// `nat` to what a map holds.
+fn mapped_nat(instructions: &[Instruction], context: Context) -> Option<(Statement, usize)> {
+    let (address, rest) = mapped(instructions, context)?;
+    nat(NatAddress::Map(address), rest, context, instructions.len())
+}
+
+/// The first lookup that puts a value into a register, with what it depends on.
+fn mapped(instructions: &[Instruction], context: Context) -> Option<(Expression, &[Instruction])> {
+    let end = instructions.iter().position(|instruction| {
+        matches!(
+            instruction,
+            Instruction::Lookup {
+                result: LookupResult::Data(_),
+                ..
+            }
+        )
+    })?;
+    let (own, rest) = instructions.split_at_checked(end + 1)?;
+    let (loads, behind) = loads(own, context)?;
+    (behind.is_empty()).then_some((key(&loads)?, rest))
+}
+
+/// A new port at the beginning.
+fn nat_port(instructions: &[Instruction], context: Context) -> Option<(NatPort, &[Instruction])> {
+    let number = |bytes: &[u8]| Some(u16::from_be_bytes(bytes.try_into().ok()?));
+    let Some((lo, rest)) = immediate(instructions) else {
+        let (map, rest) = mapped(instructions, context)?;
+        return Some((NatPort::Map(map), rest));
+    };
+    match immediate(rest) {
+        Some((hi, rest)) => Some((NatPort::Range(number(lo)?, number(hi)?), rest)),
+        None => Some((NatPort::Value(number(lo)?), rest)),
+    }
+}
+
+/// `nat` with its address known; a port may come before it.
+fn nat(
+    address: NatAddress,
+    rest: &[Instruction],
+    context: Context,
+    all: usize,
+) -> Option<(Statement, usize)> {
+    let (port, rest) = match rest.first()? {
+        Instruction::Nat { .. } => (None, rest),
+        _ => {
+            let (port, rest) = nat_port(rest, context)?;
+            (Some(port), rest)
+        }
+    };
+    let (
+        Instruction::Nat {
+            kind,
+            family,
+            flags,
+            ..
+        },
+        rest,
+    ) = rest.split_first()?
+    else {
         return None;
     };
     let nat = Nat {
@@ -224,17 +312,13 @@ fn nat(address: NatAddress, rest: &[Instruction], all: usize) -> Option<(Stateme
             .find(|known| u32::from(known.nfproto()) == *family)?,
         address,
         port,
+        flags: nat_flags_of(*flags),
     };
     Some((Statement::Nat(nat), all - rest.len()))
 }
 
 /// What is done with the loaded values.
-fn consumer(
-    loads: &[Load],
-    rest: &[Instruction],
-    used: usize,
-    all: usize,
-) -> Option<(Statement, usize)> {
+fn consumer(loads: &[Load], rest: &[Instruction], used: usize) -> Option<(Statement, usize)> {
     let statement = match rest.first()? {
         Instruction::Cmp {
             op: Comparison::Gte,
@@ -266,17 +350,20 @@ fn consumer(
             LookupResult::Data(_) => return None,
         },
         Instruction::Dynset { set, state, .. } => {
-            let [Instruction::Limit(limit)] = state.as_slice() else {
-                return None;
-            };
-            Statement::Meter {
-                set: set.clone(),
-                key: key(loads)?,
-                limit: *limit,
+            let (set, key) = (set.clone(), key(loads)?);
+            match state.as_slice() {
+                [Instruction::Limit(limit)] => Statement::Meter {
+                    set,
+                    key,
+                    limit: *limit,
+                },
+                [Instruction::Connlimit { count, .. }] => Statement::CountConnections {
+                    set,
+                    key,
+                    most: *count,
+                },
+                _ => return None,
             }
-        }
-        Instruction::Immediate { .. } | Instruction::Nat { .. } => {
-            return nat(NatAddress::Map(key(loads)?), rest, all);
         }
         _ => return None,
     };

@@ -18,10 +18,10 @@ use rustables::sys;
 
 use super::layout::{self, prefix_mask};
 use super::load::{FIRST, Linear, SECOND};
-use super::{Chain, Comparison, Instruction, LookupResult, Program, Rule};
+use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
 use crate::ruleset::{
-    Count, Expression, Nat, NatAddress, NatKind, Operand, Reject, Relation, Ruleset, Statement,
-    Verdict,
+    Count, Expression, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand, Reject, Relation,
+    Ruleset, Statement, Verdict,
 };
 
 /// The program of a ruleset; everything in it sorted by name.
@@ -110,7 +110,10 @@ impl Linear {
                 flags: 0,
             }),
             Statement::Redirect { port } => {
-                let port = port.map(|port| self.immediate(FIRST, &port.to_be_bytes()));
+                if let Some(NatPort::Map(map)) = port {
+                    self.require(map);
+                }
+                let port = port.as_ref().map(|port| self.nat_port(port, FIRST));
                 self.out.push(Instruction::Redirect { port, flags: 0 });
             }
             Statement::Meter { set, key, limit } => {
@@ -123,6 +126,21 @@ impl Linear {
                     timeout: 0,
                     inverted: false,
                     state: vec![Instruction::Limit(*limit)],
+                });
+            }
+            Statement::CountConnections { set, key, most } => {
+                self.key(key);
+                self.out.push(Instruction::Dynset {
+                    set: set.clone(),
+                    op: sys::NFT_DYNSET_OP_ADD,
+                    key: FIRST,
+                    data: None,
+                    timeout: 0,
+                    inverted: false,
+                    state: vec![Instruction::Connlimit {
+                        count: *most,
+                        flags: 0,
+                    }],
                 });
             }
             Statement::ClampMss => self.clamp_mss(),
@@ -216,24 +234,59 @@ impl Linear {
             family,
             address,
             port,
+            flags,
         } = nat;
-        match address {
-            NatAddress::Value(address) => {
-                self.immediate(FIRST, address);
-            }
-            NatAddress::Map(map) => self.key(map),
+        let mut range_flags = nat_flags(*flags);
+        if let Some(NatPort::Map(map)) = port {
+            self.require(map);
         }
-        let port = port.map(|port| self.immediate(SECOND, &port.to_be_bytes()));
+        let address = match address {
+            NatAddress::Value(address) => self.immediate(FIRST, address),
+            NatAddress::Range(lo, hi) => self.bounds(lo, hi, FIRST),
+            NatAddress::Prefix(start, bits) => {
+                range_flags |= RANGE_NETMAP;
+                let mask = prefix_mask(*bits, start.len());
+                let lo: Vec<u8> = start.iter().zip(&mask).map(|(a, b)| a & b).collect();
+                let hi: Vec<u8> = lo.iter().zip(&mask).map(|(a, b)| a | !b).collect();
+                self.bounds(&lo, &hi, FIRST)
+            }
+            NatAddress::Map(map) => {
+                self.key(map);
+                (FIRST, FIRST)
+            }
+        };
+        let behind = Register(address.1.0.saturating_add(SECOND.0));
+        let port = port.as_ref().map(|port| self.nat_port(port, behind));
         self.out.push(Instruction::Nat {
             kind: match kind {
                 NatKind::Snat => sys::NFT_NAT_SNAT,
                 NatKind::Dnat => sys::NFT_NAT_DNAT,
             },
             family: u32::from(family.nfproto()),
-            address: Some((FIRST, FIRST)),
+            address: Some(address),
             port,
-            flags: 0,
+            flags: range_flags,
         });
+    }
+
+    /// A new port, in a register and behind it.
+    fn nat_port(&mut self, port: &NatPort, to: Register) -> (Register, Register) {
+        match port {
+            NatPort::Value(port) => self.immediate(to, &port.to_be_bytes()),
+            NatPort::Range(lo, hi) => self.bounds(&lo.to_be_bytes(), &hi.to_be_bytes(), to),
+            NatPort::Map(map) => {
+                self.load(map, to, Register(to.0.saturating_add(SECOND.0)));
+                (to, to)
+            }
+        }
+    }
+
+    /// Two constants, each in a register of its own.
+    fn bounds(&mut self, lo: &[u8], hi: &[u8], to: Register) -> (Register, Register) {
+        let behind = Register(to.0.saturating_add(SECOND.0));
+        self.immediate(to, lo);
+        self.immediate(behind, hi);
+        (to, behind)
     }
 
     /// `tcp option maxseg size set rt mtu`
@@ -266,6 +319,35 @@ impl Linear {
             name: name.to_owned(),
         });
     }
+}
+
+/// `NF_NAT_RANGE_*` of linux/netfilter/nf_nat.h, those that do not follow from address and port.
+const RANGE_PERSISTENT: u32 = 1 << 3;
+/// See [`RANGE_PERSISTENT`].
+const RANGE_PROTO_RANDOM_FULLY: u32 = 1 << 4;
+/// See [`RANGE_PERSISTENT`].
+const RANGE_NETMAP: u32 = 1 << 6;
+
+fn nat_flags(flags: NatFlags) -> u32 {
+    let NatFlags {
+        fully_random,
+        persistent,
+    } = flags;
+    let bit = |is_set, bit| if is_set { bit } else { 0 };
+    bit(fully_random, RANGE_PROTO_RANDOM_FULLY) | bit(persistent, RANGE_PERSISTENT)
+}
+
+/// How the kernel chooses, of a translation that was read; what rfw has no word for is left out.
+pub(super) fn nat_flags_of(flags: u32) -> NatFlags {
+    NatFlags {
+        fully_random: flags & RANGE_PROTO_RANDOM_FULLY != 0,
+        persistent: flags & RANGE_PERSISTENT != 0,
+    }
+}
+
+/// Whether a translation that was read keeps the bits behind a prefix.
+pub(super) fn is_netmap(flags: u32) -> bool {
+    flags & RANGE_NETMAP != 0
 }
 
 /// syslog(3) `LOG_WARNING`: what the kernel takes when a rule names no level.
@@ -414,7 +496,8 @@ mod tests {
                     }),
                     "backends".into(),
                 )),
-                port: Some(8443),
+                port: Some(NatPort::Value(8443)),
+                flags: NatFlags::default(),
             })],
             "
             [ meta load nfproto => reg 1 ]

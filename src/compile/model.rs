@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::diagnostic::DocPath;
-use crate::ruleset::{Addresses, Icmpx, Intervals, Limit, Log, Transport};
+use crate::policy::Prefix;
+use crate::ruleset::{Addresses, Icmpx, Interval, Intervals, Limit, Log, NatFlags, Transport};
 
 /// A checked policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Model {
     pub dnat: Vec<Dnat>,
     /// `nat.redirect` in file order.
     pub redirect: Vec<Redirect>,
+    /// `nat.netmap`, then `nat.nptv6`, in file order.
+    pub netmap: Vec<Netmap>,
 }
 
 /// A zone other than `firewall`.
@@ -231,8 +234,14 @@ pub struct Snat {
     pub destination: Selector,
     /// Only these; empty is everything.
     pub services: Vec<Service>,
-    /// The new source.
+    /// The new source: the first of those that it may be.
     pub address: IpAddr,
+    /// The last of those that it may be; `address` when it is the only one.
+    pub last: IpAddr,
+    /// The ports that it may leave with.
+    pub ports: Option<Interval<u16>>,
+    /// How address and port are chosen.
+    pub flags: NatFlags,
     /// Where it stands.
     pub at: DocPath,
 }
@@ -254,8 +263,8 @@ pub struct Dnat {
     pub backends: Vec<Backend>,
     /// How one of several is chosen.
     pub mode: Option<BalanceMode>,
-    /// The new port.
-    pub port: Option<u16>,
+    /// The new port; or a range as long as that of the services, port by port.
+    pub port: Option<Interval<u16>>,
     /// Zones that may use the public address although the backends live in them; empty without
     /// `hairpin`.
     pub hairpin: Vec<String>,
@@ -298,8 +307,28 @@ pub struct Redirect {
     pub destination: Selector,
     /// Only these; has ports.
     pub services: Vec<Service>,
-    /// The new port on the box; the port that was asked for when `None`.
-    pub port: Option<u16>,
+    /// The new port on the box, or a range as long as that of the services, port by port; the port that was asked
+    /// for when `None`.
+    pub port: Option<Interval<u16>>,
+    /// Where it stands.
+    pub at: DocPath,
+}
+
+/// An entry of `nat.netmap` or `nat.nptv6`: a network that zones see as another one of the same size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Netmap {
+    /// The name.
+    pub name: String,
+    /// Zones whose network it is; empty when not said.
+    pub from: Vec<String>,
+    /// Zones that see the other network.
+    pub to: Vec<String>,
+    /// The network as it is.
+    pub inside: Prefix,
+    /// The network as it is seen; of the same family and prefix length.
+    pub outside: Prefix,
+    /// Whether it is an entry of `nat.nptv6`.
+    pub nptv6: bool,
     /// Where it stands.
     pub at: DocPath,
 }

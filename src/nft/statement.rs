@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::value::{self, Kind};
 use super::word::{name, quoted};
 use crate::ruleset::{
-    Ct, Expression, Field, Limit, Log, Meta, Nat, NatAddress, NatKind, NumgenMode, Operand, Reject,
-    Relation, Statement, Verdict,
+    Ct, Expression, Field, Limit, Log, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort,
+    NumgenMode, Operand, Reject, Relation, Statement, Verdict,
 };
 
 /// A statement.
@@ -30,7 +30,7 @@ pub(super) fn statement(statement: &Statement) -> String {
         Statement::Nat(it) => nat(it),
         Statement::Masquerade => "masquerade".to_owned(),
         Statement::Redirect { port: None } => "redirect".to_owned(),
-        Statement::Redirect { port: Some(port) } => format!("redirect to :{port}"),
+        Statement::Redirect { port: Some(port) } => format!("redirect to :{}", nat_port(port)),
         Statement::Meter {
             set,
             key,
@@ -40,6 +40,11 @@ pub(super) fn statement(statement: &Statement) -> String {
             name(set),
             expression(key),
             limit(rate)
+        ),
+        Statement::CountConnections { set, key, most } => format!(
+            "add @{} {{ {} ct count {most} }}",
+            name(set),
+            expression(key)
         ),
         Statement::ClampMss => "tcp option maxseg size set rt mtu".to_owned(),
     }
@@ -248,29 +253,54 @@ fn nat(nat: &Nat) -> String {
         family,
         address,
         port,
+        flags,
     } = nat;
     let kind = match kind {
         NatKind::Snat => "snat",
         NatKind::Dnat => "dnat",
     };
-    let mut text = format!("{kind} {} to ", family.name());
-    match address {
-        NatAddress::Value(bytes) => {
-            let v6 = bytes.len() == 16;
-            let address = value::address(bytes);
-            match port {
-                Some(_) if v6 => {
-                    let _ = write!(text, "[{address}]");
-                }
-                _ => text.push_str(&address),
-            }
+    let mut text = format!("{kind} {} ", family.name());
+    // Behind a colon nft would take the port for the end of an IPv6 address.
+    let one = |bytes: &[u8]| match port {
+        Some(_) if bytes.len() == 16 => format!("[{}]", value::address(bytes)),
+        _ => value::address(bytes),
+    };
+    let _ = match address {
+        NatAddress::Value(bytes) => write!(text, "to {}", one(bytes)),
+        NatAddress::Range(lo, hi) => write!(text, "to {}-{}", one(lo), one(hi)),
+        NatAddress::Prefix(bytes, bits) => {
+            write!(text, "prefix to {}/{bits}", value::address(bytes))
         }
-        NatAddress::Map(map) => text.push_str(&expression(map)),
-    }
+        NatAddress::Map(map) => write!(text, "to {}", expression(map)),
+    };
     if let Some(port) = port {
-        let _ = write!(text, ":{port}");
+        let _ = write!(text, ":{}", nat_port(port));
+    }
+    let words = nat_flags(*flags);
+    if !words.is_empty() {
+        let _ = write!(text, " {}", words.join(","));
     }
     text
+}
+
+/// A new port, without the colon.
+fn nat_port(port: &NatPort) -> String {
+    match port {
+        NatPort::Value(port) => port.to_string(),
+        NatPort::Range(lo, hi) => format!("{lo}-{hi}"),
+        NatPort::Map(map) => expression(map),
+    }
+}
+
+/// nft's words for how it is chosen.
+pub(super) fn nat_flags(flags: NatFlags) -> Vec<&'static str> {
+    let NatFlags {
+        fully_random,
+        persistent,
+    } = flags;
+    let words = [(fully_random, "fully-random"), (persistent, "persistent")];
+    let set = words.into_iter().filter(|(is_set, _)| *is_set);
+    set.map(|(_, word)| word).collect()
 }
 
 #[cfg(test)]
@@ -336,12 +366,13 @@ mod tests {
 
     #[test]
     fn translations() {
-        let nat = |address: &[u8], family, port| {
+        let nat = |address: &[u8], family, port: Option<u16>| {
             statement(&Statement::Nat(Nat {
                 kind: NatKind::Dnat,
                 family,
                 address: NatAddress::Value(address.into()),
-                port,
+                port: port.map(NatPort::Value),
+                flags: NatFlags::default(),
             }))
         };
         use crate::ruleset::Family::{Ipv4, Ipv6};

@@ -22,7 +22,9 @@ pub use document::{Action, Policy, RejectWith, Rule, ZonePolicy};
 pub use group::{Group, Hosts};
 pub use locate::Locations;
 pub use log::{Limit, LimitPer, Log};
-pub use nat::{Backend, Balance, BalanceMode, Dnat, Masquerade, Nat, NatFamily, Redirect, Snat};
+pub use nat::{
+    Backend, Balance, BalanceMode, Dnat, Masquerade, Nat, NatFamily, Netmap, Nptv6, Redirect, Snat,
+};
 pub use node::Node;
 pub use parse::{LARGEST_FILE, LARGEST_POLICY, Parsed, parse, parse_and};
 pub use refer::{Reference, References, references};

@@ -1,6 +1,6 @@
 //! Address translation: hiding, forwarding, redirecting.
 
-use super::{Address, Hosts, Name, Port, ServiceRef, Zones};
+use super::{Address, AddressPool, Hosts, Name, PortRange, Prefix, ServiceRef, Zones};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub struct Nat {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masquerade: Vec<Masquerade>,
 
-    /// Hides a zone behind a fixed address.
+    /// Hides a zone behind a fixed address, or several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snat: Vec<Snat>,
 
@@ -23,6 +23,16 @@ pub struct Nat {
     /// Sends connections through the box to a port of the box itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirect: Vec<Redirect>,
+
+    /// Shows a network to a zone as another network of the same size, host by host, both ways. For sites
+    /// whose addresses collide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub netmap: Vec<Netmap>,
+
+    /// Shows an IPv6 network under another prefix of the same length, both ways: the inside keeps its
+    /// addresses when the provider changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nptv6: Vec<Nptv6>,
 }
 
 impl Nat {
@@ -34,8 +44,15 @@ impl Nat {
             snat,
             dnat,
             redirect,
+            netmap,
+            nptv6,
         } = self;
-        masquerade.is_empty() && snat.is_empty() && dnat.is_empty() && redirect.is_empty()
+        masquerade.is_empty()
+            && snat.is_empty()
+            && dnat.is_empty()
+            && redirect.is_empty()
+            && netmap.is_empty()
+            && nptv6.is_empty()
     }
 }
 
@@ -92,7 +109,7 @@ pub enum NatFamily {
     Both,
 }
 
-/// Hides a zone behind a fixed address.
+/// Hides a zone behind a fixed address, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snat {
@@ -120,8 +137,23 @@ pub struct Snat {
     #[schemars(length(min = 1))]
     pub services: Vec<ServiceRef>,
 
-    /// The address to hide behind; it must be one of the box. Example: `203.0.113.10`.
-    pub address: Address,
+    /// The address to hide behind, or a range or prefix of them; they must be the box's own, or be routed to it.
+    /// Examples: `203.0.113.10`, `203.0.113.10-203.0.113.13`, `203.0.113.16/30`.
+    pub address: AddressPool,
+
+    /// The source ports that connections leave with. Default: the port they came with, where it is free.
+    /// Example: `"1024-65535"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<PortRange>,
+
+    /// Whether a host keeps its address out of several for everything it talks to; otherwise it depends on
+    /// whom it talks to, too. Default: `true`.
+    #[serde(default = "yes")]
+    pub persistent: bool,
+
+    /// Whether the source port is chosen by chance, even where the old one is free. Default: `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub random: bool,
 }
 
 /// Publishes hosts behind the box: sends connections on to one (`to`) or several (`balance`).
@@ -157,10 +189,11 @@ pub struct Dnat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<Balance>,
 
-    /// The port that connections are sent on to, for services of a single port. Default: the port that was
-    /// asked for. Example: `8080`.
+    /// The port that connections are sent on to, for services of a single port; or a range as long as that of
+    /// the service, whose first port becomes the first, and so on. Default: the port that was asked for.
+    /// Examples: `8080`, `"19000-19010"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_port: Option<Port>,
+    pub to_port: Option<PortRange>,
 
     /// Whether the hosts' own zone may use the public addresses, too. Default: `false`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -239,7 +272,53 @@ pub struct Redirect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Hosts>,
 
-    /// The port of the box that answers. Default: the port that was asked for.
+    /// The port of the box that answers; or a range as long as that of the service, whose first port becomes
+    /// the first, and so on. Default: the port that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_port: Option<Port>,
+    pub to_port: Option<PortRange>,
+}
+
+/// Shows a network to a zone as another one of the same size. Host 7 of `inside` is host 7 of `outside` there,
+/// whoever opens the connection. Nothing is opened by it: policies speak of the inside addresses and decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Netmap {
+    /// The name of this entry, unique among all entries of `nat`.
+    pub name: Name,
+
+    /// The zones that see the network as `outside`: a zone, a list, or `any`.
+    pub between: Zones,
+
+    /// The network as it really is. Example: `10.1.4.0/24`.
+    pub inside: Prefix,
+
+    /// The network as `between` sees it, of the same prefix length; it must be routed to the box there.
+    /// Example: `172.20.4.0/24`.
+    pub outside: Prefix,
+}
+
+/// Shows an IPv6 network under another prefix of the same length (NPTv6, RFC 6296). Nothing is opened by it:
+/// policies speak of the inside addresses and decide.
+///
+/// Unlike the RFC's, this translation is stateful (connections are tracked as always) and leaves the host part of
+/// addresses alone: checksums are rewritten instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nptv6 {
+    /// The name of this entry, unique among all entries of `nat`.
+    pub name: Name,
+
+    /// The zones whose network it is: a zone, a list, or `any` for every zone that is not in `to`.
+    pub from: Zones,
+
+    /// The zones that see the network as `outside`: a zone, a list, or `any` for every zone that is not in
+    /// `from`.
+    pub to: Zones,
+
+    /// The network as it really is. Example: `"fd00:1::/64"`.
+    pub inside: Prefix,
+
+    /// The network as `to` sees it, of the same prefix length; it must be routed to the box there. Example:
+    /// `"2001:db8:0:11::/64"`.
+    pub outside: Prefix,
 }

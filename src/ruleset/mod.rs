@@ -23,7 +23,8 @@ pub use rule::{
 };
 pub use set::{Count, DataType, Datum, Element, Key, Set, SetKind, SetSpec};
 pub use stmt::{
-    Family, Icmpx, Limit, Log, Nat, NatAddress, NatKind, Operand, Reject, Relation, Statement,
+    Family, Icmpx, Limit, Log, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand, Reject,
+    Relation, Statement,
 };
 
 pub use validate::{Valid, Violation, validate};

@@ -44,7 +44,7 @@ pub enum Statement {
     /// Rewrite the destination to the box itself.
     Redirect {
         /// The new destination port.
-        port: Option<u16>,
+        port: Option<NatPort>,
     },
     /// Keep the key in a dynamic set, and go on only within the rate that the element keeps.
     Meter {
@@ -54,6 +54,16 @@ pub enum Statement {
         key: Expression,
         /// The rate of one key.
         limit: Limit,
+    },
+    /// Count the connections of a key in a dynamic set without a timeout, and go on only while the key has
+    /// at most so many: `add @set { KEY ct count N }`.
+    CountConnections {
+        /// The dynamic set.
+        set: String,
+        /// The key.
+        key: Expression,
+        /// How many connections a key may have.
+        most: u32,
     },
     /// Clamp the maximum segment size of a SYN to what the route can carry.
     ClampMss,
@@ -202,17 +212,43 @@ pub struct Nat {
     pub kind: NatKind,
     /// The family of the address.
     pub family: Family,
-    /// The new address: a value, or what a map holds.
+    /// The new address.
     pub address: NatAddress,
     /// The new port.
-    pub port: Option<u16>,
+    pub port: Option<NatPort>,
+    /// How it is chosen where there is a choice.
+    pub flags: NatFlags,
 }
 
-/// Where the new address comes from.
+/// Where the new address comes from. Bytes are in network order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NatAddress {
-    /// Always this one, network order.
+    /// Always this one.
     Value(Box<[u8]>),
+    /// One of these, bounds inclusive; the kernel chooses by the addresses of the connection.
+    Range(Box<[u8]>, Box<[u8]>),
+    /// The first so many bits become these, the others stay (`dnat prefix to`, `NF_NAT_RANGE_NETMAP`).
+    Prefix(Box<[u8]>, u8),
     /// From a map.
     Map(Expression),
+}
+
+/// Where the new port comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NatPort {
+    /// Always this one.
+    Value(u16),
+    /// One of these, bounds inclusive.
+    Range(u16, u16),
+    /// From a map.
+    Map(Expression),
+}
+
+/// How the kernel chooses among addresses and ports (linux/netfilter/nf_nat.h `NF_NAT_RANGE_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NatFlags {
+    /// `fully-random`: the port by chance, even where the old one would be free.
+    pub fully_random: bool,
+    /// `persistent`: the address by the source alone, so that a host keeps it for all it talks to.
+    pub persistent: bool,
 }

@@ -198,22 +198,43 @@ fn refers<'a>(statement: &'a Statement, check: &mut impl FnMut(Reference<'a>)) {
             set,
             key: _,
             limit: _,
+        }
+        | Statement::CountConnections {
+            set,
+            key: _,
+            most: _,
         } => check(Reference::Set(set)),
-        Statement::Nat(nat) => {
-            if let super::NatAddress::Map(expression) = &nat.address {
+        Statement::Nat(super::Nat {
+            kind: _,
+            family: _,
+            address,
+            port,
+            flags: _,
+        }) => {
+            if let super::NatAddress::Map(expression) = address {
                 map_of(expression)
                     .map(Reference::Set)
                     .into_iter()
-                    .for_each(check);
+                    .for_each(&mut *check);
             }
+            port_refers(port.as_ref(), check);
         }
+        Statement::Redirect { port } => port_refers(port.as_ref(), check),
         Statement::Counter
         | Statement::Limit(_)
         | Statement::Log(_)
         | Statement::Reject(_)
         | Statement::Masquerade
-        | Statement::Redirect { port: _ }
         | Statement::ClampMss => {}
+    }
+}
+
+fn port_refers<'a>(port: Option<&'a super::NatPort>, check: &mut impl FnMut(Reference<'a>)) {
+    if let Some(super::NatPort::Map(expression)) = port {
+        map_of(expression)
+            .map(Reference::Set)
+            .into_iter()
+            .for_each(check);
     }
 }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use rfw::ruleset::{
     Base, Chain, ChainPolicy, ChainType, Ct, DataType, Expression, Family, Field, Hook, Icmpx,
-    Limit, Log, Meta, Nat, NatAddress, NatKind, NumgenMode, Object, ObjectKind, Operand, Reject,
-    Relation, Rule, Ruleset, Set, Statement, Transport,
+    Limit, Log, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, NumgenMode, Object, ObjectKind,
+    Operand, Reject, Relation, Rule, Ruleset, Set, Statement, Transport,
 };
 
 use super::sets::{LEAVES, filled, set_name, specs_of, types, value, verdict};
@@ -311,21 +311,21 @@ fn address_type(family: Family) -> DataType {
 fn address(family: Family) -> BoxedStrategy<(Expression, Operand)> {
     let data = address_type(family);
     let longest = data.width() as u8 * 8;
-    let prefix = (value(data), 0..longest).prop_map(move |(address, bits)| {
-        let masked = address
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| {
-                let ones = usize::from(bits).saturating_sub(at * 8).min(8);
-                byte & !(0xffu16 >> ones) as u8
-            })
-            .collect();
-        Operand::Prefix(masked, bits)
-    });
+    let prefix = (value(data), 0..longest)
+        .prop_map(move |(address, bits)| Operand::Prefix(masked_to(&address, bits), bits));
     pair(
         select(addresses(family)).prop_map(Expression::Field),
         prop_oneof![exact(data), range(data), prefix],
     )
+}
+
+/// The first bits of an address, and zeros.
+fn masked_to(address: &[u8], bits: u8) -> Box<[u8]> {
+    let mask = |(at, byte): (usize, &u8)| {
+        let ones = usize::from(bits).saturating_sub(at * 8).min(8);
+        byte & !(0xffu16 >> ones) as u8
+    };
+    address.iter().enumerate().map(mask).collect()
 }
 
 /// A mask that is no prefix: nft shows another as one.
@@ -461,7 +461,12 @@ fn action(about: About, place: Place) -> BoxedStrategy<Statement> {
         key,
         limit,
     });
+    let connections = (key(about), 0u32..9_999).prop_map(|(key, most)| {
+        let set = set_name("c", &types(&key));
+        Statement::CountConnections { set, key, most }
+    });
     let mut kinds = vec![
+        connections.boxed(),
         Just(Statement::Counter).boxed(),
         limit().prop_map(Statement::Limit).boxed(),
         Just(Statement::NamedLimit("wan/ping.limit".to_owned())).boxed(),
@@ -501,7 +506,7 @@ fn end(about: About, place: Place) -> BoxedStrategy<Vec<Statement>> {
             prop_oneof![plain, reject].boxed()
         }
         Place::Prerouting => {
-            let redirect = option::of(any::<u16>())
+            let redirect = new_port(about)
                 .prop_map(move |port| translated(about, port, |port| Statement::Redirect { port }));
             prop_oneof![plain, nat(about, NatKind::Dnat), redirect].boxed()
         }
@@ -520,14 +525,29 @@ fn protocol(number: u8) -> Statement {
     }
 }
 
-/// A port can only be given where the rule names a protocol that has ports.
+/// A new port, which can only be given where the rule names a protocol that has ports.
+fn new_port(about: About) -> BoxedStrategy<Option<NatPort>> {
+    let Some(transport) = about.protocol.and_then(transport) else {
+        return Just(None).boxed();
+    };
+    let key = Expression::Field(Field::Dport(transport));
+    let map = Expression::Map(Box::new(key), set_name("mp", &[DataType::InetService]));
+    let range = (1u16..40_000, 1u16..20_000).prop_map(|(lo, more)| NatPort::Range(lo, lo + more));
+    let port = prop_oneof![
+        any::<u16>().prop_map(NatPort::Value),
+        range,
+        Just(NatPort::Map(map)),
+    ];
+    option::of(port).boxed()
+}
+
+/// A translation, after the protocol that its port needs.
 fn translated(
     about: About,
-    port: Option<u16>,
-    end: impl Fn(Option<u16>) -> Statement,
+    port: Option<NatPort>,
+    end: impl Fn(Option<NatPort>) -> Statement,
 ) -> Vec<Statement> {
-    let named = about.protocol.filter(|number| transport(*number).is_some());
-    match (named, port) {
+    match (about.protocol, port) {
         (Some(number), Some(port)) => vec![protocol(number), end(Some(port))],
         _ => vec![end(None)],
     }
@@ -538,8 +558,12 @@ fn nat(about: About, kind: NatKind) -> BoxedStrategy<Vec<Statement>> {
         Some(family) => vec![family],
         None => Family::BOTH.to_vec(),
     };
-    (select(family), option::of(any::<u16>()))
-        .prop_flat_map(move |(family, port)| {
+    let flags = (any::<bool>(), any::<bool>()).prop_map(|(fully_random, persistent)| NatFlags {
+        fully_random,
+        persistent,
+    });
+    (select(family), new_port(about), flags)
+        .prop_flat_map(move |(family, port, flags)| {
             let map = if family == Family::Ipv4 { "m4" } else { "m6" };
             // nft's grammar has no masks here.
             let plain = key(about).prop_filter("no masked field", |key| !has_mask(key));
@@ -547,14 +571,29 @@ fn nat(about: About, kind: NatKind) -> BoxedStrategy<Vec<Statement>> {
                 let name = set_name(map, &types(&key));
                 NatAddress::Map(Expression::Map(Box::new(key), name))
             });
-            let fixed = value(address_type(family)).prop_map(NatAddress::Value);
-            prop_oneof![fixed, mapped].prop_map(move |address| {
+            let data = address_type(family);
+            let fixed = value(data).prop_map(NatAddress::Value);
+            let pool = (value(data), value(data))
+                .prop_filter("two addresses", |(one, other)| one != other)
+                .prop_map(|(one, other)| {
+                    let (lo, hi) = (one.clone().min(other.clone()), one.max(other));
+                    NatAddress::Range(lo, hi)
+                });
+            let network = (value(data), 1..data.width() as u8 * 8)
+                .prop_map(|(address, bits)| NatAddress::Prefix(masked_to(&address, bits), bits));
+            prop_oneof![fixed, pool, network, mapped].prop_map(move |address| {
+                // A network takes neither.
+                let (port, flags) = match address {
+                    NatAddress::Prefix(..) => (None, NatFlags::default()),
+                    _ => (port.clone(), flags),
+                };
                 translated(about, port, |port| {
                     Statement::Nat(Nat {
                         kind,
                         family,
                         address: address.clone(),
                         port,
+                        flags,
                     })
                 })
             })

@@ -2,8 +2,9 @@
 
 use rfw::ruleset::{
     Base, Chain, ChainPolicy, ChainType, Ct, DataType, Datum, Element, Expression, Family, Field,
-    Hook, Icmpx, Key, Limit, Log, Meta, Nat, NatAddress, NatKind, NumgenMode, Object, ObjectKind,
-    Operand, Reject, Relation, Rule, Ruleset, Set, SetKind, SetSpec, Statement, Transport, Verdict,
+    Hook, Icmpx, Key, Limit, Log, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, NumgenMode,
+    Object, ObjectKind, Operand, Reject, Relation, Rule, Ruleset, Set, SetKind, SetSpec, Statement,
+    Transport, Verdict,
 };
 
 /// A ruleset with something of everything that rfw makes, as a person would write it.
@@ -248,7 +249,8 @@ pub(super) fn office() -> Ruleset {
                                 }),
                                 "nat/web.backends".to_owned(),
                             )),
-                            port: Some(8443),
+                            port: Some(NatPort::Value(8443)),
+                            flags: NatFlags::default(),
                         }),
                     ],
                 )],

@@ -6,8 +6,8 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use rfw::ruleset::{
-    Chain, DataType, Datum, Element, Expression, Field, Key, Meta, Nat, NatAddress, Operand, Set,
-    SetKind, SetSpec, Statement, Verdict,
+    Chain, DataType, Datum, Element, Expression, Field, Key, Meta, Nat, NatAddress, NatPort,
+    Operand, Set, SetKind, SetSpec, Statement, Verdict,
 };
 
 /// The chains that jumps lead to.
@@ -60,10 +60,11 @@ fn spec_of(name: &str) -> SetSpec {
         .map(|word| TYPES.iter().find(|(_, known)| *known == word).unwrap().0)
         .collect();
     let set_kind = match kind {
-        "s" | "i" | "d" => SetKind::Set,
+        "s" | "i" | "d" | "c" => SetKind::Set,
         "v" => SetKind::VerdictMap,
         "m4" => SetKind::Map(DataType::Ipv4Addr),
         "m6" => SetKind::Map(DataType::Ipv6Addr),
+        "mp" => SetKind::Map(DataType::InetService),
         _ => panic!("no such set: {name}"),
     };
     let mut spec = SetSpec::new(name, key, set_kind);
@@ -72,6 +73,11 @@ fn spec_of(name: &str) -> SetSpec {
     if kind == "d" {
         spec.dynamic = true;
         spec.timeout = Some(61_000);
+        spec.size = Some(65_535);
+    }
+    if kind == "c" {
+        // Sets that count connections must not forget them.
+        spec.dynamic = true;
         spec.size = Some(65_535);
     }
     if kind == "i" {
@@ -87,6 +93,11 @@ pub(super) fn specs_of(chains: &[Chain]) -> BTreeMap<String, SetSpec> {
         .flat_map(|rule| &rule.statements);
     let mut names = Vec::new();
     for statement in statements {
+        if let Statement::Redirect { port } | Statement::Nat(Nat { port, .. }) = statement
+            && let Some(NatPort::Map(Expression::Map(_, name))) = port
+        {
+            names.push(name.clone());
+        }
         match statement {
             Statement::Match {
                 right: Operand::Set(name),
@@ -94,6 +105,7 @@ pub(super) fn specs_of(chains: &[Chain]) -> BTreeMap<String, SetSpec> {
             }
             | Statement::VerdictMap { map: name, .. }
             | Statement::Meter { set: name, .. }
+            | Statement::CountConnections { set: name, .. }
             | Statement::Nat(Nat {
                 address: NatAddress::Map(Expression::Map(_, name)),
                 ..

@@ -7,7 +7,7 @@ use super::nat::{is_possible, same_family, with_ports};
 use super::rule::can_match;
 use crate::compile::model::{Backend, Dnat, Model, Service, Zone};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
-use crate::ruleset::Addresses;
+use crate::ruleset::{Addresses, Interval, Intervals};
 
 /// The kernel's map of shares has so many places at most.
 const LARGEST_WEIGHTS: u32 = 1024;
@@ -28,8 +28,10 @@ pub(super) fn entry(dnat: &Dnat, model: &Model, diagnostics: &mut Diagnostics) {
         at,
     } = dnat;
     with_ports(services, at, diagnostics);
-    if port.is_some() {
-        one_port(services, at, diagnostics);
+    match port {
+        Some(port) if port.is_single() => one_port(services, at, diagnostics),
+        Some(port) => fits(*port, services, at, diagnostics),
+        None => {}
     }
     let extent = Extent::of(services, source, destination, model);
     if can_match(&extent, source, destination, at, diagnostics)
@@ -140,7 +142,53 @@ fn one_port(services: &[Service], at: &DocPath, diagnostics: &mut Diagnostics) {
     let diagnostic = Diagnostic::error(Code::SeveralPortsToOne, message)
         .at(at.key("to_port"), "is one port")
         .at(at.key("services"), "has several")
-        .help("write an entry for each port, or leave `to_port` out to keep the ports");
+        .help(match ranges_from(ports) {
+            Some(range) => format!(
+                "write the range that they become (`to_port: \"{range}\"` keeps them), or an entry for each port"
+            ),
+            None => "write an entry for each port, or leave `to_port` out to keep the ports".to_owned(),
+        });
+    diagnostics.push(diagnostic);
+}
+
+/// The one range of ports, as text.
+fn ranges_from(ports: &Intervals<u16>) -> Option<String> {
+    let mut spans = ports.iter();
+    let only = spans.next().filter(|_| spans.next().is_none())?;
+    Some(format!("{}-{}", only.lo, only.hi))
+}
+
+/// Points out a new range of ports that the services' ports do not become one by one.
+pub(super) fn fits(
+    port: Interval<u16>,
+    services: &[Service],
+    at: &DocPath,
+    diagnostics: &mut Diagnostics,
+) {
+    let length = |span: Interval<u16>| u32::from(span.hi) - u32::from(span.lo) + 1;
+    let mut protocols = Protocols::of(services).ports.into_iter();
+    let wrong = protocols.find(|(_, ports)| {
+        let mut spans = ports.iter();
+        !matches!((spans.next(), spans.next()), (Some(only), None) if length(only) == length(port))
+    });
+    let Some((transport, ports)) = wrong else {
+        return;
+    };
+    let spans: Vec<String> = ports
+        .iter()
+        .map(|span| format!("{}-{}", span.lo, span.hi))
+        .collect();
+    let message = format!(
+        "{} {} cannot become {}-{} port by port",
+        transport.name(),
+        spans.join(", "),
+        port.lo,
+        port.hi
+    );
+    let diagnostic = Diagnostic::error(Code::UnequalPortRanges, message)
+        .at(at.key("to_port"), format!("are {} ports", length(port)))
+        .at(at.key("services"), "must be one range of as many ports")
+        .help("write two ranges of the same length, and an entry for each range");
     diagnostics.push(diagnostic);
 }
 

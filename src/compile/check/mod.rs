@@ -11,6 +11,7 @@ mod forward;
 mod home;
 mod name;
 mod nat;
+mod netmap;
 mod node;
 mod reach;
 mod rule;

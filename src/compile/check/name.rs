@@ -91,8 +91,10 @@ fn nat(policy: &Policy, diagnostics: &mut Diagnostics) {
         snat,
         dnat,
         redirect,
+        netmap,
+        nptv6,
     } = &policy.nat;
-    let lists: [(&str, Vec<&str>); 4] = [
+    let lists: [(&str, Vec<&str>); 6] = [
         (
             "masquerade",
             masquerade.iter().map(|entry| entry.name.as_str()).collect(),
@@ -108,6 +110,14 @@ fn nat(policy: &Policy, diagnostics: &mut Diagnostics) {
         (
             "redirect",
             redirect.iter().map(|entry| entry.name.as_str()).collect(),
+        ),
+        (
+            "netmap",
+            netmap.iter().map(|entry| entry.name.as_str()).collect(),
+        ),
+        (
+            "nptv6",
+            nptv6.iter().map(|entry| entry.name.as_str()).collect(),
         ),
     ];
     let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::dnat;
 use super::extent::{Extent, has};
+use super::netmap;
 use super::rule::can_match;
 use crate::compile::model::{Masquerade, Model, Redirect, Service, Snat};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
@@ -30,9 +31,18 @@ pub(super) fn entries(model: &Model, diagnostics: &mut Diagnostics) {
     for redirect in &model.redirect {
         self::redirect(redirect, model, diagnostics);
     }
+    for netmap in &model.netmap {
+        netmap::entry(netmap, model, diagnostics);
+    }
 }
 
-fn to_itself(from: &[String], to: &[String], at: &DocPath, diagnostics: &mut Diagnostics) {
+/// Points out a zone on both sides of a translation, or a side without zones.
+pub(super) fn to_itself(
+    from: &[String],
+    to: &[String],
+    at: &DocPath,
+    diagnostics: &mut Diagnostics,
+) {
     let common = from.iter().find(|zone| to.contains(zone));
     let message = match common {
         Some(zone) => format!("the zone `{zone}` would be hidden from itself"),
@@ -88,15 +98,21 @@ fn snat(snat: &Snat, model: &Model, diagnostics: &mut Diagnostics) {
         destination,
         services,
         address,
+        last,
+        ports,
+        flags: _,
         at,
     } = snat;
     to_itself(from, to, at, diagnostics);
-    is_possible(
-        *address,
-        "can be the source of no packet",
-        &at.key("address"),
-        diagnostics,
-    );
+    for end in std::iter::once(address).chain((address != last).then_some(last)) {
+        let can_be = "can be the source of no packet";
+        if !is_possible(*end, can_be, &at.key("address"), diagnostics) {
+            break;
+        }
+    }
+    if ports.is_some() && !services.is_empty() {
+        with_ports(services, at, diagnostics);
+    }
     let extent = Extent::of(services, source, destination, model);
     if can_match(&extent, source, destination, at, diagnostics) {
         same_family(*address, &extent, at, &at.key("address"), diagnostics);
@@ -110,10 +126,14 @@ fn redirect(redirect: &Redirect, model: &Model, diagnostics: &mut Diagnostics) {
         source,
         destination,
         services,
-        port: _,
+        port,
         at,
     } = redirect;
     with_ports(services, at, diagnostics);
+    // Several ports may well be answered at one.
+    if let Some(port) = port.filter(|port| !port.is_single()) {
+        dnat::fits(port, services, at, diagnostics);
+    }
     let extent = Extent::of(services, source, destination, model);
     can_match(&extent, source, destination, at, diagnostics);
 }

@@ -82,6 +82,8 @@ fn used(policy: &Policy) -> Used<'_> {
         snat,
         dnat,
         redirect,
+        netmap,
+        nptv6,
     } = &policy.nat;
     for entry in masquerade {
         used.zones(&entry.from);
@@ -102,6 +104,13 @@ fn used(policy: &Policy) -> Used<'_> {
         used.zones(&entry.from);
         used.services(&entry.services);
         used.selectors([&entry.source, &entry.destination]);
+    }
+    for entry in netmap {
+        used.zones(&entry.between);
+    }
+    for entry in nptv6 {
+        used.zones(&entry.from);
+        used.zones(&entry.to);
     }
     used
 }

@@ -74,6 +74,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         snat: nat.snat,
         dnat: nat.dnat,
         redirect: nat.redirect,
+        netmap: nat.netmap,
     };
     Draft { model, partial }
 }

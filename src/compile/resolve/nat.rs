@@ -6,10 +6,11 @@ use super::Scope;
 use super::selector::{Traffic, traffic};
 use super::zone::nat_zones;
 use crate::compile::model::{
-    Backend, BalanceMode, Dnat, Families, Masquerade, Redirect, Snat, Zone,
+    Backend, BalanceMode, Dnat, Families, Masquerade, Netmap, Redirect, Snat, Zone,
 };
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
-use crate::policy::{self, NatFamily};
+use crate::policy::{self, NatFamily, PortRange};
+use crate::ruleset::{Interval, NatFlags};
 
 /// The entries that could be resolved, by kind, in file order.
 #[derive(Default)]
@@ -18,6 +19,7 @@ pub(super) struct Entries {
     pub(super) snat: Vec<Snat>,
     pub(super) dnat: Vec<Dnat>,
     pub(super) redirect: Vec<Redirect>,
+    pub(super) netmap: Vec<Netmap>,
 }
 
 /// All entries of `nat`.
@@ -27,6 +29,8 @@ pub(super) fn entries(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Entri
         snat,
         dnat,
         redirect,
+        netmap,
+        nptv6,
     } = &scope.policy.nat;
     let at = DocPath::root().key("nat");
     let mut entries = Entries::default();
@@ -53,6 +57,18 @@ pub(super) fn entries(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Entri
         entries
             .redirect
             .extend(self::redirect(written, at, scope, diagnostics));
+    }
+    for (index, written) in netmap.iter().enumerate() {
+        let at = at.key("netmap").index(index);
+        entries
+            .netmap
+            .extend(self::netmap(written, at, scope, diagnostics));
+    }
+    for (index, written) in nptv6.iter().enumerate() {
+        let at = at.key("nptv6").index(index);
+        entries
+            .netmap
+            .extend(self::nptv6(written, at, scope, diagnostics));
     }
     entries
 }
@@ -107,6 +123,9 @@ fn snat(
         destination,
         services,
         address,
+        ports,
+        persistent,
+        random,
     } = written;
     let sources = nat_zones(from, Some(to), &at.key("from"), scope, diagnostics);
     let targets = nat_zones(to, Some(from), &at.key("to"), scope, diagnostics);
@@ -130,7 +149,71 @@ fn snat(
         source,
         destination,
         services,
-        address: address.ip(),
+        address: address.lo(),
+        last: address.hi(),
+        ports: ports.map(interval),
+        flags: NatFlags {
+            fully_random: *random,
+            // Of one address there is nothing to choose.
+            persistent: *persistent && address.lo() != address.hi(),
+        },
+        at,
+    })
+}
+
+/// Both bounds of a range are ports, so it has no way to be empty.
+fn interval(ports: PortRange) -> Interval<u16> {
+    Interval {
+        lo: ports.lo(),
+        hi: ports.hi(),
+    }
+}
+
+fn netmap(
+    written: &policy::Netmap,
+    at: DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Netmap> {
+    let policy::Netmap {
+        name,
+        between,
+        inside,
+        outside,
+    } = written;
+    Some(Netmap {
+        name: name.to_string(),
+        from: Vec::new(),
+        to: nat_zones(between, None, &at.key("between"), scope, diagnostics)?,
+        inside: *inside,
+        outside: *outside,
+        nptv6: false,
+        at,
+    })
+}
+
+fn nptv6(
+    written: &policy::Nptv6,
+    at: DocPath,
+    scope: &Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Netmap> {
+    let policy::Nptv6 {
+        name,
+        from,
+        to,
+        inside,
+        outside,
+    } = written;
+    let sources = nat_zones(from, Some(to), &at.key("from"), scope, diagnostics);
+    let targets = nat_zones(to, Some(from), &at.key("to"), scope, diagnostics);
+    Some(Netmap {
+        name: name.to_string(),
+        from: sources?,
+        to: targets?,
+        inside: *inside,
+        outside: *outside,
+        nptv6: true,
         at,
     })
 }
@@ -206,7 +289,7 @@ fn dnat(
         destination,
         services,
         mode: mode.filter(|_| 1 < backends.len()),
-        port: to_port.map(policy::Port::number),
+        port: to_port.map(interval),
         hairpin,
         opens: opens(own, &backends, scope),
         backends,
@@ -326,7 +409,7 @@ fn redirect(
         source,
         destination,
         services,
-        port: to_port.map(policy::Port::number),
+        port: to_port.map(interval),
         at,
     })
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::expression::{bits, data, expression, part, plain, prefix, range};
-use crate::nft::statement::unit_name;
+use crate::nft::statement::{nat_flags, unit_name};
 use crate::nft::value::{self, Kind};
 use crate::ruleset::{
-    Expression, Limit, Log, Nat, NatAddress, NatKind, Operand, Reject, Relation, Set, Statement,
-    Verdict,
+    Expression, Limit, Log, Nat, NatAddress, NatKind, NatPort, Operand, Reject, Relation, Set,
+    Statement, Verdict,
 };
 
 /// A statement; `sets` holds the maps that stand in the rule itself.
@@ -34,7 +34,9 @@ pub(super) fn statement(statement: &Statement, sets: &[Set]) -> Value {
         Statement::Nat(it) => nat(it, sets),
         Statement::Masquerade => json!({"masquerade": null}),
         Statement::Redirect { port: None } => json!({"redirect": null}),
-        Statement::Redirect { port: Some(port) } => json!({"redirect": {"port": port}}),
+        Statement::Redirect { port: Some(port) } => {
+            json!({"redirect": {"port": nat_port(port, sets)}})
+        }
         Statement::Meter {
             set,
             key,
@@ -42,6 +44,10 @@ pub(super) fn statement(statement: &Statement, sets: &[Set]) -> Value {
         } => json!({"set": {
             "op": "update", "elem": expression(key, sets), "set": format!("@{set}"),
             "stmt": [limit(rate)],
+        }}),
+        Statement::CountConnections { set, key, most } => json!({"set": {
+            "op": "add", "elem": expression(key, sets), "set": format!("@{set}"),
+            "stmt": [{"ct count": {"val": most}}],
         }}),
         Statement::ClampMss => json!({"mangle": {
             "key": {"tcp option": {"name": "maxseg", "field": "size"}},
@@ -118,20 +124,42 @@ fn nat(nat: &Nat, sets: &[Set]) -> Value {
         family,
         address,
         port,
+        flags,
     } = nat;
     let word = match kind {
         NatKind::Snat => "snat",
         NatKind::Dnat => "dnat",
     };
+    let one = |bytes: &[u8]| plain(&value::address(bytes));
+    let mut words: Vec<&str> = nat_flags(*flags);
+    let mut fields = serde_json::Map::new();
     let address = match address {
-        NatAddress::Value(bytes) => plain(&value::address(bytes)),
+        NatAddress::Value(bytes) => one(bytes),
+        NatAddress::Range(lo, hi) => json!({"range": [one(lo), one(hi)]}),
+        NatAddress::Prefix(bytes, bits) => {
+            words.push("netmap");
+            fields.insert("type_flags".to_owned(), json!("prefix"));
+            json!({"prefix": {"addr": one(bytes), "len": bits}})
+        }
         NatAddress::Map(map) => expression(map, sets),
     };
-    let mut fields = serde_json::Map::new();
     fields.insert("family".to_owned(), json!(family.name()));
     fields.insert("addr".to_owned(), address);
     if let Some(port) = port {
-        fields.insert("port".to_owned(), json!(port));
+        fields.insert("port".to_owned(), nat_port(port, sets));
+    }
+    match words.as_slice() {
+        [] => {}
+        [only] => _ = fields.insert("flags".to_owned(), json!(only)),
+        several => _ = fields.insert("flags".to_owned(), json!(several)),
     }
     json!({ word: fields })
+}
+
+fn nat_port(port: &NatPort, sets: &[Set]) -> Value {
+    match port {
+        NatPort::Value(port) => json!(port),
+        NatPort::Range(lo, hi) => json!({"range": [lo, hi]}),
+        NatPort::Map(map) => expression(map, sets),
+    }
 }

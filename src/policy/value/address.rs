@@ -199,6 +199,69 @@ impl FromStr for AddressRange {
     }
 }
 
+/// Addresses that a translation chooses from: one, a range, or all of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddressPool {
+    /// One address.
+    Address(Address),
+    /// A prefix: its first and its last address are as good as the others.
+    Prefix(Prefix),
+    /// A range.
+    Range(AddressRange),
+}
+
+impl AddressPool {
+    /// The first address.
+    #[must_use]
+    pub fn lo(self) -> IpAddr {
+        match self {
+            AddressPool::Address(address) => address.ip(),
+            AddressPool::Prefix(prefix) => prefix.net().network(),
+            AddressPool::Range(range) => range.lo(),
+        }
+    }
+
+    /// The last address; of the same family and not below the first.
+    #[must_use]
+    pub fn hi(self) -> IpAddr {
+        match self {
+            AddressPool::Address(address) => address.ip(),
+            AddressPool::Prefix(prefix) => prefix.net().broadcast(),
+            AddressPool::Range(range) => range.hi(),
+        }
+    }
+}
+
+impl fmt::Display for AddressPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AddressPool::Address(address) => address.fmt(f),
+            AddressPool::Prefix(prefix) => prefix.fmt(f),
+            AddressPool::Range(range) => range.fmt(f),
+        }
+    }
+}
+
+impl FromStr for AddressPool {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text.contains('/') {
+            text.parse().map(AddressPool::Prefix)
+        } else if text.contains('-') {
+            text.parse().map(AddressPool::Range)
+        } else {
+            text.parse().map(AddressPool::Address)
+        }
+    }
+}
+
+leaf!(AddressPool, "address-pool", "an address, range or prefix", {
+    "type": "string",
+    "pattern": "^[0-9a-fA-F:.]+(/[0-9]{1,3}|-[0-9a-fA-F:.]+)?$",
+    "description": "One address (`192.0.2.1`), a range (`192.0.2.1-192.0.2.9`) or a prefix (`\"2001:db8::/120\"`)."
+});
+
 /// Addresses as a group, `source` or `destination` lists them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {

@@ -15,7 +15,7 @@ mod rate;
 mod shape;
 mod text;
 
-pub use address::{Address, AddressRange, Host, Prefix};
+pub use address::{Address, AddressPool, AddressRange, Host, Prefix};
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};
 pub use name::{InterfaceName, InterfacePattern, Name, ZoneName, ZoneRef};

@@ -7,11 +7,12 @@ use super::super::address::{self, End, Span, suffixes};
 use super::super::dispatch::Openings;
 use super::super::output::{Entry, Output, SetNames, element};
 use super::super::row::{self, Protocol, Row, rows};
+use super::port::new_port;
 use super::{accept, each, incoming, outgoing, translated, translated_port, without_helpers};
 use crate::compile::model::{BalanceMode, Dnat, Model, Selected, Selector, Side};
 use crate::ruleset::{
-    Addresses, DataType, Datum, Expression, Family, Key, Nat, NatAddress, NatKind, NumgenMode,
-    Operand, Relation, Rule, SetKind, SetSpec, Statement,
+    Addresses, DataType, Datum, Expression, Family, Interval, Key, Nat, NatAddress, NatFlags,
+    NatKind, NumgenMode, Operand, Relation, Rule, SetKind, SetSpec, Statement,
 };
 
 /// `RTN_LOCAL` of linux/rtnetlink.h: an address of the box.
@@ -22,14 +23,21 @@ pub(super) fn dnat_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
     let mut rules = Vec::new();
     for dnat in &model.dnat {
         let entry = entry(dnat, model);
-        let nat = translation(dnat, &entry, output);
+        let address = target(dnat, &entry, output);
         for row in family_rows(dnat, &dnat.destination, model) {
             let mut rest = row::matches(&row, &entry, output);
             let anywhere = dnat.destination.include.is_empty();
             if anywhere {
                 rest.push(local(false, Relation::Eq));
             }
-            let translate = [Statement::Counter, Statement::Nat(nat.clone())];
+            let nat = Nat {
+                kind: NatKind::Dnat,
+                family: family_of(dnat),
+                address: address.clone(),
+                port: new_port(dnat.port, &row.protocol, &entry, output),
+                flags: NatFlags::default(),
+            };
+            let translate = [Statement::Counter, Statement::Nat(nat)];
             let from = incoming(&dnat.from, &entry, output);
             rules.extend(each(&from, &[&rest[..], &translate].concat(), &entry));
             if !dnat.hairpin.is_empty() {
@@ -96,9 +104,8 @@ fn bytes_of(address: IpAddr) -> Box<[u8]> {
 }
 
 /// To the one backend, or to the one that a number picks from the map of shares.
-fn translation(dnat: &Dnat, entry: &Entry<'_>, output: &mut Output) -> Nat {
-    let family = family_of(dnat);
-    let address = match (dnat.backends.as_slice(), dnat.mode) {
+fn target(dnat: &Dnat, entry: &Entry<'_>, output: &mut Output) -> NatAddress {
+    match (dnat.backends.as_slice(), dnat.mode) {
         ([only], _) => NatAddress::Value(bytes_of(only.address)),
         (_, mode) => NatAddress::Map(share_map(
             dnat,
@@ -106,12 +113,6 @@ fn translation(dnat: &Dnat, entry: &Entry<'_>, output: &mut Output) -> Nat {
             entry,
             output,
         )),
-    };
-    Nat {
-        kind: NatKind::Dnat,
-        family,
-        address,
-        port: dnat.port,
     }
 }
 
@@ -253,7 +254,7 @@ fn open_rules(
 /// A row as it looks after the translation: the new port, when there is one.
 fn translated_matches(
     row: &Row<'_>,
-    port: Option<u16>,
+    port: Option<Interval<u16>>,
     entry: &Entry<'_>,
     output: &mut Output,
 ) -> Vec<Statement> {
@@ -322,7 +323,7 @@ pub(super) fn redirect_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
             rest.extend([
                 Statement::Counter,
                 Statement::Redirect {
-                    port: redirect.port,
+                    port: new_port(redirect.port, &row.protocol, &entry, output),
                 },
             ]);
             rules.extend(each(

@@ -4,6 +4,8 @@
 //! rewritten after the filter. Both chains see only the first packet of a connection.
 
 mod dnat;
+mod netmap;
+mod port;
 mod snat;
 
 use super::dispatch::Openings;
@@ -11,8 +13,8 @@ use super::output::{Entry, Output};
 use super::row::{Protocol, equal};
 use crate::compile::model::{Model, Service};
 use crate::ruleset::{
-    Base, Chain, ChainPolicy, ChainType, Ct, Expression, Field, Hook, Meta, Operand, Relation,
-    Rule, Statement, Verdict,
+    Base, Chain, ChainPolicy, ChainType, Ct, Expression, Field, Hook, Interval, Meta, Operand,
+    Relation, Rule, Statement, Verdict,
 };
 
 /// Before `dstnat` (-100): the first nat chain that translates a connection decides for all.
@@ -24,6 +26,8 @@ const POSTROUTING_PRIORITY: i32 = 90;
 pub(super) fn chains(model: &Model, output: &mut Output) {
     let mut rules = dnat::dnat_rules(model, output);
     rules.extend(dnat::redirect_rules(model, output));
+    // A forward of one port is the special case of a whole network.
+    rules.extend(netmap::inward(model, output));
     nat_chain(
         "prerouting",
         Hook::Prerouting,
@@ -33,6 +37,7 @@ pub(super) fn chains(model: &Model, output: &mut Output) {
     );
 
     let mut rules = dnat::hairpin_rules(model, output);
+    rules.extend(netmap::outward(model, output));
     rules.extend(snat::snat_rules(model, output));
     rules.extend(snat::masquerade_rules(model, output));
     nat_chain(
@@ -105,15 +110,21 @@ fn syn() -> Statement {
 }
 
 /// `meta l4proto N`, and the new port when a translation sets one.
-fn translated_port(protocol: &Protocol, port: u16) -> Statement {
-    match protocol {
-        Protocol::Ports(transport, _) => equal(
-            Expression::Field(Field::Dport(*transport)),
-            port.to_be_bytes(),
-        ),
+fn translated_port(protocol: &Protocol, port: Interval<u16>) -> Statement {
+    let field = match protocol {
+        Protocol::Ports(transport, _) => Field::Dport(*transport),
         Protocol::Any | Protocol::Icmp(_) | Protocol::Icmpv6(_) | Protocol::Numbers(_) => {
-            equal(Expression::Field(Field::ThDport), port.to_be_bytes())
+            Field::ThDport
         }
+    };
+    let left = Expression::Field(field);
+    if port.is_single() {
+        return equal(left, port.lo.to_be_bytes());
+    }
+    Statement::Match {
+        left,
+        relation: Relation::Eq,
+        right: Operand::Range(port.lo.to_be_bytes().into(), port.hi.to_be_bytes().into()),
     }
 }
 

@@ -1,44 +1,94 @@
 //! `snat` and `masquerade`: the source is rewritten as the packet leaves.
 
 use super::super::output::{Entry, Output};
-use super::super::row::{self, family_is, rows};
+use super::super::row::{self, Protocol, family_is, rows};
 use super::{incoming, outgoing, syn, without_helpers};
-use crate::compile::model::{Model, Snat};
-use crate::ruleset::{Family, Nat, NatAddress, NatKind, Rule, Statement};
+use crate::compile::model::{Model, Service, Snat};
+use crate::ruleset::{
+    Family, Interval, Intervals, Nat, NatAddress, NatKind, NatPort, Rule, Statement, Transport,
+};
+use std::net::IpAddr;
 
 /// The rules of `nat.snat`.
 pub(super) fn snat_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
     let mut rules = Vec::new();
     for snat in &model.snat {
         let entry = Entry::new(format!("nat/{}", snat.name), &snat.at, model);
-        let nat = translation(snat);
-        let services = without_helpers(&snat.services);
-        for row in rows(&services, &snat.source, &snat.destination, model) {
-            if row.family.is_some_and(|family| family != nat.family) {
-                continue;
+        let family = family_of(snat);
+        for services in kinds(snat) {
+            for row in rows(&services, &snat.source, &snat.destination, model) {
+                if row.family.is_some_and(|of_row| of_row != family) {
+                    continue;
+                }
+                let row = row::Row {
+                    family: Some(family),
+                    ..row
+                };
+                let nat = translation(snat, &row.protocol);
+                let mut rest = row::matches(&row, &entry, output);
+                rest.extend([Statement::Counter, Statement::Nat(nat)]);
+                rules.extend(between(&snat.from, &snat.to, &rest, &entry, output));
             }
-            let row = row::Row {
-                family: Some(nat.family),
-                ..row
-            };
-            let mut rest = row::matches(&row, &entry, output);
-            rest.extend([Statement::Counter, Statement::Nat(nat.clone())]);
-            rules.extend(between(&snat.from, &snat.to, &rest, &entry, output));
         }
     }
     rules
 }
 
-fn translation(snat: &Snat) -> Nat {
-    let (family, address): (Family, Box<[u8]>) = match snat.address {
-        std::net::IpAddr::V4(address) => (Family::Ipv4, address.octets().into()),
-        std::net::IpAddr::V6(address) => (Family::Ipv6, address.octets().into()),
+/// The services as they are translated: what has ports comes first and by itself where the entry gives new ones.
+fn kinds(snat: &Snat) -> Vec<Vec<Service>> {
+    let all = without_helpers(&snat.services);
+    if snat.ports.is_none() || !all.is_empty() {
+        return vec![all];
+    }
+    let every = Intervals::from_iter([EVERY_PORT]);
+    let with_ports = Service {
+        ports: [Transport::Tcp, Transport::Udp]
+            .map(|transport| (transport, every.clone()))
+            .into(),
+        ..Service::default()
     };
+    vec![vec![with_ports], Vec::new()]
+}
+
+/// All ports that a packet can have.
+const EVERY_PORT: Interval<u16> = Interval {
+    lo: 1,
+    hi: u16::MAX,
+};
+
+fn family_of(snat: &Snat) -> Family {
+    match snat.address {
+        IpAddr::V4(_) => Family::Ipv4,
+        IpAddr::V6(_) => Family::Ipv6,
+    }
+}
+
+fn translation(snat: &Snat, protocol: &Protocol) -> Nat {
+    let bytes = |address: IpAddr| -> Box<[u8]> {
+        match address {
+            IpAddr::V4(address) => address.octets().into(),
+            IpAddr::V6(address) => address.octets().into(),
+        }
+    };
+    let port = snat
+        .ports
+        .filter(|_| matches!(protocol, Protocol::Ports(..)));
     Nat {
         kind: NatKind::Snat,
-        family,
-        address: NatAddress::Value(address),
-        port: None,
+        family: family_of(snat),
+        address: if snat.address == snat.last {
+            NatAddress::Value(bytes(snat.address))
+        } else {
+            NatAddress::Range(bytes(snat.address), bytes(snat.last))
+        },
+        port: port.map(|ports| {
+            if ports.is_single() {
+                NatPort::Value(ports.lo)
+            } else {
+                NatPort::Range(ports.lo, ports.hi)
+            }
+        }),
+        flags: snat.flags,
     }
 }
 

@@ -222,7 +222,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         "Rule",
         &["schedule", "connlimit", "offload", "add_source_to"],
     ),
-    ("Nat", &["netmap", "nptv6"]),
 ];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {
