@@ -247,6 +247,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
                     destination,
                     action,
                     limit: None,
+                    most_connections: None,
                     log: None,
                     at: DocPath::root(),
                 });
@@ -345,6 +346,7 @@ fn a_long_run_becomes_one_lookup_for_each_shape() {
             destination: host(1),
             action: Action::Accept,
             limit: None,
+            most_connections: None,
             log: None,
             at: DocPath::root(),
         }

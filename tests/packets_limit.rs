@@ -135,3 +135,60 @@ fn a_log_has_its_rate_and_the_verdict_has_none() {
         );
     });
 }
+
+#[test]
+fn each_source_has_a_number_of_connections_at_a_time() {
+    alone(|| {
+        let policy = |max: u32| {
+            format!(
+                "policies:
+  - name: in
+    from: wan
+    to: firewall
+    default: reject
+    rules:
+      - {{ name: web, services: [{{ tcp: [1000, 1001], udp: [1000] }}], action: accept, connlimit: {{ max: {max}, per: source }} }}
+      - {{ name: rest, services: [{{ tcp: [1001] }}], action: drop }}
+"
+            )
+        };
+        let gate = Gate::new(&policy(2));
+        let plan = gate.must(&["plan", "--full", "--policy", "policy.yaml"]);
+        assert!(plan.contains("no changes"), "{plan}");
+        serve::tcp_echo(&gate.gateway, 1000);
+        serve::tcp_echo(&gate.gateway, 1001);
+        let answer = |from: &str, to: &str| tcp::probe_from(&gate.internet, from, to).to_string();
+        let first = tcp::open(&gate.internet, "203.0.113.10:1000");
+        let second = tcp::open(&gate.internet, "203.0.113.10:1001");
+        // One too many goes on: to the next rule, then to the default.
+        assert_eq!(answer("203.0.113.7", "203.0.113.10:1000"), "refused");
+        assert_eq!(answer("203.0.113.7", "203.0.113.10:1001"), "filtered");
+        let udp = udp::probe(&gate.internet, "203.0.113.10:1000").to_string();
+        assert_eq!(
+            udp, "error: icmp 3/13",
+            "all services of the rule are counted together"
+        );
+        // Another source has its own number (this one stays silent and is closed at once).
+        assert_eq!(answer("203.0.113.8", "203.0.113.10:1000"), "open, mute");
+        // One that ends makes room, and what runs is not disturbed.
+        drop(first);
+        std::thread::sleep(Duration::from_millis(1200));
+        let third = tcp::open(&gate.internet, "203.0.113.10:1000");
+        assert_eq!(answer("203.0.113.7", "203.0.113.10:1000"), "refused");
+
+        // In IPv6 a source is a /64.
+        gate.internet
+            .ip("addr add 2001:db8:0:1::8/64 dev eth0\naddr add 2001:db8:0:2::7/128 dev lo");
+        gate.gateway
+            .ip("route add 2001:db8:0:2::/64 via 2001:db8:0:1::7");
+        let v6 = "[2001:db8:0:1::10]:1000";
+        let _held = [tcp::open(&gate.internet, v6), tcp::open(&gate.internet, v6)];
+        assert_eq!(answer("2001:db8:0:1::8", v6), "refused");
+        assert_eq!(answer("2001:db8:0:2::7", v6), "open, mute");
+
+        // Another policy that does not change the rule leaves the count alone.
+        gate.apply(&policy(2).replace("rest", "others"));
+        assert_eq!(answer("203.0.113.7", "203.0.113.10:1000"), "refused");
+        drop((second, third));
+    });
+}

@@ -112,10 +112,20 @@ pub struct Rule {
     pub action: Action,
     /// Only within this rate; a packet over it goes on to the next rule.
     pub limit: Option<RuleLimit>,
+    /// Only while a source (IPv6: each /64) has at most so many connections by this rule; one more goes on to the next
+    /// rule.
+    pub most_connections: Option<u32>,
     /// Logs what the rule decides; never limits the verdict.
     pub log: Option<LogLimit>,
     /// Where it stands.
     pub at: DocPath,
+}
+
+impl Rule {
+    /// Whether it may let a packet go on although it fits.
+    pub fn is_limited(&self) -> bool {
+        self.limit.is_some() || self.most_connections.is_some()
+    }
 }
 
 /// What happens to a packet.

@@ -2,8 +2,8 @@
 //! manual: they become the descriptions in the schema.
 
 use super::{
-    Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Service, ServiceRef, Text,
-    TimeZoneName, Zone, ZoneName, Zones, value::names,
+    ConnLimit, Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Service,
+    ServiceRef, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,11 @@ pub struct Rule {
     /// is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+
+    /// How many connections at the same time this rule matches; beyond that it does not match and the next rule
+    /// is asked. Example: `{ max: 200, per: source }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connlimit: Option<ConnLimit>,
 
     /// Logs what this rule decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]

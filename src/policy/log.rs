@@ -38,7 +38,19 @@ pub struct Limit {
     pub per: Option<LimitPer>,
 }
 
-/// Who has a rate of his own.
+/// How many connections at the same time a rule matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnLimit {
+    /// How many connections, 1 to 1000000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max: u32,
+
+    /// Whose connections are counted: those of each source address.
+    pub per: LimitPer,
+}
+
+/// Who has a rate, or a number of connections, of his own.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

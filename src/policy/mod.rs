@@ -21,7 +21,7 @@ mod zone;
 pub use document::{Action, Policy, RejectWith, Rule, ZonePolicy};
 pub use group::{Group, Hosts};
 pub use locate::Locations;
-pub use log::{Limit, LimitPer, Log};
+pub use log::{ConnLimit, Limit, LimitPer, Log};
 pub use nat::{
     Backend, Balance, BalanceMode, Dnat, Masquerade, Nat, NatFamily, Netmap, Nptv6, Redirect, Snat,
 };

@@ -30,7 +30,7 @@ pub(super) fn rules(model: &Model, diagnostics: &mut Diagnostics) {
             }
             if let Some(by) = decided.whole(&extent) {
                 diagnostics.push(shadowed(policy, rule, &by));
-            } else if rule.limit.is_none() {
+            } else if !rule.is_limited() {
                 decided.add(extent, index);
             }
         }
@@ -173,10 +173,7 @@ fn ends(policy: &ZonePolicy, model: &Model) -> bool {
             destination,
             protocols,
         } = extent(rule, model);
-        rule.limit.is_none()
-            && protocols.all
-            && *source == *everyone()
-            && *destination == *everyone()
+        !rule.is_limited() && protocols.all && *source == *everyone() && *destination == *everyone()
     };
     policy.default.is_some() || policy.rules.iter().any(decides_all)
 }

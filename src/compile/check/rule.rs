@@ -55,6 +55,7 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
         destination,
         action,
         limit,
+        most_connections,
         log: _,
         at,
     } = rule;
@@ -71,7 +72,12 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
             );
         diagnostics.push(diagnostic);
     }
-    if limit.is_some() && *action != Action::Accept {
+    let key = match (limit, most_connections) {
+        (Some(_), _) => Some("limit"),
+        (None, Some(_)) => Some("connlimit"),
+        (None, None) => None,
+    };
+    if let Some(key) = key.filter(|_| *action != Action::Accept) {
         let word = if *action == Action::Drop {
             "drops"
         } else {
@@ -82,7 +88,7 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
             rule.name
         );
         let diagnostic = Diagnostic::warning(Code::LimitOnBlock, message)
-            .at_key(at.key("limit"), "beyond it the rule does not match")
+            .at_key(at.key(key), "beyond it the rule does not match")
             .at(at.key("action"), format!("{word} what is within the limit"))
             .help("to limit what comes in, limit a rule that accepts; to limit log lines, use `rate` of `log`");
         diagnostics.push(diagnostic);

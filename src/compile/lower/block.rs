@@ -90,7 +90,7 @@ struct Item<'a> {
 
 /// Whether a rule does nothing but decide.
 fn is_plain(rule: &PolicyRule) -> bool {
-    rule.limit.is_none()
+    !rule.is_limited()
         && rule.log.is_none()
         && rule.services.iter().all(|service| service.helper.is_none())
 }

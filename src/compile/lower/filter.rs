@@ -46,10 +46,13 @@ pub(super) fn linear(
     let mut rules = Vec::new();
     let shared = rows.len() > 1;
     for row in rows {
-        for row in split_by_family(row, rule.limit) {
+        for row in split_by_family(row, rule) {
             let mut statements = row::matches(&row, entry, output);
             if let Some(limit) = rule.limit {
                 statements.push(limit_statement(limit, row.family, shared, entry, output));
+            }
+            if let (Some(most), Some(family)) = (rule.most_connections, row.family) {
+                statements.push(count_statement(most, family, entry, output));
             }
             if let Some(helper) = &row.helper {
                 statements.push(helper_statement(helper, &row.protocol, output));
@@ -71,9 +74,10 @@ pub(super) fn linear(
     rules
 }
 
-/// A rate per source needs to know which address is the source.
-fn split_by_family<'a>(row: &Row<'a>, limit: Option<RuleLimit>) -> Vec<Row<'a>> {
-    let per_source = limit.is_some_and(|limit| limit.per_source);
+/// What is counted per source needs to know which address is the source.
+fn split_by_family<'a>(row: &Row<'a>, rule: &PolicyRule) -> Vec<Row<'a>> {
+    let per_source =
+        rule.limit.is_some_and(|limit| limit.per_source) || rule.most_connections.is_some();
     let families: &[Family] = match (&row.protocol, row.family) {
         (_, Some(_)) => return vec![row.clone()],
         _ if !per_source => return vec![row.clone()],
@@ -103,14 +107,7 @@ fn limit_statement(
     let origin = Some(entry.origin.clone());
     match family {
         Some(family) if per_source => {
-            let (version, key) = match family {
-                Family::Ipv4 => (4, Expression::Field(End::Source.field(family))),
-                // A host picks its own address inside its /64 (RFC 8981): the network is the source.
-                Family::Ipv6 => (
-                    6,
-                    Expression::Masked(End::Source.field(family), network_mask()),
-                ),
-            };
+            let (version, key) = source_key(family);
             let name = format!(
                 "{}.meter{version}-{rate}-{}-{burst}",
                 entry.name,
@@ -138,6 +135,33 @@ fn limit_statement(
         }
         _ => Statement::Limit(limit),
     }
+}
+
+/// The number of the IP version, and who counts as one source.
+fn source_key(family: Family) -> (u8, Expression) {
+    let field = End::Source.field(family);
+    match family {
+        Family::Ipv4 => (4, Expression::Field(field)),
+        // A host picks its own address inside its /64 (RFC 8981): the network is the source.
+        Family::Ipv6 => (6, Expression::Masked(field, network_mask())),
+    }
+}
+
+/// The connections of each source, in a set without a timeout: the kernel itself takes out a source that has none left.
+/// Only first packets come here, so what is counted is what this rule has let through. The name holds the number,
+/// because an element keeps the one that it was made with.
+fn count_statement(most: u32, family: Family, entry: &Entry<'_>, output: &mut Output) -> Statement {
+    let (version, key) = source_key(family);
+    let set = format!("{}.connections{version}-{most}", entry.name);
+    let mut spec = SetSpec::new(
+        set.clone(),
+        vec![super::address::address_type(family)],
+        SetKind::Set,
+    );
+    spec.dynamic = true;
+    spec.size = Some(METER_SIZE);
+    output.set(spec, Vec::new(), Some(entry.origin.clone()));
+    Statement::CountConnections { set, key, most }
 }
 
 /// How many sources a meter keeps; a source that finds it full is over its rate.

@@ -64,6 +64,7 @@ fn rule(
         action: verdict,
         reject_with,
         limit,
+        connlimit,
         log,
         // For people: they are shown beside the rule and change nothing on the wire.
         owner: _,
@@ -102,6 +103,11 @@ fn rule(
         limit: limit.as_ref().map(|limit| RuleLimit {
             limit: rate_limit(limit.rate, limit.burst),
             per_source: limit.per == Some(LimitPer::Source),
+        }),
+        most_connections: connlimit.as_ref().map(|policy::ConnLimit { max, per }| {
+            // There is no other.
+            let LimitPer::Source = per;
+            *max
         }),
         log: log
             .as_ref()

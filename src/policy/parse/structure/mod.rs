@@ -218,10 +218,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("Zone", &["match"]),
-    (
-        "Rule",
-        &["schedule", "connlimit", "offload", "add_source_to"],
-    ),
+    ("Rule", &["schedule", "offload", "add_source_to"]),
 ];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {
