@@ -24,6 +24,7 @@ mod nft_text;
 mod notation;
 mod packets_balance;
 mod packets_filter;
+mod packets_helper;
 mod packets_limit;
 mod packets_map;
 mod packets_nat;
