@@ -232,7 +232,7 @@ impl Path {
         self.gateway.run(|| {
             let live = Netlink::open().unwrap().observe().unwrap();
             let table = live.table.expect("rfw's table");
-            let elements = table.sets.iter().flat_map(|set| &set.set.elements);
+            let elements = table.sets.iter().flat_map(|set| set.set.elements.rich());
             let of_last =
                 elements.filter(|element| element.name.as_deref() == Some("lan-to-wan/last"));
             let in_sets: u64 = of_last

@@ -90,9 +90,9 @@ fn by_the_chain(ruleset: &Ruleset, chain: &str, packet: Packet) -> &'static str 
                         .expect("the map is there");
                     let found = set.elements.iter().find(|element| *element.key.lo == *key);
                     if let Some(Datum::Verdict(verdict)) =
-                        found.and_then(|element| element.datum.as_ref())
+                        found.and_then(|element| element.datum.clone())
                     {
-                        return decided(verdict);
+                        return decided(&verdict);
                     }
                 }
                 other => panic!("no such statement in this test: {other:?}"),

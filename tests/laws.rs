@@ -278,7 +278,7 @@ fn counts(table: &Table) -> BTreeMap<String, (u64, usize)> {
     let elements = table
         .sets
         .iter()
-        .flat_map(|set| &set.set.elements)
+        .flat_map(|set| set.set.elements.rich())
         .filter_map(|element| Some((element.name.clone()?, element.count?)));
     let mut counts = BTreeMap::new();
     for (name, count) in rules.chain(elements) {
@@ -307,10 +307,12 @@ fn count_all(kernel: &mut FakeKernel) {
                 }
             }
         }
-        for element in table.sets.iter_mut().flat_map(|set| &mut set.set.elements) {
-            if element.count.is_some() {
-                element.count = Some(count());
-            }
+        for set in &mut table.sets {
+            set.set.elements.edit(|elements| {
+                for element in elements.iter_mut().filter(|it| it.count.is_some()) {
+                    element.count = Some(count());
+                }
+            });
         }
     });
 }

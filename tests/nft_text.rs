@@ -281,7 +281,7 @@ fn everywhere(name: &str) -> Ruleset {
     spec.comment = Some(name.to_owned());
     let set = Set {
         spec,
-        elements: Vec::new(),
+        elements: Vec::new().into(),
         origin: None,
     };
     Ruleset {

@@ -144,7 +144,7 @@ fn set(head: &str, elements: &str) -> Set {
     elements.sort();
     Set {
         spec,
-        elements,
+        elements: elements.into(),
         origin: Some(Origin(format!("set {name}"))),
     }
 }

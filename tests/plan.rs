@@ -3,7 +3,7 @@
 use rfw::bytecode::Instruction;
 use rfw::kernel::{FakeKernel, Kernel};
 use rfw::plan::{Operation, Place, Plan, plan};
-use rfw::ruleset::{Count, Element, SetSpec};
+use rfw::ruleset::{Count, Element, Elements, SetSpec};
 
 use crate::notation::program;
 
@@ -32,7 +32,7 @@ fn packets(count: Option<Count>) -> String {
 
 /// An operation with all that a test wants to see of it.
 fn line(operation: &Operation) -> String {
-    let keys = |set: &SetSpec, elements: &[Element]| {
+    let keys = |set: &SetSpec, elements: &Elements| {
         let number = |bytes: &[u8]| match (set.key[0].is_host_order(), bytes) {
             (true, [a, b, c, d]) => u32::from_ne_bytes([*a, *b, *c, *d]),
             _ => bytes
@@ -40,10 +40,10 @@ fn line(operation: &Operation) -> String {
                 .fold(0, |number, byte| number << 8 | u32::from(*byte)),
         };
         let mut text = String::new();
-        for Element {
-            key, name, count, ..
-        } in elements
-        {
+        for element in elements.iter() {
+            let Element {
+                key, name, count, ..
+            } = element.as_ref();
             text += &format!(" {}", number(&key.lo));
             if let Some(hi) = &key.hi {
                 text += &format!("-{}", number(hi));
@@ -344,12 +344,13 @@ fn what_is_dynamic_is_left_alone() {
     let text = "set m ipv4 dynamic timeout=60000\nchain c\n a: meter@m accept";
     let mut kernel = kernel(text);
     kernel.tamper(|table| {
-        table.sets[0].set.elements.push(Element {
+        let element = Element {
             key: rfw::ruleset::Key::exact([1, 2, 3, 4]),
             datum: None,
             name: None,
             count: None,
-        });
+        };
+        table.sets[0].set.elements = vec![element].into();
     });
     let live = kernel.observe().unwrap();
     assert!(plan(&live, &program(text), MARK).is_empty());

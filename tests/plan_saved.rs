@@ -83,7 +83,11 @@ fn a_saved_plan_must_be_sound() {
         forged(|it| it.chains.remove(0).rules.clear()),
         forged(|it| it.sets.retain(|set| set.spec.name != "s")),
         forged(|it| it.objects.clear()),
-        forged(|it| it.sets.iter_mut().for_each(|set| set.elements.reverse())),
+        forged(|it| {
+            it.sets
+                .iter_mut()
+                .for_each(|set| set.elements.edit(|all| all.reverse()));
+        }),
         forged(|it| it.sets.iter_mut().for_each(|set| set.spec.interval = false)),
         forged(|it| it.chains[1].rules[0].name = Some("a\nb".to_owned())),
         forged(|it| it.chains[1].rules[0].instructions = vec![Instruction::Notrack; 129]),

@@ -80,10 +80,9 @@ fn bare(table: Table) -> Table {
             .sets
             .into_iter()
             .map(|mut set| {
-                set.set
-                    .elements
-                    .iter_mut()
-                    .for_each(|element| element.count = None);
+                set.set.elements.edit(|elements| {
+                    elements.iter_mut().for_each(|element| element.count = None);
+                });
                 set.set.origin = None;
                 LiveSet { handle: 0, ..set }
             })

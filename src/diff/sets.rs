@@ -1,9 +1,10 @@
 //! Sets, live and desired: what they are, and their elements.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::live::LiveSet;
-use crate::ruleset::{Element, Set, SetSpec};
+use crate::ruleset::{Element, Elements, Key, Keys, Set, SetSpec};
 
 /// One difference between two sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,18 +31,18 @@ pub enum SetDiff<'a> {
 
 /// One difference between the elements of two sets. An element is its key; what it holds and its name
 /// are compared, what it has counted is not.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ElementDiff<'a> {
     /// Only desired.
-    Added(&'a Element),
+    Added(Cow<'a, Element>),
     /// Only live.
-    Removed(&'a Element),
+    Removed(Cow<'a, Element>),
     /// The same key with another value or name.
     Replaced {
         /// The element as it is.
-        live: &'a Element,
+        live: Cow<'a, Element>,
         /// The element as it should be.
-        element: &'a Element,
+        element: Cow<'a, Element>,
     },
 }
 
@@ -96,7 +97,13 @@ fn is_same(live: &LiveSet, desired: &SetSpec) -> bool {
         && *counter == desired.counter
 }
 
-fn diff_elements<'a>(live: &'a [Element], desired: &'a [Element]) -> Vec<ElementDiff<'a>> {
+fn diff_elements<'a>(live: &'a Elements, desired: &'a Elements) -> Vec<ElementDiff<'a>> {
+    if let (Some(live), Some(desired)) = (live.plain(), desired.plain())
+        && is_in_order(live)
+        && is_in_order(desired)
+    {
+        return diff_keys(live, desired);
+    }
     let (live, desired) = (by_key(live), by_key(desired));
     let mut live = live.into_iter().peekable();
     let mut desired = desired.into_iter().peekable();
@@ -113,7 +120,7 @@ fn diff_elements<'a>(live: &'a [Element], desired: &'a [Element]) -> Vec<Element
             Ordering::Greater => diff.extend(desired.next().map(ElementDiff::Added)),
             Ordering::Equal => {
                 if let (Some(live), Some(element)) = (live.next(), desired.next())
-                    && !is_same_element(live, element)
+                    && !is_same_element(&live, &element)
                 {
                     diff.push(ElementDiff::Replaced { live, element });
                 }
@@ -122,9 +129,46 @@ fn diff_elements<'a>(live: &'a [Element], desired: &'a [Element]) -> Vec<Element
     }
 }
 
+/// The same for elements that are nothing but their keys: only what differs is looked at one by one.
+fn diff_keys<'a>(live: &'a Keys, desired: &'a Keys) -> Vec<ElementDiff<'a>> {
+    let mut diff = Vec::new();
+    if live == desired {
+        return diff;
+    }
+    let mut live = live.iter().peekable();
+    let mut desired = desired.iter().peekable();
+    let element = |(lo, hi): (&[u8], &[u8])| {
+        Cow::Owned(Element {
+            key: Key::range(lo, hi),
+            datum: None,
+            name: None,
+            count: None,
+        })
+    };
+    loop {
+        let order = match (live.peek(), desired.peek()) {
+            (None, None) => return diff,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(live), Some(desired)) => live.cmp(desired),
+        };
+        match order {
+            Ordering::Less => diff.extend(live.next().map(element).map(ElementDiff::Removed)),
+            Ordering::Greater => diff.extend(desired.next().map(element).map(ElementDiff::Added)),
+            Ordering::Equal => _ = (live.next(), desired.next()),
+        }
+    }
+}
+
+fn is_in_order(keys: &Keys) -> bool {
+    keys.iter()
+        .zip(keys.iter().skip(1))
+        .all(|(one, next)| one < next)
+}
+
 /// The elements sorted by key: both sides promise that order, and one that broke it would be a flood of
 /// false differences.
-fn by_key(elements: &[Element]) -> Vec<&Element> {
+fn by_key(elements: &Elements) -> Vec<Cow<'_, Element>> {
     let mut sorted: Vec<_> = elements.iter().collect();
     if !sorted.is_sorted_by(|left, right| left.key < right.key) {
         sorted.sort_by(|left, right| left.key.cmp(&right.key));

@@ -47,6 +47,28 @@ pub(super) fn write(spec: &SetSpec, element: &Element, part: Part) -> Vec<Vec<u8
     entries
 }
 
+/// The same for an element that is nothing but its key, from its first to its last one, as entries of a list.
+pub(super) fn write_plain(list: &mut Writer, spec: &SetSpec, lo: &[u8], hi: &[u8], part: Part) {
+    let ranges_are_pairs = spec.interval && spec.key.len() == 1;
+    let end = ranges_are_pairs.then(|| successor(hi)).flatten();
+    let open = ranges_are_pairs && end.is_none() && part == Part::Whole;
+    list.list_element(|writer| {
+        write_data(writer, sys::NFTA_SET_ELEM_KEY, lo);
+        if spec.interval && !ranges_are_pairs {
+            write_data(writer, sys::NFTA_SET_ELEM_KEY_END, hi);
+        }
+        if open {
+            writer.bytes(sys::NFTA_SET_ELEM_USERDATA, &userdata::element(None, true));
+        }
+    });
+    if let Some(end) = end {
+        list.list_element(|writer| {
+            writer.be32(sys::NFTA_SET_ELEM_FLAGS, sys::NFT_SET_ELEM_INTERVAL_END);
+            write_data(writer, sys::NFTA_SET_ELEM_KEY, &end);
+        });
+    }
+}
+
 fn write_content(writer: &mut Writer, element: &Element, open: bool) {
     let Element {
         key: _,

@@ -9,7 +9,7 @@ use super::{set, userdata};
 use crate::bytecode::Rule;
 use crate::plan::{Operation, Place};
 use crate::ruleset::{
-    Base, ChainPolicy, ChainType, Element, Hook, Object, ObjectKind, SetSpec, TABLE,
+    Base, ChainPolicy, ChainType, Elements, Hook, Object, ObjectKind, SetSpec, TABLE,
 };
 
 /// An attribute is at most 65 535 bytes long, also the list of a message's elements.
@@ -255,7 +255,7 @@ fn element_messages(
     message: u32,
     flags: u32,
     spec: &SetSpec,
-    elements: &[Element],
+    elements: &Elements,
     part: Part,
 ) -> Vec<Body> {
     let mut bodies = Vec::new();
@@ -272,7 +272,16 @@ fn element_messages(
             writer.finish()
         }),
     };
-    for element in elements {
+    if let Some(keys) = elements.plain() {
+        for (lo, hi) in keys.iter() {
+            // Two entries, each of a key and at most six headers and numbers of four bytes.
+            if list.len() + 2 * (lo.len() + 32) > LIST_LIMIT {
+                bodies.push(send(std::mem::take(&mut list)));
+            }
+            element::write_plain(&mut list, spec, lo, hi, part);
+        }
+    }
+    for element in elements.rich() {
         for entry in element::write(spec, element, part) {
             if list.len() + entry.len() > LIST_LIMIT {
                 bodies.push(send(std::mem::take(&mut list)));
@@ -289,18 +298,18 @@ fn element_messages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ruleset::{DataType, Key, SetKind};
+    use crate::ruleset::{DataType, Element, Key, SetKind};
 
     #[test]
     fn elements_are_deleted_by_the_message_that_the_kernel_knows() {
         let deletion = Operation::DeleteElements {
             set: SetSpec::new("s", vec![DataType::InetProto], SetKind::Set),
-            elements: vec![Element {
+            elements: Elements::from(vec![Element {
                 key: Key::exact([6]),
                 datum: None,
                 name: Some("not sent".into()),
                 count: None,
-            }],
+            }]),
         };
         let old = operation(0, &deletion, false);
         let new = operation(0, &deletion, true);

@@ -266,7 +266,7 @@ fn dump() -> Vec<u8> {
         },
         Operation::AddElements {
             set: spec,
-            elements: vec![element],
+            elements: vec![element].into(),
         },
         Operation::AddObject {
             object: object(ObjectKind::Limit(Limit {

@@ -15,7 +15,7 @@ use super::request::{ReadError, Request, lower_half, malformed, settle};
 use super::set::{self, SetHead};
 use crate::kernel::ObserveError;
 use crate::live::{Generation, Live, LiveSet, OtherTable, Table};
-use crate::ruleset::{Set, TABLE};
+use crate::ruleset::{Elements, Set, TABLE};
 
 /// Above this many rules a dump chain by chain is faster: a dump starts each 32 KiB again at the
 /// first rule (6.18: 100 chains of 1000 rules take 3.0 s whole, 0.48 s chain by chain; 100 chains of
@@ -223,7 +223,7 @@ impl Netlink {
                 Ok(())
             })?;
         }
-        let elements = element::assemble(&spec, entries);
+        let elements = Elements::from(element::assemble(&spec, entries));
         // A hash table that grows while it is read may also hide elements; the kernel's own count tells.
         let exact = !spec.interval && !spec.dynamic && spec.timeout.is_none();
         if exact && count.is_some_and(|count| usize::try_from(count) != Ok(elements.len())) {

@@ -259,7 +259,7 @@ fn sets_of_addresses() {
             },
             Operation::AddElements {
                 set: spec,
-                elements,
+                elements: elements.into(),
             },
         ]),
         theirs(|batch| {

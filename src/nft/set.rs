@@ -96,7 +96,7 @@ pub(super) fn elements(set: &Set) -> Vec<(String, bool)> {
         .iter()
         .map(|element| {
             let plain = element.datum.is_none() && element.name.is_none();
-            (element_with(&set.spec, element, true), plain)
+            (element_with(&set.spec, &element, true), plain)
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! What counters start with, so that nothing that was counted is lost by a change.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::bytecode::{Instruction, Rule};
@@ -50,7 +51,7 @@ impl<'a> Counts<'a> {
             match set {
                 SetDiff::Added(_) => {}
                 SetDiff::Removed(live) | SetDiff::Rebuilt { live, set: _ } => {
-                    for element in &live.set.elements {
+                    for element in live.set.elements.rich() {
                         counts.leave(element.name.as_deref(), element.count);
                     }
                 }
@@ -59,7 +60,10 @@ impl<'a> Counts<'a> {
                         match element {
                             ElementDiff::Added(_) => {}
                             ElementDiff::Removed(live) | ElementDiff::Replaced { live, .. } => {
-                                counts.leave(live.name.as_deref(), live.count);
+                                // What is made on the way to be looked at has neither.
+                                if let Cow::Borrowed(live) = live {
+                                    counts.leave(live.name.as_deref(), live.count);
+                                }
                             }
                         }
                     }

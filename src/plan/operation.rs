@@ -1,7 +1,7 @@
 //! One step of a plan: a verb and an object.
 
 use crate::bytecode::{self, Rule};
-use crate::ruleset::{Base, Element, Object, ObjectKind, Origin, SetKind, SetSpec, TABLE};
+use crate::ruleset::{Base, Elements, Object, ObjectKind, Origin, SetKind, SetSpec, TABLE};
 
 /// One change to rfw's table. Operations name what they act on by name or by the kernel's handle, so
 /// a batch has no choices left.
@@ -63,14 +63,14 @@ pub enum Operation {
         /// The set.
         set: SetSpec,
         /// The elements, with start values for their counters.
-        elements: Vec<Element>,
+        elements: Elements,
     },
     /// Delete elements; one that is gone already is no error where the kernel can do that.
     DeleteElements {
         /// The set.
         set: SetSpec,
         /// The elements; only keys count.
-        elements: Vec<Element>,
+        elements: Elements,
     },
     /// Create a stateful object.
     AddObject {
@@ -322,9 +322,14 @@ fn same_rule(left: &Rule, right: &Rule) -> bool {
     left.name == right.name && bytecode::same(&left.instructions, &right.instructions)
 }
 
-fn same_elements(left: &[Element], right: &[Element]) -> bool {
-    left.len() == right.len()
-        && left.iter().zip(right).all(|(left, right)| {
-            (&left.key, &left.datum, &left.name) == (&right.key, &right.datum, &right.name)
-        })
+fn same_elements(left: &Elements, right: &Elements) -> bool {
+    match (left.plain(), right.plain()) {
+        (Some(left), Some(right)) => left == right,
+        _ => {
+            left.len() == right.len()
+                && left.iter().zip(right.iter()).all(|(left, right)| {
+                    (&left.key, &left.datum, &left.name) == (&right.key, &right.datum, &right.name)
+                })
+        }
+    }
 }

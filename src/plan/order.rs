@@ -11,7 +11,7 @@ use super::operation::{Operation, Place};
 use crate::diff::{
     ChainChange, ChainDiff, Diff, ElementDiff, ObjectDiff, RuleDiff, SetDiff, TableDiff,
 };
-use crate::ruleset::{Base, Datum, Element, Set, SetSpec, Verdict};
+use crate::ruleset::{Base, Datum, Element, Elements, Set, SetSpec, Verdict};
 
 /// The operations of a plan.
 #[derive(Debug, Default)]
@@ -70,8 +70,8 @@ fn staged_sets<'a>(diff: &Diff<'a>) -> Vec<&'a Set> {
         })
         .filter(|set| set.spec.interval && !set.spec.dynamic && !set.elements.is_empty())
         .filter(|set| {
-            !set.elements
-                .iter()
+            let leads_on = set.elements.rich().iter();
+            !leads_on
                 .filter_map(target)
                 .any(|chain| rebuilt.contains(chain))
         })
@@ -81,7 +81,7 @@ fn staged_sets<'a>(diff: &Diff<'a>) -> Vec<&'a Set> {
 fn stage(diff: &Diff<'_>, sets: &[&Set], counts: &mut Counts<'_>) -> Vec<Operation> {
     let targets: BTreeSet<_> = sets
         .iter()
-        .flat_map(|set| set.elements.iter().filter_map(target))
+        .flat_map(|set| set.elements.rich().iter().filter_map(target))
         .collect();
     let mut staging = Vec::new();
     for (name, base) in new_chains(diff) {
@@ -133,7 +133,7 @@ fn delete_rules(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
 fn delete_elements(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
     let rebuilt: BTreeSet<_> = rebuilt_chains(diff).map(|(name, _)| name).collect();
     for set in &diff.sets {
-        let (spec, elements): (&SetSpec, Vec<Element>) = match set {
+        let (spec, elements): (&SetSpec, Elements) = match set {
             SetDiff::Added(_) | SetDiff::Rebuilt { .. } => continue,
             // The set itself goes last, since a rule that is replaced may refer to it until then; a chain
             // that is rebuilt cannot wait so long.
@@ -141,7 +141,7 @@ fn delete_elements(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
                 let leads_on = |element: &&Element| {
                     target(element).is_some_and(|chain| rebuilt.contains(chain))
                 };
-                let elements = &live.set.elements;
+                let elements = live.set.elements.rich();
                 (
                     &live.set.spec,
                     elements.iter().filter(leads_on).cloned().collect(),
@@ -153,7 +153,7 @@ fn delete_elements(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
                     .iter()
                     .filter_map(|element| match element {
                         ElementDiff::Removed(live) | ElementDiff::Replaced { live, .. } => {
-                            Some((*live).clone())
+                            Some(live.clone())
                         }
                         ElementDiff::Added(_) => None,
                     })
@@ -237,7 +237,7 @@ fn add_sets(diff: &Diff<'_>, staged: &[&Set], counts: &mut Counts<'_>, batch: &m
             SetDiff::Changed { set, elements } => {
                 let elements = elements.iter().filter_map(|element| match element {
                     ElementDiff::Added(element) | ElementDiff::Replaced { element, .. } => {
-                        Some(*element)
+                        Some(element.as_ref())
                     }
                     ElementDiff::Removed(_) => None,
                 });
@@ -259,7 +259,29 @@ fn add_set(set: &Set, counts: &mut Counts<'_>, batch: &mut Vec<Operation>) {
         origin: origin.clone(),
     });
     if !spec.dynamic {
-        add_elements(spec, elements.iter(), counts, batch);
+        add_all(spec, elements, counts, batch);
+    }
+}
+
+/// All elements of a set that comes; those that count nothing stay in one piece.
+fn add_all(
+    spec: &SetSpec,
+    elements: &Elements,
+    counts: &mut Counts<'_>,
+    batch: &mut Vec<Operation>,
+) {
+    let elements = if spec.counter {
+        let all = elements.iter();
+        all.map(|element| counts.add_element(spec, &element))
+            .collect()
+    } else {
+        elements.clone()
+    };
+    if !elements.is_empty() {
+        batch.push(Operation::AddElements {
+            set: spec.clone(),
+            elements,
+        });
     }
 }
 
@@ -269,7 +291,7 @@ fn add_elements<'a>(
     counts: &mut Counts<'_>,
     batch: &mut Vec<Operation>,
 ) {
-    let elements: Vec<_> = elements
+    let elements: Elements = elements
         .map(|element| counts.add_element(spec, element))
         .collect();
     if !elements.is_empty() {

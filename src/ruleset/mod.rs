@@ -9,6 +9,7 @@
 //! * elements are sorted by key, disjoint, and as wide as the set's key;
 //! * a rule's name is stable: it does not depend on the rule's place.
 
+mod elements;
 mod expr;
 mod interval;
 mod rule;
@@ -16,6 +17,7 @@ mod set;
 mod stmt;
 mod validate;
 
+pub use elements::{Elements, Keys, KeysBuilder};
 pub use expr::{Ct, Expression, Field, Meta, NumgenMode, Transport};
 pub use interval::{Addresses, Bound, Interval, Intervals};
 pub use rule::{

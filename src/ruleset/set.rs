@@ -1,5 +1,6 @@
 //! Sets, maps, verdict maps and their elements, as nft(8) knows them.
 
+use super::elements::Elements;
 use super::rule::{Origin, Verdict};
 
 /// What one field of a set's key, or the value of a map, is. Fixes its width and byte order.
@@ -195,7 +196,7 @@ pub struct Set {
     /// What it is.
     pub spec: SetSpec,
     /// What is in it; empty for dynamic sets.
-    pub elements: Vec<Element>,
+    pub elements: Elements,
     /// Where it came from in the policy.
     pub origin: Option<Origin>,
 }

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{
-    Chain, ChainType, Datum, Expression, Operand, Rule, Ruleset, Set, SetKind, Statement, Verdict,
+    Chain, ChainType, Datum, Element, Expression, Operand, Rule, Ruleset, Set, SetKind, SetSpec,
+    Statement, Verdict,
 };
 
 /// A ruleset that keeps the contract.
@@ -112,7 +113,7 @@ fn names(ruleset: &Ruleset, found: &mut BTreeSet<Violation>) {
     let elements = ruleset
         .sets
         .iter()
-        .flat_map(|set| &set.elements)
+        .flat_map(|set| set.elements.rich())
         .filter_map(|element| element.name.as_ref());
     found.extend(
         rules
@@ -163,7 +164,7 @@ fn references(ruleset: &Ruleset, found: &mut BTreeSet<Violation>) {
     {
         refers(statement, &mut check);
     }
-    for element in ruleset.sets.iter().flat_map(|set| &set.elements) {
+    for element in ruleset.sets.iter().flat_map(|set| set.elements.rich()) {
         if let Some(Datum::Verdict(verdict)) = &element.datum {
             target(verdict)
                 .map(Reference::Chain)
@@ -294,7 +295,7 @@ fn called<'a>(chain: &'a Chain, sets: &BTreeMap<&str, &'a Set>) -> BTreeSet<&'a 
             for element in sets
                 .get(map.as_str())
                 .into_iter()
-                .flat_map(|set| &set.elements)
+                .flat_map(|set| set.elements.rich())
             {
                 if let Some(Datum::Verdict(verdict)) = &element.datum {
                     names.extend(target(verdict));
@@ -321,16 +322,34 @@ fn ends(chain: &Chain) -> bool {
 }
 
 fn elements_fit(set: &Set) -> bool {
-    let width = set.spec.key_width();
-    let wide = set.elements.iter().all(|element| {
+    let concatenated_ranges = set.spec.interval && set.spec.key.len() > 1;
+    match set.elements.plain() {
+        Some(keys) => {
+            let kind_fits = keys.is_empty()
+                || keys.width() == set.spec.key_width()
+                    && set.spec.kind == SetKind::Set
+                    && (set.spec.interval || !keys.has_ranges());
+            let in_order = concatenated_ranges
+                || keys
+                    .iter()
+                    .zip(keys.iter().skip(1))
+                    .all(|((_, last), (lo, _))| last < lo);
+            kind_fits && in_order
+        }
+        None => rich_elements_fit(&set.spec, set.elements.rich(), concatenated_ranges),
+    }
+}
+
+fn rich_elements_fit(spec: &SetSpec, elements: &[Element], concatenated_ranges: bool) -> bool {
+    let width = spec.key_width();
+    let wide = elements.iter().all(|element| {
         let has_datum = element.datum.is_some();
         element.key.lo.len() == width
             && element.key.last().len() == width
-            && has_datum == (set.spec.kind != SetKind::Set)
-            && (set.spec.interval || element.key.hi.is_none())
+            && has_datum == (spec.kind != SetKind::Set)
+            && (spec.interval || element.key.hi.is_none())
     });
-    let concatenated_ranges = set.spec.interval && set.spec.key.len() > 1;
-    let in_order = set.elements.windows(2).all(|pair| match pair {
+    let in_order = elements.windows(2).all(|pair| match pair {
         [before, after] => before.key.last() < &*after.key.lo || concatenated_ranges,
         _ => true,
     });
@@ -340,7 +359,7 @@ fn elements_fit(set: &Set) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ruleset::{Base, ChainPolicy, DataType, Element, Hook, Key, SetSpec};
+    use crate::ruleset::{Base, ChainPolicy, DataType, Hook, Key};
 
     #[track_caller]
     fn check(ruleset: Ruleset, expect: &str) {

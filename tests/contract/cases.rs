@@ -3,7 +3,7 @@
 use rfw::bytecode::{Instruction, LookupResult, Program, Register, Rule};
 use rfw::live::{Live, Table};
 use rfw::plan::{Operation, Place};
-use rfw::ruleset::{Base, ChainPolicy, ChainType, Element, Hook, Key, SetSpec, Verdict};
+use rfw::ruleset::{Base, ChainPolicy, ChainType, Element, Elements, Hook, Key, SetSpec, Verdict};
 
 use crate::notation::program;
 
@@ -105,7 +105,7 @@ fn delete_set(name: &str) -> Operation {
 }
 
 /// Elements of a set of the setup, in the notation.
-fn elements(set: &str, text: &str) -> (SetSpec, Vec<Element>) {
+fn elements(set: &str, text: &str) -> (SetSpec, Elements) {
     let line = SETUP
         .lines()
         .find(|line| line.split_whitespace().nth(1) == Some(set))
@@ -593,17 +593,17 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("an element of the wrong width", |_| {
         let set = spec("ports");
-        let elements = vec![Element {
+        let elements = Elements::from(vec![Element {
             key: Key::exact([1, 2, 3, 4]),
             datum: None,
             name: None,
             count: None,
-        }];
+        }]);
         vec![Operation::AddElements { set, elements }]
     }),
     ("an element of a map without a value", |_| {
         let (set, mut elements) = elements("backends", "3=>5");
-        elements[0].datum = None;
+        elements.edit(|all| all[0].datum = None);
         vec![Operation::AddElements { set, elements }]
     }),
     ("an element with another value", |_| {

@@ -8,7 +8,7 @@ use rfw::kernel::{CommitError, Kernel};
 use rfw::live::{Generation, Live, LiveChain, LiveSet, Table};
 use rfw::netlink::Netlink;
 use rfw::plan::{Operation, Place};
-use rfw::ruleset::{DataType, Element, Key, SetKind, SetSpec};
+use rfw::ruleset::{DataType, Element, Elements, Key, SetKind, SetSpec};
 
 use super::support::{alone, program};
 
@@ -85,17 +85,17 @@ fn add_set(spec: &SetSpec) -> Operation {
     }
 }
 
-fn add_elements(set: &SetSpec, elements: Vec<Element>) -> Operation {
+fn add_elements(set: &SetSpec, elements: impl Into<Elements>) -> Operation {
     Operation::AddElements {
         set: set.clone(),
-        elements,
+        elements: elements.into(),
     }
 }
 
-fn delete_elements(set: &SetSpec, elements: Vec<Element>) -> Operation {
+fn delete_elements(set: &SetSpec, elements: impl Into<Elements>) -> Operation {
     Operation::DeleteElements {
         set: set.clone(),
-        elements,
+        elements: elements.into(),
     }
 }
 

@@ -90,7 +90,7 @@ fn elements(set: &Set) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     let mut begins: BTreeSet<Vec<u8>> = BTreeSet::new();
     let mut ends: BTreeSet<Vec<u8>> = BTreeSet::new();
-    for element in &set.elements {
+    for element in set.elements.iter() {
         let Key { lo, .. } = &element.key;
         let last = if ranges && !single {
             format!(" - {}", words(element.key.last()))

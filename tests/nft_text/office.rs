@@ -30,9 +30,9 @@ pub(super) fn office() -> Ruleset {
         name: name.map(str::to_owned),
         count: None,
     };
-    let set = |spec, elements| Set {
+    let set = |spec, elements: Vec<Element>| Set {
         spec,
-        elements,
+        elements: elements.into(),
         origin: None,
     };
     let goto = |chain: &str| Some(Datum::Verdict(Verdict::Goto(chain.to_owned())));

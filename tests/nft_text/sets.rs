@@ -6,8 +6,8 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use rfw::ruleset::{
-    Chain, DataType, Datum, Element, Expression, Field, Key, Meta, Nat, NatAddress, NatPort,
-    Operand, Set, SetKind, SetSpec, Statement, Verdict,
+    Chain, DataType, Datum, Element, Elements, Expression, Field, Key, Meta, Nat, NatAddress,
+    NatPort, Operand, Set, SetKind, SetSpec, Statement, Verdict,
 };
 
 /// The chains that jumps lead to.
@@ -124,7 +124,7 @@ pub(super) fn filled(spec: SetSpec) -> BoxedStrategy<Set> {
     if spec.dynamic {
         return Just(Set {
             spec,
-            elements: Vec::new(),
+            elements: Elements::new(),
             origin: None,
         })
         .boxed();

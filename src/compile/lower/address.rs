@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::output::{Entry, Output, SetNames};
 use crate::compile::model::{Model, Selected, Selector};
 use crate::ruleset::{
-    Addresses, Bound, DataType, Expression, Family, Field, Interval, Intervals, Operand, Origin,
-    Relation, Statement,
+    Addresses, Bound, DataType, Expression, Family, Field, Interval, Intervals, Keys, KeysBuilder,
+    Operand, Origin, Relation, Statement,
 };
 
 /// A range of values as bytes in network order.
@@ -52,6 +52,14 @@ pub(super) fn spans(addresses: &Addresses, family: Family) -> Vec<Span> {
             .iter()
             .map(|i| Span::of(i, |v| v.to_be_bytes().into()))
             .collect(),
+    }
+}
+
+/// How many spans the addresses of one family are.
+pub(super) fn number(addresses: &Addresses, family: Family) -> usize {
+    match family {
+        Family::Ipv4 => addresses.v4.len(),
+        Family::Ipv6 => addresses.v6.len(),
     }
 }
 
@@ -159,27 +167,54 @@ fn list_operand(
     output: &mut Output,
 ) -> Option<Operand> {
     let (exact, ranges) = suffixes(family);
-    let all = spans(&addresses(list, entry.model), family);
-    if all.is_empty() {
+    let addresses = addresses(list, entry.model);
+    let number = number(&addresses, family);
+    if number == 0 {
         return None;
     }
     if let [Selected::Group(name)] = list {
-        return Some(Operand::Set(group_set(name, family, &all, output)));
+        return Some(Operand::Set(group_set(name, family, &addresses, output)));
     }
-    Some(output.operand(
-        &all,
-        SetNames {
-            stem,
-            exact,
-            ranges,
-        },
+    if number == 1
+        && let [span] = spans(&addresses, family).as_slice()
+    {
+        return Some(span.operand());
+    }
+    let names = SetNames {
+        stem,
+        exact,
+        ranges,
+    };
+    let keys = keys(&addresses, family);
+    Some(Operand::Set(output.key_set(
+        keys,
+        names,
         address_type(family),
         &entry.origin,
-    ))
+    )))
+}
+
+/// The addresses of one family as the keys of a set.
+fn keys(addresses: &Addresses, family: Family) -> Keys {
+    fn keys<T: Bound, const WIDTH: usize>(
+        intervals: &Intervals<T>,
+        bytes: impl Fn(T) -> [u8; WIDTH],
+    ) -> Keys {
+        let ranges = intervals.iter().any(|interval| !interval.is_single());
+        let mut keys = KeysBuilder::new(WIDTH, ranges, intervals.len());
+        for Interval { lo, hi } in intervals.iter() {
+            keys.push(&bytes(lo), &bytes(hi));
+        }
+        keys.finish()
+    }
+    match family {
+        Family::Ipv4 => keys(&addresses.v4, u32::to_be_bytes),
+        Family::Ipv6 => keys(&addresses.v6, u128::to_be_bytes),
+    }
 }
 
 /// The set of a group, even of one address: changing the group is then changing elements, not rules.
-fn group_set(name: &str, family: Family, spans: &[Span], output: &mut Output) -> String {
+fn group_set(name: &str, family: Family, addresses: &Addresses, output: &mut Output) -> String {
     let (exact, ranges) = suffixes(family);
     let stem = format!("group/{name}");
     let names = SetNames {
@@ -187,8 +222,8 @@ fn group_set(name: &str, family: Family, spans: &[Span], output: &mut Output) ->
         exact,
         ranges,
     };
-    output.span_set(
-        spans,
+    output.key_set(
+        keys(addresses, family),
         names,
         address_type(family),
         &Origin(format!("groups.{name}")),

@@ -286,11 +286,11 @@ fn prefixes(
     if selector.include.is_empty() {
         return Some(vec![None]);
     }
-    let spans = address::spans(&address::addresses(&selector.include, model), family);
-    if spans.len() > MOST_ELEMENTS {
+    let addresses = address::addresses(&selector.include, model);
+    if address::number(&addresses, family) > MOST_ELEMENTS {
         return None;
     }
-    spans
+    address::spans(&addresses, family)
         .iter()
         .map(|Span { lo, prefix, .. }| {
             prefix.map(|length| (length > 0).then(|| (lo.clone(), length)))

@@ -6,8 +6,8 @@ use super::address::Span;
 use crate::compile::model::Model;
 use crate::diagnostic::DocPath;
 use crate::ruleset::{
-    Chain, DataType, Datum, Element, Key, Object, ObjectKind, Operand, Origin, Rule, Ruleset, Set,
-    SetKind, SetSpec, Statement,
+    Chain, DataType, Datum, Element, Key, Keys, Object, ObjectKind, Operand, Origin, Rule, Ruleset,
+    Set, SetKind, SetSpec, Statement,
 };
 
 /// Collects what the parts of the lowering make. Adding the same thing twice adds it once.
@@ -55,6 +55,7 @@ impl Output {
         origin: Option<Origin>,
     ) {
         elements.sort_by(|a, b| a.key.cmp(&b.key));
+        let elements = elements.into();
         self.sets.insert(
             spec.name.clone(),
             Set {
@@ -91,6 +92,33 @@ impl Output {
             return span.operand();
         }
         Operand::Set(self.span_set(spans, names, key, origin))
+    }
+
+    /// A set of keys that are in order, always as a set, so that its elements can change one by one.
+    pub(super) fn key_set(
+        &mut self,
+        keys: Keys,
+        names: SetNames<'_>,
+        key: DataType,
+        origin: &Origin,
+    ) -> String {
+        let interval = keys.has_ranges();
+        let end = if interval { names.ranges } else { names.exact };
+        let name = format!("{}.{end}", names.stem);
+        self.sets
+            .entry(name)
+            .or_insert_with_key(|name| {
+                let mut spec = SetSpec::new(name.clone(), vec![key], SetKind::Set);
+                spec.interval = interval;
+                Set {
+                    spec,
+                    elements: keys.into(),
+                    origin: Some(origin.clone()),
+                }
+            })
+            .spec
+            .name
+            .clone()
     }
 
     /// A set of spans, always as a set, so that its elements can change one by one.

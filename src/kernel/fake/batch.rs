@@ -6,7 +6,7 @@ use super::{State, elements, refer, validate};
 use crate::bytecode::{Instruction, Rule};
 use crate::live::{LiveChain, LiveObject, LiveRule, LiveSet, Table};
 use crate::plan::{Operation, Place};
-use crate::ruleset::{Base, ChainType, Hook, Object, Set, SetSpec};
+use crate::ruleset::{Base, ChainType, Elements, Hook, Object, Set, SetSpec};
 
 /// `NFT_TABLE_F_*`
 const DORMANT: u32 = 1;
@@ -323,7 +323,7 @@ fn add_set(table: &mut Table, spec: &SetSpec, handle: u64) -> Result<(), Errno> 
             handle,
             set: Set {
                 spec: spec.clone(),
-                elements: Vec::new(),
+                elements: Elements::new(),
                 origin: None,
             },
             unknown: Vec::new(),

@@ -86,13 +86,13 @@ fn write_set(set: &LiveSet, f: &mut Formatter<'_>) -> fmt::Result {
     }
     write_handle(*handle, f)?;
     f.write_char('\n')?;
-    for element in &set.elements {
+    for element in set.elements.iter() {
         let Element {
             key,
             datum,
             name,
             count,
-        } = element;
+        } = element.as_ref();
         write!(f, "    ")?;
         write_hex(&key.lo, f)?;
         if let Some(hi) = &key.hi {

@@ -4,54 +4,59 @@ use nix::errno::Errno;
 
 use super::refer;
 use crate::live::{LiveSet, Table};
-use crate::ruleset::{Count, Datum, Element, Key, Set, SetKind, SetSpec};
+use crate::ruleset::{Count, Datum, Element, Elements, Key, Set, SetKind, SetSpec};
 
 /// Adds elements, as with `NLM_F_EXCL`.
-pub(super) fn add(table: &mut Table, name: &str, elements: &[Element]) -> Result<bool, Errno> {
+pub(super) fn add(table: &mut Table, name: &str, elements: &Elements) -> Result<bool, Errno> {
     let LiveSet { set, anonymous, .. } = refer::find(table, name)?;
     if *anonymous {
         return Err(Errno::EBUSY);
     }
-    for element in elements {
-        check(table, &set.spec, element)?;
+    for element in elements.iter() {
+        check(table, &set.spec, &element)?;
     }
-    let Some(set) = find(table, name) else {
+    let Some(Set {
+        spec,
+        elements: all,
+        origin: _,
+    }) = find(table, name)
+    else {
         return Err(Errno::ENOENT);
     };
-    for element in elements {
-        let at = set
-            .elements
-            .partition_point(|other| other.key < element.key);
-        // Sorted and disjoint keys of one field can only overlap a neighbour.
-        let (skip, take) = if is_boxes(&set.spec) {
-            (0, usize::MAX)
-        } else {
-            (at.saturating_sub(1), 2)
-        };
-        let mut others = set.elements.iter().skip(skip).take(take);
-        if others.any(|other| overlap(&set.spec, &other.key, &element.key)) {
-            return Err(Errno::EEXIST);
+    all.edit(|all| {
+        for element in elements.iter() {
+            insert(spec, all, element.into_owned())?;
         }
-        let full = set
-            .spec
-            .size
-            .is_some_and(|size| size as usize <= set.elements.len());
-        if full {
-            return Err(Errno::ENFILE);
-        }
-        let mut element = element.clone();
-        if set.spec.counter {
-            element.count.get_or_insert(Count::default());
-        }
-        set.elements.insert(at, element);
+        Ok(!elements.is_empty())
+    })
+}
+
+fn insert(spec: &SetSpec, all: &mut Vec<Element>, mut element: Element) -> Result<(), Errno> {
+    let at = all.partition_point(|other| other.key < element.key);
+    // Sorted and disjoint keys of one field can only overlap a neighbour.
+    let (skip, take) = if is_boxes(spec) {
+        (0, usize::MAX)
+    } else {
+        (at.saturating_sub(1), 2)
+    };
+    let mut others = all.iter().skip(skip).take(take);
+    if others.any(|other| overlap(spec, &other.key, &element.key)) {
+        return Err(Errno::EEXIST);
     }
-    Ok(!elements.is_empty())
+    if spec.size.is_some_and(|size| size as usize <= all.len()) {
+        return Err(Errno::ENFILE);
+    }
+    if spec.counter {
+        element.count.get_or_insert(Count::default());
+    }
+    all.insert(at, element);
+    Ok(())
 }
 
 /// Deletes elements, as with `NFT_MSG_DESTROYSETELEM`: what is not there is no error. A range in one
 /// field is two elements to the kernel, its ends; deleting from the right beginning to a wrong end breaks
 /// the range all the same.
-pub(super) fn delete(table: &mut Table, name: &str, elements: &[Element]) -> Result<bool, Errno> {
+pub(super) fn delete(table: &mut Table, name: &str, elements: &Elements) -> Result<bool, Errno> {
     if refer::find(table, name)?.anonymous {
         return Err(Errno::EBUSY);
     }
@@ -59,19 +64,21 @@ pub(super) fn delete(table: &mut Table, name: &str, elements: &[Element]) -> Res
         return Err(Errno::ENOENT);
     };
     let before = set.elements.len();
-    for element in elements {
-        let by_ends = set.spec.interval && !is_boxes(&set.spec);
-        let found = set.elements.binary_search_by(|other| {
-            if by_ends {
-                other.key.lo.cmp(&element.key.lo)
-            } else {
-                other.key.cmp(&element.key)
+    let by_ends = set.spec.interval && !is_boxes(&set.spec);
+    set.elements.edit(|all| {
+        for element in elements.iter() {
+            let found = all.binary_search_by(|other| {
+                if by_ends {
+                    other.key.lo.cmp(&element.key.lo)
+                } else {
+                    other.key.cmp(&element.key)
+                }
+            });
+            if let Ok(at) = found {
+                all.remove(at);
             }
-        });
-        if let Ok(at) = found {
-            set.elements.remove(at);
         }
-    }
+    });
     Ok(set.elements.len() != before)
 }
 

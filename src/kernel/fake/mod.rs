@@ -19,7 +19,7 @@ use super::{CommitError, Kernel, ObserveError, Refusal};
 use crate::bytecode::Instruction;
 use crate::live::{Generation, Live, Table};
 use crate::plan::Operation;
-use crate::ruleset::Count;
+use crate::ruleset::{Count, Element};
 
 /// The kernel in memory.
 #[derive(Default)]
@@ -118,11 +118,15 @@ impl FakeKernel {
                 }
             }
         }
-        for element in table.sets.iter_mut().flat_map(|set| &mut set.set.elements) {
-            if let (true, Some(count)) = (element.name.as_deref() == Some(name), &mut element.count)
-            {
-                *count += by;
-            }
+        for set in &mut table.sets {
+            set.set.elements.edit(|elements| {
+                let named = |element: &&mut Element| element.name.as_deref() == Some(name);
+                for element in elements.iter_mut().filter(named) {
+                    if let Some(count) = &mut element.count {
+                        *count += by;
+                    }
+                }
+            });
         }
     }
 

@@ -90,7 +90,7 @@ pub(super) fn to_chain(table: &Table, name: &str) -> bool {
     }) || table
         .sets
         .iter()
-        .flat_map(|set| &set.set.elements)
+        .flat_map(|set| set.set.elements.rich())
         .any(|element| element_target(element) == Some(name))
 }
 

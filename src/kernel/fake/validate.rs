@@ -46,7 +46,7 @@ fn walk(table: &Table, base: Base, chain: &LiveChain, level: usize) -> Result<()
                 result: LookupResult::Verdict,
             } => {
                 let elements = &refer::find(table, set)?.set.elements;
-                for target in elements.iter().filter_map(refer::element_target) {
+                for target in elements.rich().iter().filter_map(refer::element_target) {
                     follow(target)?;
                 }
             }

@@ -130,7 +130,7 @@ mod tests {
         let ruleset = Ruleset {
             sets: vec![Set {
                 spec,
-                elements: vec![element],
+                elements: vec![element].into(),
                 origin: None,
             }],
             objects: vec![],

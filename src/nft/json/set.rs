@@ -82,7 +82,7 @@ pub(super) fn elements(set: &Set) -> Value {
     let elements: Vec<Value> = set
         .elements
         .iter()
-        .map(|it| element(&set.spec, it))
+        .map(|it| element(&set.spec, &it))
         .collect();
     json!(elements)
 }

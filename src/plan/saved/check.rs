@@ -80,14 +80,14 @@ impl Check<'_> {
         if spec.key.is_empty() || MOST_KEY < spec.key_width() {
             return Err(format!("the key of set {name:?} has no possible width"));
         }
-        let mut last: Option<&[u8]> = None;
-        for element in elements {
+        let mut last: Option<Box<[u8]>> = None;
+        for element in elements.iter() {
             let Element {
                 key: Key { lo, hi },
                 datum,
                 name: comment,
                 count: _,
-            } = element;
+            } = element.as_ref();
             let fits = |key: &[u8]| key.len() == spec.key_width();
             if !fits(lo)
                 || hi
@@ -97,16 +97,17 @@ impl Check<'_> {
                 return Err(format!("a key in set {name:?} does not fit"));
             }
             let is_one_field = spec.key.len() == 1;
-            if last.is_some_and(|last| {
-                if is_one_field {
-                    &**lo <= last
-                } else {
-                    &**lo < last
-                }
-            }) {
+            if last
+                .as_ref()
+                .is_some_and(|last| if is_one_field { lo <= last } else { lo < last })
+            {
                 return Err(format!("the elements of set {name:?} are not in order"));
             }
-            last = Some(if is_one_field { element.key.last() } else { lo });
+            last = Some(if is_one_field {
+                element.key.last().into()
+            } else {
+                lo.clone()
+            });
             match (&spec.kind, datum) {
                 (SetKind::Set, None) => {}
                 (SetKind::Map(data), Some(Datum::Value(value))) if value.len() == data.width() => {}

@@ -9,8 +9,8 @@ use crate::bytecode::{
 use crate::live::Generation;
 use crate::plan::{Operation, Place};
 use crate::ruleset::{
-    Base, ChainPolicy, ChainType, Count, DataType, Datum, Element, Hook, Key, Limit, Object,
-    ObjectKind, Origin, Set, SetKind, SetSpec, Verdict,
+    Base, ChainPolicy, ChainType, Count, DataType, Datum, Element, Elements, Hook, Key, Limit,
+    Object, ObjectKind, Origin, Set, SetKind, SetSpec, Verdict,
 };
 
 mirror_newtype!(Generation(u32), Origin(String), Register(u8));
@@ -66,7 +66,7 @@ mirror_enum!(VerdictImage of Verdict {
 
 mirror_struct!(SetImage of Set {
     spec: SetSpec,
-    elements: Vec<Element>,
+    elements: Elements,
     origin: Option<Origin>,
 });
 
@@ -228,8 +228,8 @@ mirror_enum!(OperationImage of Operation {
         DeleteChain { name: String },
         AddSet { spec: SetSpec, origin: Option<Origin> },
         DeleteSet { name: String },
-        AddElements { set: SetSpec, elements: Vec<Element> },
-        DeleteElements { set: SetSpec, elements: Vec<Element> },
+        AddElements { set: SetSpec, elements: Elements },
+        DeleteElements { set: SetSpec, elements: Elements },
         AddObject { object: Object },
         DeleteObject { object: Object },
         AddRule { chain: String, place: Place, rule: Rule },

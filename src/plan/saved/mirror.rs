@@ -2,6 +2,7 @@
 //!
 //! Each type is listed once, field by field; a field that is forgotten here does not compile.
 
+use crate::ruleset::{Element, Elements};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -47,6 +48,16 @@ impl<T: Mirror> Mirror for Vec<T> {
     }
     fn of(image: Self::Image) -> Self {
         image.into_iter().map(T::of).collect()
+    }
+}
+
+impl Mirror for Elements {
+    type Image = Vec<<Element as Mirror>::Image>;
+    fn image(&self) -> Self::Image {
+        self.iter().map(|element| element.image()).collect()
+    }
+    fn of(image: Self::Image) -> Self {
+        image.into_iter().map(Element::of).collect()
     }
 }
 

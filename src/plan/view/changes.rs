@@ -92,7 +92,7 @@ fn add_set(diff: &SetDiff<'_>, few: usize, changes: &mut Vec<Change>) {
         Change {
             text: nft::set_text(&set.spec),
             origin: label(set.origin.as_ref()),
-            elements: elements.map(|element| text(&set.spec, element)).collect(),
+            elements: elements.map(|element| text(&set.spec, &element)).collect(),
             element_count: Some(set.elements.len()),
             ..change(verb, Subject::Set, &set.spec.name)
         }
