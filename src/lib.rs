@@ -8,7 +8,7 @@
 //!                                           ▼
 //!                         live ──────────► diff ─► plan ─► kernel ◄── netlink, FakeKernel
 //!                                                    │
-//!             source, state ─────────────────────────┴──► apply          cli on top of all
+//!       source, state, host ─────────────────────────┴──► apply          cli on top of all
 //! ```
 //!
 //! Bytecode is a stage of its own because the live ruleset *is* bytecode: desired and live meet where
@@ -28,7 +28,8 @@
 //!   behaviour; both are taken by the kernel only at the generation they were made for.
 //! * Nothing read from the kernel is dropped: what rfw does not understand is opaque, is shown, and never
 //!   equals anything that rfw wants.
-//! * rfw writes the table `inet rfw` and no other.
+//! * rfw writes the table `inet rfw` and no other, the settings that [`system`] knows and no others, and one
+//!   file that keeps them.
 //! * Base chains are never made anew unless their hook or priority changes; each filter base chain ends in
 //!   an explicit verdict; new interval sets are filled a batch before anything looks at them.
 //!
@@ -38,22 +39,24 @@
 //! |---|---|---|
 //! | [`diagnostic`] | what we tell an operator about a policy | – |
 //! | [`ruleset`] | the desired ruleset as values | – |
+//! | [`system`] | settings of the box under `/proc/sys`, as values | – |
 //! | [`policy`] | the language | diagnostic |
-//! | [`compile`] | from a policy to a ruleset | policy, ruleset, diagnostic |
+//! | [`compile`] | from a policy to a ruleset and settings | policy, ruleset, system, diagnostic |
 //! | [`bytecode`] | what the kernel runs | ruleset |
 //! | [`nft`] | text for people and for nft(8) | bytecode, ruleset |
 //! | [`live`] | what the kernel holds now | bytecode, ruleset |
 //! | [`diff`] | what differs | live, bytecode, ruleset |
-//! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset |
+//! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system |
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
 //! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset |
 //! | [`source`] | where policies come from | policy, diagnostic |
-//! | [`state`] | what rfw remembers | diagnostic |
+//! | [`state`] | what rfw remembers | diagnostic, system |
+//! | [`host`] | the box itself: reads and writes settings | system |
 //! | [`cli`] | the command line | all |
 //!
-//! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink` and `cli`
-//! meet the operating system; `clippy.toml` says so of every function that would.
+//! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host` and
+//! `cli` meet the operating system; `clippy.toml` says so of every function that would.
 
 pub mod apply;
 pub mod bytecode;
@@ -61,6 +64,7 @@ pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod diff;
+pub mod host;
 pub mod kernel;
 pub mod live;
 pub mod netlink;
@@ -70,3 +74,4 @@ pub mod policy;
 pub mod ruleset;
 pub mod source;
 pub mod state;
+pub mod system;

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("ruleset", &[]),
+    ("system", &[]),
     ("policy", &["diagnostic"]),
-    ("compile", &["policy", "ruleset", "diagnostic"]),
+    ("compile", &["policy", "ruleset", "system", "diagnostic"]),
     ("bytecode", &["ruleset"]),
     ("nft", &["bytecode", "ruleset"]),
     ("live", &["bytecode", "ruleset"]),
     ("diff", &["live", "bytecode", "ruleset"]),
-    ("plan", &["diff", "live", "nft", "bytecode", "ruleset"]),
+    (
+        "plan",
+        &["diff", "live", "nft", "bytecode", "ruleset", "system"],
+    ),
     ("kernel", &["plan", "diff", "live", "bytecode", "ruleset"]),
     (
         "apply",
@@ -24,7 +28,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["kernel", "plan", "live", "bytecode", "ruleset"],
     ),
     ("source", &["policy", "diagnostic"]),
-    ("state", &["diagnostic"]),
+    ("state", &["diagnostic", "system"]),
+    ("host", &["system"]),
 ];
 
 /// A file that grows past this is telling about a missing noun.

@@ -37,4 +37,5 @@ mod properties;
 mod readme;
 mod reconcile;
 mod schema;
+mod settings;
 mod support;

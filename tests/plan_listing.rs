@@ -135,6 +135,11 @@ fn what_programs_read() {
           "was": "[ meta load mark => reg 1 ] [ cmp eq reg 1 0x00000002 ] counter accept"
         }
       ],
+      "settings": {
+        "changes": [],
+        "unavailable": [],
+        "released": []
+      },
       "summary": {
         "rules": {
           "added": 0,

@@ -2,7 +2,8 @@
 
 use rfw::bytecode::Instruction;
 use rfw::kernel::Kernel;
-use rfw::plan::{SavedPlan, plan};
+use rfw::plan::{SavedPlan, SettingPromise, plan};
+use rfw::system::{Key, Setting, Settings};
 
 use super::notation::program;
 use super::plan::{MARK, kernel};
@@ -10,7 +11,20 @@ use super::plan::{MARK, kernel};
 fn saved(from: &str, to: &str) -> SavedPlan {
     let desired = program(to);
     let plan = plan(&kernel(from).observe().unwrap(), &desired, MARK);
-    SavedPlan { plan, desired }
+    SavedPlan {
+        plan,
+        desired,
+        settings: Settings::new(vec![Setting {
+            key: Key::ConntrackMax,
+            value: 7,
+            origin: String::new(),
+        }]),
+        changes: vec![SettingPromise {
+            key: "net.netfilter.nf_conntrack_max".to_owned(),
+            was: "6".to_owned(),
+            value: 7,
+        }],
+    }
 }
 
 const SAVED: (&str, &str) = (
@@ -47,11 +61,15 @@ fn tampered(change: impl FnOnce(&mut serde_json::Value)) -> String {
 #[test]
 fn a_saved_plan_that_was_changed_is_refused() {
     assert_eq!(
-        tampered(|file| file["version"] = 2.into()),
-        "the plan has form 2, and this rfw reads form 1: plan again"
+        tampered(|file| file["version"] = 9.into()),
+        "the plan has form 9, and this rfw reads form 2: plan again"
     );
     assert_eq!(
         tampered(|file| file["desired"]["chains"][1]["rules"] = serde_json::json!([])),
+        "the plan was changed after it was saved: its digest does not fit"
+    );
+    assert_eq!(
+        tampered(|file| file["settings"][0][0] = "kernel.core_pattern".into()),
         "the plan was changed after it was saved: its digest does not fit"
     );
     assert!(

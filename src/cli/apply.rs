@@ -14,10 +14,11 @@ use super::output::Output;
 use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
 use super::validate::counted;
-use super::{Global, session};
+use super::{Global, session, settings};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
 use crate::netlink::Netlink;
-use crate::plan::{Plan, SavedPlan, View};
+use crate::plan::{Plan, SavedPlan, SettingPromise, View};
+use crate::system::Difference;
 
 /// Make the kernel's ruleset what the policy says
 ///
@@ -59,31 +60,41 @@ fn apply_policy(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let planned = match plan::compare(kernel, arguments.full, global, output)? {
-        Comparison::StillEqual(generation) => {
-            let view = View::of_table(&Plan::nothing(generation));
+        Comparison::StillEqual(generation, settings) => {
+            let view = View::of_table(&Plan::nothing(generation)).with_settings(&settings);
             return plan::show(view, None, arguments.format, output);
         }
         Comparison::Read(planned) => *planned,
     };
+    let nothing_to_do = planned.is_empty();
     let Planned {
         digest,
         loaded,
         program,
         live,
         plan,
+        settings,
     } = planned;
-    let view = View::new(&live, &program, &plan, plan::detail(arguments.all));
+    let view =
+        View::new(&live, &program, &plan, plan::detail(arguments.all)).with_settings(&settings);
     plan::show(view, Some(&loaded), arguments.format, output)?;
-    if plan.is_empty() {
+    if nothing_to_do {
         session::remember(&loaded, &digest, &live, global, output);
         return Ok(());
     }
-    session::refuse_owned(&live)?;
-    session::forget(global, output);
-    let outcome = apply::apply(kernel, &program, &plan, options(&mut pause, false))
-        .map_err(|error| failure(error, Some(&loaded)))?;
-    report(&outcome, output);
-    if let Some(live) = &outcome.live {
+    settings::refuse_blocked(&settings)?;
+    let mut verified = Some(live);
+    if !plan.is_empty() {
+        session::refuse_owned(verified.as_ref())?;
+        session::forget(global, output);
+        let done = settings::before_rules(&settings)?;
+        let outcome = apply::apply(kernel, &program, &plan, options(&mut pause, false))
+            .map_err(|error| failure(error, Some(&loaded)).also_now(done))?;
+        report(&outcome, output);
+        verified = outcome.live;
+    }
+    settings::after_rules(&loaded.settings, global, output)?;
+    if let Some(live) = &verified {
         session::remember(&loaded, &digest, live, global, output);
     }
     Ok(())
@@ -110,24 +121,52 @@ fn apply_saved(
     let saved = SavedPlan::from_json(&text)
         .map_err(|error| Failure::world_now(error, session::UNCHANGED))?;
     let live = session::observe(kernel)?;
-    session::refuse_owned(&live)?;
+    session::refuse_owned(Some(&live))?;
+    let settings = settings::compare(&saved.settings, global)?;
+    refuse_stale(&saved, &settings)?;
+    settings::refuse_blocked(&settings)?;
     session::forget(global, output);
+    let done = settings::before_rules(&settings)?;
     let outcome = apply::apply(
         kernel,
         &saved.desired,
         &saved.plan,
         options(&mut pause, true),
     )
-    .map_err(|error| failure(error, None))?;
+    .map_err(|error| failure(error, None).also_now(done))?;
     let view = View::new(
         &live,
         &saved.desired,
         &saved.plan,
         plan::detail(arguments.all),
-    );
+    )
+    .with_settings(&settings);
     plan::show(view, None, arguments.format, output)?;
     report(&outcome, output);
-    Ok(())
+    settings::after_rules(&saved.settings, global, output)
+}
+
+/// A kept plan changes the settings that it promised to change, from what they were then.
+fn refuse_stale(saved: &SavedPlan, settings: &Difference) -> Result<(), Failure> {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the settings of the box have changed since the plan was made")]
+    struct Stale;
+    let now = SettingPromise::all(settings);
+    if now == saved.changes {
+        return Ok(());
+    }
+    let told = |what: &str, promises: &[SettingPromise]| {
+        let lines = promises.iter().map(|promise| {
+            let SettingPromise { key, was, value } = promise;
+            format!("{what}: {key} {was} -> {value}")
+        });
+        lines.collect::<Vec<_>>()
+    };
+    Err(Failure::Stale(Explained {
+        error: Box::new(Stale),
+        details: [told("planned", &saved.changes), told("needed", &now)].concat(),
+        now: vec!["neither the rules nor the settings have changed; plan again".to_owned()],
+    }))
 }
 
 #[derive(Debug, thiserror::Error)]

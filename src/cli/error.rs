@@ -51,6 +51,14 @@ impl Failure {
         })
     }
 
+    /// The same, with more that is true now.
+    pub(super) fn also_now(mut self, more: Vec<String>) -> Self {
+        if let Self::Stale(explained) | Self::World(explained) = &mut self {
+            explained.now.extend(more);
+        }
+        self
+    }
+
     /// Prints what there is to say and returns the exit code.
     pub(super) fn report(self, output: &mut Output) -> u8 {
         match self {

@@ -13,6 +13,7 @@ mod policy;
 mod remove;
 mod render;
 mod session;
+mod settings;
 mod validate;
 
 use std::ffi::OsString;
@@ -70,6 +71,9 @@ struct Global {
         default_value = "/run/rfw"
     )]
     run_dir: PathBuf,
+    /// The file that keeps the system settings over a reboot [default: /etc/sysctl.d/90-rfw.conf]
+    #[arg(long, global = true, value_name = "FILE", env = "RFW_SYSCTL_FILE")]
+    sysctl_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

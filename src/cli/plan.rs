@@ -8,13 +8,14 @@ use clap::{Args, ValueEnum};
 use super::error::Failure;
 use super::output::Output;
 use super::policy::{self, Loaded};
-use super::{Global, session};
+use super::{Global, session, settings};
 use crate::bytecode::{Program, linearize};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::plan::{Detail, Listing, Plan, SavedPlan, View, plan};
+use crate::plan::{Detail, Listing, Plan, SavedPlan, SettingPromise, View, plan};
 use crate::state::digest;
+use crate::system::Difference;
 
 /// Show what would change in the kernel
 ///
@@ -60,12 +61,22 @@ pub(super) struct Planned {
     pub(super) program: Program,
     pub(super) live: Live,
     pub(super) plan: Plan,
+    /// What differs of the settings of the box.
+    pub(super) settings: Difference,
+}
+
+impl Planned {
+    /// Whether all is as the policy says.
+    pub(super) fn is_empty(&self) -> bool {
+        self.plan.is_empty() && self.settings.is_empty()
+    }
 }
 
 /// The policy against the live ruleset.
 pub(super) enum Comparison {
-    /// Neither has changed since they were verified to be equal, at this generation.
-    StillEqual(Generation),
+    /// Neither has changed since they were verified to be equal, at this generation; what there is to say of
+    /// the settings, which are equal, too.
+    StillEqual(Generation, Difference),
     /// Both were read.
     Read(Box<Planned>),
 }
@@ -78,30 +89,35 @@ pub(super) fn run(
     let mut kernel = session::open()?;
     let full = arguments.full || arguments.out.is_some();
     match compare(&mut kernel, full, global, output)? {
-        Comparison::StillEqual(generation) => show(
-            View::of_table(&Plan::nothing(generation)),
+        Comparison::StillEqual(generation, settings) => show(
+            View::of_table(&Plan::nothing(generation)).with_settings(&settings),
             None,
             arguments.format,
             output,
         ),
         Comparison::Read(planned) => {
+            let nothing_to_do = planned.is_empty();
             let Planned {
                 digest,
                 loaded,
                 program,
                 live,
                 plan,
+                settings,
             } = *planned;
             if plan.is_empty() {
                 session::remember(&loaded, &digest, &live, global, output);
             }
-            let view = View::new(&live, &program, &plan, detail(arguments.all));
+            let view =
+                View::new(&live, &program, &plan, detail(arguments.all)).with_settings(&settings);
             show(view, Some(&loaded), arguments.format, output)?;
             if let Some(path) = &arguments.out {
                 save(
                     &SavedPlan {
-                        plan: plan.clone(),
+                        plan,
                         desired: program,
+                        settings: loaded.settings.clone(),
+                        changes: SettingPromise::all(&settings),
                     },
                     path,
                 )?;
@@ -110,7 +126,7 @@ pub(super) fn run(
                     path.display()
                 ));
             }
-            if arguments.detailed_exitcode && !plan.is_empty() {
+            if arguments.detailed_exitcode && !nothing_to_do {
                 return output
                     .finish()
                     .map_err(Failure::Output)
@@ -130,8 +146,11 @@ pub(super) fn compare(
 ) -> Result<Comparison, Failure> {
     let texts = policy::read(global)?;
     let digest = digest(&texts.sources);
-    if !full && let Some(generation) = session::still_verified(kernel, global, &digest, output)? {
-        return Ok(Comparison::StillEqual(generation));
+    if !full
+        && let Some((generation, settings)) =
+            session::still_verified(kernel, global, &digest, output)?
+    {
+        return Ok(Comparison::StillEqual(generation, settings));
     }
     let (loaded, live) = thread::scope(|scope| {
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
@@ -149,12 +168,14 @@ pub(super) fn compare(
         None | Some(Err(_)) => session::observe(kernel)?,
     };
     let plan = plan(&live, &program, session::fresh_mark()?);
+    let settings = settings::compare(&loaded.settings, global)?;
     Ok(Comparison::Read(Box::new(Planned {
         digest,
         loaded,
         program,
         live,
         plan,
+        settings,
     })))
 }
 

@@ -17,6 +17,7 @@ use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, Sour
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::source::{Texts, read_files};
+use crate::system::Settings;
 
 /// A policy that compiles.
 pub(super) struct Loaded {
@@ -28,6 +29,8 @@ pub(super) struct Loaded {
     pub(super) name: Option<String>,
     /// What it means.
     pub(super) ruleset: Valid,
+    /// What it wants of the box.
+    pub(super) settings: Settings,
     /// What there is to say about it, without colour.
     pub(super) warnings: String,
     /// From then on it may compile with other warnings; `None`: never.
@@ -133,7 +136,16 @@ pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result
         diagnostics: _,
         compiled,
     } = examined;
-    let Some((name, Compiled { ruleset, until }, zone)) = compiled else {
+    let Some((
+        name,
+        Compiled {
+            ruleset,
+            settings,
+            until,
+        },
+        zone,
+    )) = compiled
+    else {
         return Err(Failure::Rejected);
     };
     let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
@@ -145,6 +157,7 @@ pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result
         locations,
         name,
         ruleset,
+        settings,
         warnings,
         until,
     })

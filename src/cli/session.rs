@@ -15,10 +15,12 @@ use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
 use super::policy::Loaded;
+use super::settings;
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
 use crate::state::{Verified, hex};
+use crate::system::Difference;
 
 /// What is true after every failure to read.
 pub(super) const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
@@ -56,24 +58,32 @@ pub(super) fn fresh_mark() -> Result<[u8; 16], Failure> {
 }
 
 /// The generation at which these texts were verified, when neither they, nor the kernel, nor the day have
-/// moved on since.
+/// moved on since, and the settings of the box are still equal.
 pub(super) fn still_verified(
     kernel: &mut Netlink,
     global: &Global,
     digest: &str,
     output: &mut Output,
-) -> Result<Option<Generation>, Failure> {
-    let Some(Verified {
-        version: _,
-        rfw: _,
-        policy,
-        node,
-        generation,
-        table,
-        mark,
-        until,
-        warnings,
-    }) = Verified::load(&global.state_dir)
+) -> Result<Option<(Generation, Difference)>, Failure> {
+    let Some(verified) = Verified::load(&global.state_dir) else {
+        return Ok(None);
+    };
+    let wanted = verified.settings();
+    let (
+        Some(wanted),
+        Verified {
+            version: _,
+            rfw: _,
+            policy,
+            node,
+            generation,
+            table,
+            mark,
+            until,
+            settings: _,
+            warnings,
+        },
+    ) = (wanted, verified)
     else {
         return Ok(None);
     };
@@ -88,10 +98,17 @@ pub(super) fn still_verified(
         identity.handle == table && identity.mark.is_some_and(|now| hex(&now) == mark)
     });
     let holds = same_table && now.0 == generation;
-    if holds && !warnings.is_empty() {
+    if !holds {
+        return Ok(None);
+    }
+    let difference = settings::compare(&wanted, global)?;
+    if !difference.is_empty() {
+        return Ok(None);
+    }
+    if !warnings.is_empty() {
         output.note(&warnings);
     }
-    Ok(holds.then_some(now))
+    Ok(Some((now, difference)))
 }
 
 /// Remembers that the kernel holds this policy at this generation. Not being able to is no failure: the
@@ -119,6 +136,11 @@ pub(super) fn remember(
         table: table.handle,
         mark: hex(&mark),
         until: loaded.until.map(Timestamp::as_second),
+        settings: loaded
+            .settings
+            .iter()
+            .map(|setting| (setting.key.to_string(), setting.value))
+            .collect(),
         warnings: loaded.warnings.clone(),
     }
     .store(&global.state_dir);
@@ -132,7 +154,7 @@ pub(super) fn remember(
 
 /// Refuses to change a table that another process has taken for itself (`flags owner`): the kernel would
 /// refuse every operation with no better reason than missing permission.
-pub(super) fn refuse_owned(live: &Live) -> Result<(), Failure> {
+pub(super) fn refuse_owned(live: Option<&Live>) -> Result<(), Failure> {
     #[derive(Debug, thiserror::Error)]
     #[error(
         "table inet rfw belongs to another process (flags owner), and only that one may change it"
@@ -140,7 +162,7 @@ pub(super) fn refuse_owned(live: &Live) -> Result<(), Failure> {
     struct Owned;
     /// `NFT_TABLE_F_OWNER` of linux/netfilter/nf_tables.h.
     const OWNER: u32 = 2;
-    match &live.table {
+    match live.and_then(|live| live.table.as_ref()) {
         Some(table) if table.flags & OWNER != 0 => Err(Failure::World(Explained {
             error: Box::new(Owned),
             details: Vec::new(),

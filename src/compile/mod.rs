@@ -7,6 +7,7 @@ mod list;
 mod lower;
 pub mod model;
 mod resolve;
+mod settings;
 
 pub use list::{Lists, lists};
 pub use lower::lower;
@@ -14,6 +15,7 @@ pub use lower::lower;
 use crate::diagnostic::Diagnostics;
 use crate::policy::Policy;
 use crate::ruleset::Ruleset;
+use crate::system::Settings;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use model::Model;
@@ -61,6 +63,8 @@ pub fn resolve<'a>(policy: &Policy, given: impl Into<Given<'a>>) -> (Option<Mode
 pub struct Compiled {
     /// The desired ruleset.
     pub ruleset: Ruleset,
+    /// The desired settings of the box.
+    pub settings: Settings,
     /// From this day on there is more to say about the policy, because a rule is about to expire.
     pub until: Option<Date>,
 }
@@ -76,6 +80,7 @@ pub fn compile<'a>(
     let bound = model.and_then(|model| bind::bind(model, policy, given.node, &mut diagnostics));
     let compiled = bound.map(|model| Compiled {
         ruleset: lower(&model),
+        settings: settings::settings(policy, &model),
         until: next_expiry_notice(policy),
     });
     (compiled, diagnostics)

@@ -156,6 +156,11 @@ codes! {
     NoWayIn "no-way-in" "a policy that lets nobody reach the box itself",
     ExpiresSoon "expires-soon" "a rule in the last two weeks of its time",
     ExpiredRule "expired-rule" "a rule after its last day",
+    // Settings of the box.
+    ThresholdsReversed "thresholds-reversed" "a neighbour threshold that is less than the one before it",
+    NeighboursUnknown "neighbours-unknown" "`neighbour: auto` without networks to count",
+    NeighboursTooMany "neighbours-too-many" "networks with more addresses than `neighbour: auto` makes room for",
+    ForwardingOff "forwarding-off" "address translation on a box that does not forward",
     // Translations that cannot be.
     NatToItself "nat-to-itself" "a zone on both sides of a translation",
     NatWithoutPorts "nat-without-ports" "a forward for a service that is more, or other, than ports",

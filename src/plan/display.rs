@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::settings_listing::{SettingsListing, counted_settings};
 use super::view::{Change, Subject, Summary, Tally, Verb, View};
 use crate::ruleset::TABLE;
 
@@ -34,14 +35,8 @@ impl Display for Listing<'_> {
             write!(f, "{headline}   ")?;
         }
         writeln!(f, "live generation {}", view.generation)?;
-        if view.changes.is_empty() {
-            return writeln!(f, "no changes");
-        }
-        if view
-            .changes
-            .iter()
-            .all(|change| change.object != Subject::Table)
-        {
+        let says_table = |change: &Change| change.object == Subject::Table;
+        if !view.changes.is_empty() && !view.changes.iter().any(says_table) {
             writeln!(f, "table inet {TABLE}")?;
         }
         let mut rest = view.changes.as_slice();
@@ -61,6 +56,13 @@ impl Display for Listing<'_> {
                 self.line(change, width.unwrap_or(0).min(WIDEST), f)?;
             }
             rest = behind;
+        }
+        if !view.settings.is_silent() {
+            let (settings, color) = (&view.settings, self.color);
+            write!(f, "{}", SettingsListing { settings, color })?;
+        }
+        if view.changes_nothing() {
+            return writeln!(f, "no changes");
         }
         writeln!(f, "{}", Sentence(view))
     }
@@ -146,6 +148,7 @@ impl Display for Sentence<'_> {
             version: _,
             generation: _,
             changes,
+            settings,
             summary:
                 Summary {
                     rules,
@@ -175,7 +178,11 @@ impl Display for Sentence<'_> {
         ] {
             parts.extend(tallied(one, many, *tally));
         }
+        parts.extend(counted_settings(settings));
         write!(f, "{}; ", parts.join(", "))?;
+        if *operations == 0 {
+            return f.write_str("the rules stay as they are");
+        }
         if 0 < *staged_operations {
             let words = counted(*staged_operations, "operation", "operations");
             write!(f, "{words} staged, then ")?;
@@ -217,7 +224,7 @@ fn tallied(one: &str, many: &str, tally: Tally) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
@@ -235,7 +242,7 @@ fn grouped(number: usize) -> String {
 }
 
 /// What others put into the kernel must not act on the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()

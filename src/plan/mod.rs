@@ -8,12 +8,16 @@ mod display;
 mod operation;
 mod order;
 mod saved;
+mod settings_listing;
 mod view;
 
 pub use display::Listing;
 pub use operation::{Operation, Place};
-pub use saved::{SavedPlan, SavedPlanError, digest};
-pub use view::{Change, Detail, Subject, Summary, Tally, Verb, View};
+pub use saved::{SavedPlan, SavedPlanError, SettingPromise, digest};
+pub use view::{
+    Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Tally,
+    UnavailableSetting, Verb, View,
+};
 
 use crate::bytecode::Program;
 use crate::diff::diff;

@@ -3,7 +3,7 @@
 
 use super::{
     ConnLimit, Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Service,
-    ServiceRef, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
+    ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,10 @@ pub struct Policy {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "names::<Name, Node>")]
     pub nodes: BTreeMap<Name, Node>,
+
+    /// Settings of the box itself: forwarding, neighbours, connection tracking. Default: left as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sysctl: Option<Sysctl>,
 
     /// The networks around the box, by name. The box itself is the zone `firewall`, which always exists.
     #[schemars(schema_with = "names::<ZoneName, Zone>", extend("minProperties" = 1))]

@@ -15,6 +15,7 @@ mod parse;
 mod refer;
 mod schema;
 mod service;
+mod sysctl;
 mod value;
 mod zone;
 
@@ -30,5 +31,6 @@ pub use parse::{LARGEST_FILE, LARGEST_POLICY, Parsed, parse, parse_and};
 pub use refer::{Reference, References, references};
 pub use schema::{schema, schema_text};
 pub use service::{Helper, Service, ServiceRef};
+pub use sysctl::{Neighbour, RpFilter, Sysctl, Thresholds};
 pub use value::*;
 pub use zone::{Zone, Zones};

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::SourceText;
+use crate::system::{Setting, Settings};
 
 /// The kernel held exactly this policy at this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// The form of this file: 1.
+    /// The form of this file: 2.
     pub version: u32,
     /// The version of rfw that compiled the policy.
     pub rfw: String,
@@ -36,6 +37,8 @@ pub struct Verified {
     /// From this moment on (Unix seconds) the policy may say something else, because a rule is about to
     /// expire; `None`: never.
     pub until: Option<i64>,
+    /// The settings of the box that the policy wants: key and value.
+    pub settings: Vec<(String, u32)>,
     /// What there was to say about the policy, as it is printed without colour; said again each time.
     pub warnings: String,
 }
@@ -54,13 +57,25 @@ const FILE: &str = "verified.json";
 
 impl Verified {
     /// The form of the file that this version writes and reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// What was remembered; `None` when there is nothing, or nothing that this version understands.
     pub fn load(directory: &Path) -> Option<Self> {
         let text = fs::read(directory.join(FILE)).ok()?;
         let read: Self = serde_json::from_slice(&text).ok()?;
         (read.version == Self::VERSION && read.rfw == env!("CARGO_PKG_VERSION")).then_some(read)
+    }
+
+    /// The settings of the box, as the policy wants them; `None` when one is none that this version knows.
+    pub fn settings(&self) -> Option<Settings> {
+        let settings = self.settings.iter().map(|(key, value)| {
+            Some(Setting {
+                key: key.parse().ok()?,
+                value: *value,
+                origin: String::new(),
+            })
+        });
+        settings.collect::<Option<Vec<_>>>().map(Settings::new)
     }
 
     /// Remembers. The file is whole or the old one: written beside it, then renamed.

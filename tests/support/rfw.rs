@@ -74,6 +74,11 @@ impl Desk {
         host.run(|| program::run(command, b"", BOUND))
     }
 
+    /// The path of a file on the desk itself.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
     /// The path of a file in the state directory.
     pub(crate) fn state_file(&self, name: &str) -> PathBuf {
         self.root.join("state").join(name)
@@ -93,6 +98,7 @@ impl Desk {
             .env("LC_ALL", "C")
             .env("RFW_STATE_DIR", self.root.join("state"))
             .env("RFW_RUN_DIR", self.root.join("run"))
+            .env("RFW_SYSCTL_FILE", self.root.join("90-rfw.conf"))
             .current_dir(&self.root);
         command
     }

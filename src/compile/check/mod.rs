@@ -15,6 +15,7 @@ mod netmap;
 mod node;
 mod reach;
 mod rule;
+mod sysctl;
 mod unused;
 mod zone;
 
@@ -36,6 +37,7 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     rule::policies(policy, diagnostics);
     rule::rules(model, diagnostics);
     nat::entries(model, diagnostics);
+    sysctl::settings(policy, model, diagnostics);
     forward::overlaps(model, diagnostics);
     reach::rules(model, diagnostics);
     reach::policies(model, diagnostics);

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Operation, Plan};
 use crate::bytecode::Program;
+use crate::system::{Difference, Setting, Settings};
 use images::ProgramImage;
 use mirror::Mirror;
 
@@ -24,6 +25,34 @@ pub struct SavedPlan {
     pub plan: Plan,
     /// What the kernel shall hold then.
     pub desired: Program,
+    /// What the settings of the box shall be then.
+    pub settings: Settings,
+    /// The settings that the plan changes.
+    pub changes: Vec<SettingPromise>,
+}
+
+/// A change of a setting, as it was promised: applied only if it would be the same now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingPromise {
+    /// Which, as sysctl(8) writes it.
+    pub key: String,
+    /// What it was.
+    pub was: String,
+    /// What it shall be.
+    pub value: u32,
+}
+
+impl SettingPromise {
+    /// What would be changed now.
+    pub fn all(difference: &Difference) -> Vec<Self> {
+        let promises = difference.changes.iter().map(|change| Self {
+            key: change.key.to_string(),
+            was: change.was.clone(),
+            value: change.value,
+        });
+        promises.collect()
+    }
 }
 
 /// Why a file is no plan that can be applied.
@@ -50,7 +79,7 @@ pub enum SavedPlanError {
 }
 
 /// The form of the file.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// The file.
 #[derive(Serialize, Deserialize)]
@@ -63,6 +92,9 @@ struct File {
     table: Option<[u8; 16]>,
     digest: String,
     desired: ProgramImage,
+    /// Key and value.
+    settings: Vec<(String, u32)>,
+    changes: Vec<SettingPromise>,
     staging: Vec<<Operation as Mirror>::Image>,
     commit: Vec<<Operation as Mirror>::Image>,
 }
@@ -82,14 +114,22 @@ impl SavedPlan {
                     commit,
                 },
             desired,
+            settings,
+            changes,
         } = self;
+        let settings = settings
+            .iter()
+            .map(|setting| (setting.key.to_string(), setting.value))
+            .collect();
         let mut text = serde_json::to_string(&File {
             version: VERSION,
             rfw: env!("CARGO_PKG_VERSION").to_owned(),
             generation: base.image(),
             table: table.image(),
-            digest: digest(desired)?,
+            digest: file_digest(desired, &settings)?,
             desired: desired.image(),
+            settings,
+            changes: changes.clone(),
             staging: staging.image(),
             commit: commit.image(),
         })?;
@@ -117,14 +157,28 @@ impl SavedPlan {
             table,
             digest: promised,
             desired,
+            settings,
+            changes,
             staging,
             commit,
         } = serde_json::from_str(text).map_err(SavedPlanError::Form)?;
         let desired = Program::of(desired);
-        if digest(&desired).map_err(SavedPlanError::Form)? != promised {
+        if file_digest(&desired, &settings).map_err(SavedPlanError::Form)? != promised {
             return Err(SavedPlanError::Digest);
         }
         check::check(&desired).map_err(|what| SavedPlanError::Unsound { what })?;
+        let settings = settings.into_iter().map(|(key, value)| {
+            // Only keys that rfw knows, so that a forged file cannot set anything else.
+            let key = key.parse().map_err(|error| SavedPlanError::Unsound {
+                what: format!("{error}"),
+            })?;
+            Ok(Setting {
+                key,
+                value,
+                origin: String::new(),
+            })
+        });
+        let settings = settings.collect::<Result<Vec<_>, SavedPlanError>>()?;
         Ok(Self {
             plan: Plan {
                 base: Mirror::of(generation),
@@ -133,6 +187,8 @@ impl SavedPlan {
                 commit: Mirror::of(commit),
             },
             desired,
+            settings: Settings::new(settings),
+            changes,
         })
     }
 }
@@ -144,5 +200,17 @@ impl SavedPlan {
 pub fn digest(program: &Program) -> Result<String, serde_json::Error> {
     let bytes = serde_json::to_vec(&program.image().without_origins())?;
     let hash = Sha256::digest(bytes);
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The digest of the file: of the program, and of the settings.
+fn file_digest(
+    program: &Program,
+    settings: &Vec<(String, u32)>,
+) -> Result<String, serde_json::Error> {
+    let mut hash = Sha256::new();
+    hash.update(digest(program)?);
+    hash.update(serde_json::to_vec(settings)?);
+    let hash = hash.finalize();
     Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -4,6 +4,9 @@
 //! two operations. What `--format json` prints; the shape is published and versioned.
 
 mod changes;
+mod settings;
+
+pub use settings::{FileChange, SettingChange, Settings, UnavailableSetting};
 
 use std::ops::AddAssign;
 
@@ -16,6 +19,7 @@ use crate::bytecode::Program;
 use crate::diff::diff;
 use crate::live::Live;
 use crate::ruleset::Origin;
+use crate::system::Difference;
 
 /// How many elements of a new set are shown when not all are wanted.
 const FEW: usize = 10;
@@ -29,6 +33,8 @@ pub struct View {
     pub generation: u32,
     /// The changes: the table, then objects, sets and chains by name, each before what is in it.
     pub changes: Vec<Change>,
+    /// The settings of the box.
+    pub settings: Settings,
     /// How many of what.
     pub summary: Summary,
     /// Operations in the staging batch, which no packet notices.
@@ -166,6 +172,18 @@ impl View {
         Self::of(plan, table.into_iter().collect())
     }
 
+    /// With what happens to the settings of the box.
+    #[must_use]
+    pub fn with_settings(mut self, difference: &Difference) -> Self {
+        self.settings = Settings::of(difference);
+        self
+    }
+
+    /// Whether nothing would be done.
+    pub fn changes_nothing(&self) -> bool {
+        self.changes.is_empty() && self.settings.changes_nothing()
+    }
+
     /// The text of `schema/plan.schema.json`: the shape that `--format json` prints.
     pub fn schema() -> String {
         let generator = SchemaSettings::draft07().for_serialize().into_generator();
@@ -184,6 +202,7 @@ impl View {
             version: 1,
             generation: plan.base.0,
             changes,
+            settings: Settings::default(),
             summary,
             staged_operations: plan.staging.len(),
             operations: plan.commit.len(),
@@ -196,6 +215,9 @@ impl View {
             if let Some(origin) = &change.origin {
                 change.place = locate(&Origin(origin.clone()));
             }
+        }
+        for change in &mut self.settings.changes {
+            change.place = locate(&Origin(change.origin.clone()));
         }
     }
 }

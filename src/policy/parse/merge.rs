@@ -32,6 +32,7 @@ fn union_of(key: &str) -> Union {
         "zones" | "services" | "groups" | "nodes" => Union::Names,
         "policies" | "include" => Union::Append,
         "nat" => Union::Lists,
+        "sysctl" => Union::Names,
         _ => Union::Once,
     }
 }

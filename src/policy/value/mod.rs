@@ -6,6 +6,7 @@
 //! finds the same `FromStr`, so that schema and types cannot disagree.
 
 mod address;
+mod auto;
 mod leaf;
 mod name;
 mod path;
@@ -16,6 +17,7 @@ mod shape;
 mod text;
 
 pub use address::{Address, AddressPool, AddressRange, Host, Prefix};
+pub use auto::Auto;
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};
 pub use name::{InterfaceName, InterfacePattern, Name, ZoneName, ZoneRef};

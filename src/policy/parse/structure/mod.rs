@@ -206,7 +206,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "sysctl",
             "schedules",
             "protect",
             "tests",

@@ -113,6 +113,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("permit", "accept"),
     ("block", "drop"),
     ("deny", "drop"),
+    ("off", "disabled"),
+    ("on", "strict"),
 ];
 
 fn unknown_word(path: DocPath, node: &Value, value: &Value) -> Diagnostic {

@@ -1,0 +1,242 @@
+//! What has to be written so that the box has the settings that the policy wants, and what cannot be.
+
+use super::file::{keys_of, text_of};
+use super::{FileState, Key, Observed, Reading, Scope, Setting, Settings, SysctlFile};
+
+/// Everything that differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Settings that have another value.
+    pub changes: Vec<Change>,
+    /// Settings that the policy names and that cannot be set here.
+    pub unavailable: Vec<Unavailable>,
+    /// Settings that the policy no longer names: they stay as they are until the next boot.
+    pub released: Vec<Key>,
+    /// The file that keeps the settings.
+    pub file: FileDifference,
+}
+
+/// A setting that has another value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub key: Key,
+    /// What it shall be.
+    pub value: u32,
+    /// What it is.
+    pub was: String,
+    /// Where in the policy it comes from.
+    pub origin: String,
+}
+
+/// A setting that cannot be set here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// Which.
+    pub key: Key,
+    /// What it should be.
+    pub value: u32,
+    /// What it is, when it is there.
+    pub now: Option<String>,
+    /// Why it cannot be set.
+    pub why: &'static str,
+}
+
+/// What happens to the file that keeps the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FileDifference {
+    /// Nothing: it is as it should be.
+    #[default]
+    Same,
+    /// It is written.
+    Write {
+        /// Where.
+        path: String,
+        /// What it shall say.
+        text: String,
+        /// What it says.
+        was: Option<String>,
+    },
+    /// It goes.
+    Remove {
+        /// Where it is.
+        path: String,
+        /// What it says.
+        was: String,
+    },
+    /// It cannot be written: something else is there.
+    Blocked {
+        /// Where.
+        path: String,
+        /// What is there.
+        why: String,
+    },
+    /// It is not written, and that is right.
+    NotHere {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Difference {
+    /// Whether nothing is left that could be done.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            changes,
+            unavailable: _,
+            released: _,
+            file,
+        } = self;
+        changes.is_empty() && matches!(file, FileDifference::Same | FileDifference::NotHere { .. })
+    }
+
+    /// Whether there is nothing to say either.
+    pub fn is_silent(&self) -> bool {
+        self.is_empty() && self.unavailable.is_empty() && self.file == FileDifference::Same
+    }
+
+    /// What is set before the rules change: forwarding that ends, so that nothing is forwarded by rules that
+    /// no longer expect it.
+    pub fn before_rules(&self) -> impl Iterator<Item = &Change> {
+        self.changes
+            .iter()
+            .filter(|change| change.ends_forwarding())
+    }
+
+    /// What is set once the rules stand, forwarding last: never a packet is forwarded before all else is as
+    /// it should be.
+    pub fn after_rules(&self) -> impl Iterator<Item = &Change> {
+        let rest = |forwarding| {
+            self.changes.iter().filter(move |change| {
+                let is_forwarding = matches!(change.key, Key::Forwarding(_));
+                !change.ends_forwarding() && is_forwarding == forwarding
+            })
+        };
+        rest(false).chain(rest(true))
+    }
+}
+
+impl Change {
+    fn ends_forwarding(&self) -> bool {
+        matches!(self.key, Key::Forwarding(_)) && self.value == 0
+    }
+}
+
+/// Compares.
+pub fn difference(settings: &Settings, observed: &Observed) -> Difference {
+    let mut difference = Difference {
+        file: file_difference(settings, &observed.file),
+        ..Difference::default()
+    };
+    if let FileState::Ours(text) = &observed.file.state {
+        let released = keys_of(text).filter(|key| !settings.names(key));
+        difference.released = released
+            .filter(|key| *key != Key::RpFilter(Scope::Every))
+            .collect();
+    }
+    for setting in settings.iter() {
+        if setting.key == Key::RpFilter(Scope::Every) {
+            add_interfaces(setting, observed, &mut difference);
+        } else {
+            let reading = observed.readings.get(&setting.key);
+            add(setting, reading, observed.ipv6, &mut difference);
+        }
+    }
+    difference
+}
+
+fn add(setting: &Setting, reading: Option<&Reading>, ipv6: bool, difference: &mut Difference) {
+    let Setting { key, value, origin } = setting;
+    let unavailable = |now: Option<&String>, why| Unavailable {
+        key: key.clone(),
+        value: *value,
+        now: now.cloned(),
+        why,
+    };
+    match reading {
+        Some(Reading::Value { text, writable: _ }) if *text == value.to_string() => {}
+        Some(Reading::Value {
+            text,
+            writable: true,
+        }) => difference.changes.push(Change {
+            key: key.clone(),
+            value: *value,
+            was: text.clone(),
+            origin: origin.clone(),
+        }),
+        Some(Reading::Value {
+            text,
+            writable: false,
+        }) => difference.unavailable.push(unavailable(
+            Some(text),
+            "it is the whole machine's and cannot be set in this network namespace",
+        )),
+        Some(Reading::Absent) | None => {
+            let why = why_absent(key, ipv6);
+            difference.unavailable.push(unavailable(None, why));
+        }
+    }
+}
+
+fn why_absent(key: &Key, ipv6: bool) -> &'static str {
+    match key {
+        key if key.is_ipv6() && !ipv6 => "the kernel has no IPv6 here",
+        Key::Neighbour(..) => {
+            "it is the whole machine's and is not there in this network namespace"
+        }
+        key if key.is_conntrack() => {
+            "connections are not tracked yet; `rfw apply` sets it when the rules stand"
+        }
+        _ => "this kernel does not have it",
+    }
+}
+
+/// What holds for an interface is the greater of its own value and that of `all`, which is the wanted one. So
+/// an interface matters only when its own value is greater: `loose` (2) is greater than `strict` (1), and both
+/// than off (0).
+fn add_interfaces(setting: &Setting, observed: &Observed, difference: &mut Difference) {
+    for (key, reading) in &observed.readings {
+        let (Key::RpFilter(Scope::Interface(_)), Reading::Value { text, .. }) = (key, reading)
+        else {
+            continue;
+        };
+        let greater = text.parse::<u32>().map_or(true, |own| setting.value < own);
+        if greater {
+            let setting = Setting {
+                key: key.clone(),
+                ..setting.clone()
+            };
+            add(&setting, Some(reading), observed.ipv6, difference);
+        }
+    }
+}
+
+fn file_difference(settings: &Settings, file: &SysctlFile) -> FileDifference {
+    let SysctlFile { path, state } = file;
+    let path = path.clone();
+    match (text_of(settings), state) {
+        (None, FileState::Ours(was)) => FileDifference::Remove {
+            path,
+            was: was.clone(),
+        },
+        (Some(text), FileState::Ours(was)) if text == *was => FileDifference::Same,
+        (Some(text), FileState::Ours(was)) => FileDifference::Write {
+            path,
+            text,
+            was: Some(was.clone()),
+        },
+        (Some(text), FileState::Missing) => FileDifference::Write {
+            path,
+            text,
+            was: None,
+        },
+        (Some(_), FileState::Foreign(why)) => FileDifference::Blocked {
+            path,
+            why: why.clone(),
+        },
+        (Some(_), FileState::NotHere(why)) => FileDifference::NotHere { why: why.clone() },
+        (None, FileState::Missing | FileState::Foreign(_) | FileState::NotHere(_)) => {
+            FileDifference::Same
+        }
+    }
+}
