@@ -30,6 +30,7 @@ fn by_the_policy(policy: &ZonePolicy, model: &Model, packet: Packet) -> &'static
             list.iter().any(|entry| match entry {
                 Selected::Addresses(addresses) => addresses.v4.contains(address),
                 Selected::Group(name) => model.groups[name].v4.contains(address),
+                Selected::HostParts(_) => false,
             })
         };
         (selector.include.is_empty() || inside(&selector.include)) && !inside(&selector.exclude)

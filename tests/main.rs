@@ -25,6 +25,7 @@ mod notation;
 mod packets_balance;
 mod packets_filter;
 mod packets_helper;
+mod packets_host_part;
 mod packets_limit;
 mod packets_map;
 mod packets_nat;

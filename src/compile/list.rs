@@ -228,6 +228,12 @@ fn any(text: &[u8]) -> Result<Span, ValueError> {
             IpNet::V6(net) => between(net.network().into(), net.broadcast().into()),
         },
         Host::Range(range) => between(range.lo(), range.hi()),
+        Host::HostPart(host) => {
+            return Err(ValueError {
+                help: Some("host parts are for groups that the policy itself lists".into()),
+                ..bad(&format!("`{host}`"))
+            });
+        }
         Host::Name(name) => return Err(bad(&format!("`{name}`"))),
     };
     span.ok_or_else(|| bad("this"))

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::diagnostic::DocPath;
-use crate::policy::Prefix;
+use crate::policy::{HostPart, Prefix};
 use crate::ruleset::{Addresses, Icmpx, Interval, Intervals, Limit, Log, NatFlags, Transport};
 
 /// A checked policy.
@@ -19,6 +19,8 @@ pub struct Model {
     pub zones: BTreeMap<String, Zone>,
     /// The groups by name, flattened.
     pub groups: BTreeMap<String, Addresses>,
+    /// The host parts in the groups by name, flattened; groups without any are not here.
+    pub host_parts: BTreeMap<String, BTreeSet<HostPart>>,
     /// The zone policies in file order.
     pub policies: Vec<ZonePolicy>,
     /// `nat.masquerade` in file order.
@@ -201,6 +203,31 @@ pub enum Selected {
     Group(String),
     /// Addresses written in place, or the networks of a zone.
     Addresses(Addresses),
+    /// Hosts by the host part of their IPv6 address, written in place.
+    HostParts(BTreeSet<HostPart>),
+}
+
+impl Selected {
+    /// The host parts in it.
+    pub fn host_parts<'a>(&'a self, model: &'a Model) -> Option<&'a BTreeSet<HostPart>> {
+        match self {
+            Self::Group(name) => model.host_parts.get(name),
+            Self::Addresses(_) => None,
+            Self::HostParts(hosts) => Some(hosts),
+        }
+    }
+}
+
+impl Selector {
+    /// Whether hosts are named by the host part of their address: then the addresses of its entries are not all there is
+    /// to it.
+    pub fn has_host_parts(&self, model: &Model) -> bool {
+        let Self { include, exclude } = self;
+        include
+            .iter()
+            .chain(exclude)
+            .any(|entry| entry.host_parts(model).is_some())
+    }
 }
 
 /// Which families an entry is for.

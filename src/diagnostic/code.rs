@@ -65,7 +65,6 @@ codes! {
     // The document has another shape than the language.
     UnknownKey "unknown-key" "a key that the language does not have",
     UnsupportedKey "unsupported-key" "a key of the language that this version does not do yet",
-    UnsupportedValue "unsupported-value" "a value of the language that this version does not do yet",
     UnsupportedVersion "unsupported-version" "a policy written for another version of the language",
     MissingKey "missing-key" "a key that is needed and not there",
     WrongType "wrong-type" "a value of another kind than expected, such as text for a list",
@@ -86,6 +85,7 @@ codes! {
     ScopedAddress "scoped-address" "an IPv6 address with an interface (`%eth0`)",
     BadPrefixLength "bad-prefix-length" "a prefix length that the address family does not have",
     HostBitsSet "host-bits-set" "a prefix whose address has bits beyond the prefix length",
+    HostPartAlone "host-part-alone" "the host part of an IPv6 address where a whole address is needed",
     MixedFamilies "mixed-families" "a range from one address family to the other",
     ReversedRange "reversed-range" "a range that ends before it begins",
     BadPort "bad-port" "no port and no range of ports",

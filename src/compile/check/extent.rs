@@ -42,13 +42,26 @@ pub(super) fn everyone() -> &'static Addresses {
     &EVERYONE
 }
 
-/// The addresses that a selector lets through.
+/// The addresses that a selector lets through; more than those where it names host parts.
 pub(super) fn addresses<'a>(selector: &'a Selector, model: &'a Model) -> Cow<'a, Addresses> {
     let Selector { include, exclude } = selector;
     let included = if include.is_empty() {
         Cow::Borrowed(everyone())
     } else {
-        union(include, model)
+        let included = union(include, model);
+        // A host part fits in every network: more than the selector lets through is never less.
+        if include
+            .iter()
+            .any(|entry| entry.host_parts(model).is_some())
+        {
+            let v6 = everyone().v6.clone();
+            Cow::Owned(Addresses {
+                v6,
+                ..included.into_owned()
+            })
+        } else {
+            included
+        }
     };
     if exclude.is_empty() {
         included
@@ -62,6 +75,7 @@ fn union<'a>(entries: &'a [Selected], model: &'a Model) -> Cow<'a, Addresses> {
     let mut parts = entries.iter().filter_map(|entry| match entry {
         Selected::Group(name) => model.groups.get(name),
         Selected::Addresses(addresses) => Some(addresses),
+        Selected::HostParts(_) => None,
     });
     let first = parts.next().map(Cow::Borrowed).unwrap_or_default();
     parts.fold(first, |all, part| Cow::Owned(all.union(part)))

@@ -71,6 +71,8 @@ struct Forward<'a> {
     protocols: Protocols,
     source: Addresses,
     to: To,
+    /// Whether the addresses are just these; hosts by host parts may be told apart by more.
+    exact: bool,
     at: &'a DocPath,
 }
 
@@ -95,6 +97,7 @@ impl<'a> Forward<'a> {
             } else {
                 To::These(addresses(destination, model).into_owned())
             },
+            exact: !source.has_host_parts(model) && !destination.has_host_parts(model),
             at,
         }
     }
@@ -115,6 +118,7 @@ impl<'a> Forward<'a> {
             },
             source: everyone().clone(),
             to: To::These(addresses_of_prefix(netmap.outside)),
+            exact: true,
             at: &netmap.at,
         }
     }
@@ -141,7 +145,7 @@ impl<'a> Forward<'a> {
         self
     }
 
-    /// Whether a packet can be for both.
+    /// Whether a packet is certainly for both.
     fn meets(&self, other: &Self) -> bool {
         let destinations = match (&self.to, &other.to) {
             (To::These(own), To::These(others)) => meet(own, others),
@@ -149,7 +153,9 @@ impl<'a> Forward<'a> {
             // What addresses the box has is not in the policy; but they are among all.
             (To::Box, To::These(these)) | (To::These(these), To::Box) => holds(these, everyone()),
         };
-        destinations
+        self.exact
+            && other.exact
+            && destinations
             && self.from.iter().any(|zone| other.from.contains(zone))
             && meet(&self.source, &other.source)
     }
@@ -299,6 +305,15 @@ mod tests {
             "{ name: a, from: wan, services: [{ tcp: ['8000-8999', 80] }], to: 192.168.1.1 }
              { name: b, from: wan, services: [{ tcp: [80, '8500-9999'] }], to: 192.168.1.2 }",
             "error[overlapping-forwards]: `a` and `b` both forward tcp 80\n",
+        );
+    }
+
+    #[test]
+    fn host_parts_may_differ() {
+        check(
+            "{ name: a, from: wan, destination: ['::1/-64'], services: [http], to: 'fd00::1' }
+             { name: b, from: wan, destination: ['::2/-64'], services: [http], to: 'fd00::2' }",
+            "",
         );
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decided::Decided;
 use super::extent::{Extent, everyone};
-use super::rule::extent;
+use super::rule::{extent, is_exact};
 use crate::compile::model::{Action, Model, Rule, Side, ZonePolicy};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
 use crate::ruleset::Family;
@@ -30,7 +30,7 @@ pub(super) fn rules(model: &Model, diagnostics: &mut Diagnostics) {
             }
             if let Some(by) = decided.whole(&extent) {
                 diagnostics.push(shadowed(policy, rule, &by));
-            } else if !rule.is_limited() {
+            } else if !rule.is_limited() && is_exact(rule, model) {
                 decided.add(extent, index);
             }
         }
@@ -276,6 +276,24 @@ mod tests {
             "{ name: some, services: [ssh], action: accept, limit: { rate: 1/minute } }
              { name: more, services: [ssh], action: drop }",
             "",
+        );
+    }
+
+    #[test]
+    fn a_host_part_is_neither_everybody_nor_nobody() {
+        check(
+            "{ name: a, services: [ssh], source: ['::1/-64'], action: drop }
+             { name: b, services: [ssh], source: ['fd00::/64', '::2/-64', '::1/-48'], action: drop }
+             { name: c, services: [ssh], source: ['fd00::7'], action: accept }
+             { name: d, services: [ssh], source: { not: ['::1/-64'] }, connlimit: { max: 1, per: source }, action: accept }
+             { name: e, services: [ssh], source: ['192.168.0.0/16', 'fd00::/16'], action: accept }
+             { name: f, services: [ssh], source: ['::1/-64', 192.168.0.1], action: accept }",
+            "",
+        );
+        check(
+            "{ name: a, services: [ssh], action: drop }
+             { name: b, services: [ssh], source: ['::1/-64'], action: accept }",
+            "warning[shadowed-rule]: the rule `b` is never asked: `a` decides all of it\n",
         );
     }
 

@@ -94,12 +94,12 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
         diagnostics.push(diagnostic);
     }
     if can_match(&extent, source, destination, at, diagnostics) {
-        if !source.include.is_empty() {
+        if !source.include.is_empty() && !source.has_host_parts(model) {
             homes
                 .from
                 .check(&extent.source, &at.key("source"), diagnostics);
         }
-        if !destination.include.is_empty() {
+        if !destination.include.is_empty() && !destination.has_host_parts(model) {
             homes
                 .to
                 .check(&extent.destination, &at.key("destination"), diagnostics);
@@ -179,6 +179,7 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
                     None => continue,
                 },
                 Selected::Addresses(addresses) => (addresses, "the list holds".to_owned()),
+                Selected::HostParts(_) => continue,
             };
             let all = everyone();
             let family = if addresses.v4.contains_all(&all.v4) {
@@ -204,7 +205,12 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// The packets of a rule.
+/// Whether the packets of a rule are just those of its [`extent`].
+pub(super) fn is_exact(rule: &Rule, model: &Model) -> bool {
+    !rule.source.has_host_parts(model) && !rule.destination.has_host_parts(model)
+}
+
+/// The packets of a rule; more than those where it names hosts by host parts.
 pub(super) fn extent<'a>(rule: &'a Rule, model: &'a Model) -> Extent<'a> {
     Extent::of(&rule.services, &rule.source, &rule.destination, model)
 }

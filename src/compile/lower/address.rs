@@ -1,9 +1,11 @@
 //! From selectors to what a field is compared with.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::output::{Entry, Output, SetNames};
 use crate::compile::model::{Model, Selected, Selector};
+use crate::policy::HostPart;
 use crate::ruleset::{
     Addresses, Bound, DataType, Expression, Family, Field, Interval, Intervals, Keys, KeysBuilder,
     Operand, Origin, Relation, Statement,
@@ -116,6 +118,7 @@ pub(super) fn addresses<'a>(selected: &'a [Selected], model: &'a Model) -> Cow<'
     let of = |entry: &'a Selected| match entry {
         Selected::Addresses(addresses) => Some(addresses),
         Selected::Group(name) => model.groups.get(name),
+        Selected::HostParts(_) => None,
     };
     if let [only] = selected
         && let Some(addresses) = of(only)
@@ -126,20 +129,52 @@ pub(super) fn addresses<'a>(selected: &'a [Selected], model: &'a Model) -> Cow<'
     Cow::Owned(all.fold(Addresses::default(), |all, more| all.union(more)))
 }
 
-/// Whether packets of a family can match a selector at all.
-pub(super) fn can_match(selector: &Selector, family: Family, model: &Model) -> bool {
-    selector.include.is_empty() || {
-        let Addresses { v4, v6 } = &*addresses(&selector.include, model);
-        match family {
+/// One of the ways in which an address can be in a selector's list: an nft rule can ask for one of them only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The address is among those of the list; also where there is no list.
+    Addresses,
+    /// What follows so many bits is among the host parts of the list.
+    HostParts(u8),
+}
+
+/// The ways in which packets of a family can match a selector; none when they cannot.
+pub(super) fn parts(selector: &Selector, family: Family, model: &Model) -> Vec<Part> {
+    let include = &selector.include;
+    let Addresses { v4, v6 } = &*addresses(include, model);
+    let by_address = include.is_empty()
+        || match family {
             Family::Ipv4 => !v4.is_empty(),
             Family::Ipv6 => !v6.is_empty(),
-        }
+        };
+    let by_host = match family {
+        Family::Ipv4 => BTreeMap::new(),
+        Family::Ipv6 => host_parts(include, model),
+    };
+    let addresses = by_address.then_some(Part::Addresses);
+    addresses
+        .into_iter()
+        .chain(by_host.into_keys().map(Part::HostParts))
+        .collect()
+}
+
+/// The host parts of a list, by the bits before them.
+fn host_parts(list: &[Selected], model: &Model) -> BTreeMap<u8, BTreeSet<HostPart>> {
+    let mut all: BTreeMap<u8, BTreeSet<HostPart>> = BTreeMap::new();
+    for host in list
+        .iter()
+        .filter_map(|entry| entry.host_parts(model))
+        .flatten()
+    {
+        all.entry(host.network_bits()).or_default().insert(*host);
     }
+    all
 }
 
 /// The comparisons that a selector needs for one family; none when any address will do.
 pub(super) fn conditions(
     selector: &Selector,
+    part: Part,
     end: End,
     family: Family,
     entry: &Entry<'_>,
@@ -154,9 +189,66 @@ pub(super) fn conditions(
             right,
         })
     };
-    let include = side(&selector.include, Relation::Eq, "");
-    let exclude = side(&selector.exclude, Relation::Ne, "not-");
-    include.into_iter().chain(exclude).collect()
+    let mut statements = Vec::new();
+    if part == Part::Addresses {
+        statements.extend(side(&selector.include, Relation::Eq, ""));
+    }
+    statements.extend(side(&selector.exclude, Relation::Ne, "not-"));
+    if family == Family::Ipv4 {
+        return statements;
+    }
+    let mut hosts = |list: &[Selected], wanted: &dyn Fn(u8) -> bool, relation, word: &str| {
+        let stem = format!("{}.{word}{}", entry.name, end.name());
+        for (bits, hosts) in host_parts(list, entry.model) {
+            if wanted(bits) {
+                let right = host_operand(list, bits, &hosts, &stem, entry, output);
+                let mask = (u128::MAX >> bits).to_be_bytes();
+                statements.push(Statement::Match {
+                    left: Expression::Masked(end.field(family), mask.into()),
+                    relation,
+                    right,
+                });
+            }
+        }
+    };
+    let is_part = |bits| part == Part::HostParts(bits);
+    hosts(&selector.include, &is_part, Relation::Eq, "");
+    hosts(&selector.exclude, &|_| true, Relation::Ne, "not-");
+    statements
+}
+
+/// Host parts behind so many bits: one, or a set; that of a group where the list is one group.
+fn host_operand(
+    list: &[Selected],
+    bits: u8,
+    hosts: &BTreeSet<HostPart>,
+    stem: &str,
+    entry: &Entry<'_>,
+    output: &mut Output,
+) -> Operand {
+    let spans: Vec<Span> = hosts
+        .iter()
+        .map(|host| {
+            let bytes: Box<[u8]> = host.address().octets().into();
+            Span {
+                lo: bytes.clone(),
+                hi: bytes,
+                prefix: None,
+            }
+        })
+        .collect();
+    let exact = format!("host{bits}");
+    let names = |stem| SetNames {
+        stem,
+        exact: &exact,
+        ranges: &exact,
+    };
+    let key = address_type(Family::Ipv6);
+    if let [Selected::Group(name)] = list {
+        let (stem, origin) = (format!("group/{name}"), Origin(format!("groups.{name}")));
+        return Operand::Set(output.span_set(&spans, names(&stem), key, &origin));
+    }
+    output.operand(&spans, names(stem), key, &entry.origin)
 }
 
 fn list_operand(

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::address::{self, End, Span};
+use super::address::{self, End, Part, Span};
 use super::filter;
 use super::output::{Entry, Output};
 use super::row::{Protocol, Row, rows};
@@ -209,6 +209,9 @@ fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
         }
         Protocol::Icmp(_) | Protocol::Icmpv6(_) | Protocol::Numbers(_) => return None,
     };
+    if (row.source_part, row.destination_part) != (Part::Addresses, Part::Addresses) {
+        return None;
+    }
     let sources = prefixes(row.source, row.family, model)?;
     let destinations = prefixes(row.destination, row.family, model)?;
     if sources.len() * destinations.len() * ports.len() > MOST_ELEMENTS {

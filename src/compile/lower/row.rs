@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::address::{self, End};
+use super::address::{self, End, Part};
 use super::output::{Entry, Output, SetNames, element};
 use crate::compile::model::{Model, Selector, Service};
 use crate::ruleset::{
@@ -17,8 +17,12 @@ pub(super) struct Row<'a> {
     pub(super) family: Option<Family>,
     /// Where from.
     pub(super) source: &'a Selector,
+    /// How the source is in its list.
+    pub(super) source_part: Part,
     /// Where to.
     pub(super) destination: &'a Selector,
+    /// How the destination is in its list.
+    pub(super) destination_part: Part,
     /// What.
     pub(super) protocol: Protocol,
     /// The conntrack helper of the service.
@@ -49,22 +53,20 @@ pub(super) fn rows<'a>(
 ) -> Vec<Row<'a>> {
     let selective =
         |selector: &Selector| !selector.include.is_empty() || !selector.exclude.is_empty();
-    let families: Vec<Option<Family>> = if selective(source) || selective(destination) {
-        let can = |family| {
-            address::can_match(source, family, model)
-                && address::can_match(destination, family, model)
-        };
-        Family::BOTH
-            .into_iter()
-            .filter(|family| can(*family))
-            .map(Some)
-            .collect()
+    let mut ways: Vec<(Option<Family>, Part, Part)> = Vec::new();
+    if selective(source) || selective(destination) {
+        for family in Family::BOTH {
+            let destinations = address::parts(destination, family, model);
+            for from in address::parts(source, family, model) {
+                ways.extend(destinations.iter().map(|to| (Some(family), from, *to)));
+            }
+        }
     } else {
-        vec![None]
-    };
-    let mut rows = Vec::with_capacity(families.len());
+        ways.push((None, Part::Addresses, Part::Addresses));
+    }
+    let mut rows = Vec::with_capacity(ways.len());
     for (protocol, helper) in protocols(services) {
-        for family in &families {
+        for (family, source_part, destination_part) in &ways {
             let fits = match &protocol {
                 Protocol::Icmp(_) => *family != Some(Family::Ipv6),
                 Protocol::Icmpv6(_) => *family != Some(Family::Ipv4),
@@ -75,7 +77,9 @@ pub(super) fn rows<'a>(
                 rows.push(Row {
                     family: *family,
                     source,
+                    source_part: *source_part,
                     destination,
+                    destination_part: *destination_part,
                     protocol,
                     helper,
                 });
@@ -133,11 +137,12 @@ fn protocols(services: &[Service]) -> Vec<(Protocol, Option<String>)> {
 pub(super) fn matches(row: &Row<'_>, entry: &Entry<'_>, output: &mut Output) -> Vec<Statement> {
     let mut statements = Vec::new();
     if let Some(family) = row.family {
-        for (selector, end) in [
-            (row.source, End::Source),
-            (row.destination, End::Destination),
+        for (selector, part, end) in [
+            (row.source, row.source_part, End::Source),
+            (row.destination, row.destination_part, End::Destination),
         ] {
-            statements.extend(address::conditions(selector, end, family, entry, output));
+            let conditions = address::conditions(selector, part, end, family, entry, output);
+            statements.extend(conditions);
         }
         let implied = matches!(row.protocol, Protocol::Icmp(_) | Protocol::Icmpv6(_));
         if statements.is_empty() && !implied {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::selector::addresses_of;
 use crate::compile::Lists;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
-use crate::policy::{Group, Host, ListFile, Policy};
+use crate::policy::{Group, Host, HostPart, ListFile, Policy};
 use crate::ruleset::{Addresses, Bound, Interval};
 
 /// How deep groups may be nested: enough for people, too little for a bomb.
@@ -65,6 +65,36 @@ pub(super) fn flatten<'a>(
     flat
 }
 
+/// The host parts in every group that has some, groups of groups included.
+pub(super) fn host_parts(policy: &Policy) -> BTreeMap<String, BTreeSet<HostPart>> {
+    let own = policy.groups.iter().filter_map(|(name, group)| {
+        let hosts = group.entries().iter().filter_map(|entry| match entry {
+            Host::HostPart(host) => Some(*host),
+            Host::Address(_) | Host::Prefix(_) | Host::Range(_) | Host::Name(_) => None,
+        });
+        let hosts: BTreeSet<HostPart> = hosts.collect();
+        (!hosts.is_empty()).then(|| (name.to_string(), hosts))
+    });
+    let mut all: BTreeMap<String, BTreeSet<HostPart>> = own.collect();
+    if all.is_empty() {
+        return all;
+    }
+    for _ in 0..DEEPEST {
+        let before = all.clone();
+        for (name, group) in &policy.groups {
+            for (_, inner) in names(group) {
+                if let Some(hosts) = before.get(inner) {
+                    all.entry(name.to_string()).or_default().extend(hosts);
+                }
+            }
+        }
+        if all == before {
+            break;
+        }
+    }
+    all
+}
+
 fn path_of(group: &str) -> DocPath {
     DocPath::root().key("groups").name(group)
 }
@@ -74,7 +104,7 @@ fn names(group: &Group) -> impl Iterator<Item = (usize, &str)> {
     let entries = group.entries().iter().enumerate();
     entries.filter_map(|(index, entry)| match entry {
         Host::Name(name) => Some((index, name.as_str())),
-        Host::Address(_) | Host::Prefix(_) | Host::Range(_) => None,
+        Host::Address(_) | Host::Prefix(_) | Host::Range(_) | Host::HostPart(_) => None,
     })
 }
 
@@ -85,7 +115,9 @@ fn union(group: &Group, flat: &BTreeMap<&str, Option<Addresses>>) -> Option<Addr
     for entry in group.entries() {
         let addresses = match entry {
             Host::Name(name) => flat.get(name.as_str())?.clone()?,
-            Host::Address(_) | Host::Prefix(_) | Host::Range(_) => addresses_of(entry),
+            Host::Address(_) | Host::Prefix(_) | Host::Range(_) | Host::HostPart(_) => {
+                addresses_of(entry)
+            }
         };
         v4.extend(addresses.v4.iter());
         v6.extend(addresses.v6.iter());

@@ -59,6 +59,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
     }
     let nat = nat::entries(&scope, diagnostics);
     let groups = scope.groups.into_iter();
+    let host_parts = group::host_parts(policy);
     let model = Model {
         name: policy
             .name
@@ -69,6 +70,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         groups: groups
             .filter_map(|(name, addresses)| Some((name.to_owned(), addresses?)))
             .collect(),
+        host_parts,
         policies,
         masquerade: nat.masquerade,
         snat: nat.snat,

@@ -1,5 +1,6 @@
 //! `source` and `destination`: addresses, groups, zones.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -65,6 +66,7 @@ fn selected(
     super::group::overlapping(entries, at, diagnostics);
     let mut selected = Vec::new();
     let mut in_place = Addresses::default();
+    let mut host_parts = BTreeSet::new();
     let mut known = true;
     for (index, entry) in entries.iter().enumerate() {
         let at = at.index(index);
@@ -81,6 +83,7 @@ fn selected(
                 Some(networks) => in_place = in_place.union(&networks),
                 None => known = false,
             },
+            Host::HostPart(host) => _ = host_parts.insert(*host),
             Host::Address(_) | Host::Prefix(_) | Host::Range(_) => {
                 in_place = in_place.union(&addresses_of(entry));
             }
@@ -90,6 +93,9 @@ fn selected(
         // Nearly always the only one.
         selected.reserve_exact(1);
         selected.push(Selected::Addresses(in_place));
+    }
+    if !host_parts.is_empty() {
+        selected.push(Selected::HostParts(host_parts));
     }
     known.then_some(selected)
 }
@@ -146,7 +152,7 @@ pub(super) fn addresses_of(host: &Host) -> Addresses {
         Host::Address(address) => between(address.ip(), address.ip()),
         Host::Prefix(prefix) => addresses_of_prefix(*prefix),
         Host::Range(range) => between(range.lo(), range.hi()),
-        Host::Name(_) => Addresses::default(),
+        Host::HostPart(_) | Host::Name(_) => Addresses::default(),
     }
 }
 
@@ -184,6 +190,7 @@ mod tests {
             let words = list.iter().map(|selected| match selected {
                 Selected::Group(name) => name.clone(),
                 Selected::Addresses(addresses) => format!("[{}]", shown(addresses)),
+                Selected::HostParts(hosts) => format!("{hosts:?}"),
             });
             words.collect::<Vec<_>>().join(" ")
         };

@@ -16,7 +16,7 @@ mod rate;
 mod shape;
 mod text;
 
-pub use address::{Address, AddressPool, AddressRange, Host, Prefix};
+pub use address::{Address, AddressPool, AddressRange, Host, HostPart, Prefix};
 pub use auto::Auto;
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};

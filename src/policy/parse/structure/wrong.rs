@@ -148,12 +148,9 @@ pub(super) fn bad_leaf(
         message,
         help,
     } = complain(format, value)?;
-    let label = match code {
-        Code::UnsupportedValue => "not done yet".into(),
-        _ => what(format)
-            .map(|what| format!("expected {what}"))
-            .unwrap_or_default(),
-    };
+    let label = what(format)
+        .map(|what| format!("expected {what}"))
+        .unwrap_or_default();
     let diagnostic = Diagnostic::error(code, message).at(place(path.clone()), label);
     Some(match help {
         Some(help) => diagnostic.help(help),
