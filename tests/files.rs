@@ -7,7 +7,7 @@ use std::path::Path;
 use super::support::gate::Gate;
 use super::support::program::Output;
 use super::support::rfw::Desk;
-use super::support::{Host, Office, alone, serve, tcp};
+use super::support::{Host, Office, alone, nft, serve, tcp};
 
 const MAIN: &str = "version: 1
 include: [services/*.yaml, groups/*.yaml]
@@ -267,5 +267,61 @@ policies:
                 assert!(seen(host, to).starts_with(expect), "{node}: {to}");
             }
         }
+    });
+}
+
+/// A list of so many prefixes, one of them another.
+fn list(other: &str) -> String {
+    let prefixes =
+        (0..20_000u32).map(|n| format!("10.{}.{}.{}/30\n", n / 256 % 256, n % 256, n / 65_536 * 4));
+    prefixes.chain([other.to_owned()]).collect()
+}
+
+#[test]
+fn a_large_list_changes_by_its_elements_whoever_changed_it() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let policy = desk.write(
+            "p.yaml",
+            &MAIN.replace(
+                "include: [services/*.yaml, groups/*.yaml]",
+                "services: { own: { tcp: [1] } }\ngroups: { bad: { file: bad.txt } }",
+            ),
+        );
+        let rfw =
+            |arguments: &[&str]| desk.must(&host, &[arguments, &["--policy", &policy]].concat());
+        let says = |arguments: &[&str], expect: &str| {
+            let said = rfw(arguments);
+            assert!(said.contains(expect), "{arguments:?}: {said}");
+        };
+        let nft = |text: &str| nft::load(&host, text);
+        desk.write("bad.txt", &list("192.0.2.1"));
+        says(&["apply"], "19,991 more");
+        says(&["plan"], "no changes");
+        says(&["plan", "--full"], "no changes");
+        // One line is one element, whether what is known is still there or not.
+        for (address, lost) in [("192.0.2.2", false), ("192.0.2.3", true)] {
+            desk.write("bad.txt", &list(address));
+            if lost {
+                let mut kept = fs::read(desk.state_file("elements")).unwrap();
+                kept[100] ^= 1;
+                fs::write(desk.state_file("elements"), kept).unwrap();
+            }
+            says(&["plan"], "1 element added, 1 removed");
+            says(&["apply"], address);
+            says(&["plan", "--full"], "no changes");
+        }
+        // Somebody else's change is another generation: nothing is known any more.
+        nft("delete element inet rfw group/bad.net4 { 10.0.7.0/30 }");
+        nft("add element inet rfw group/bad.net4 { 192.0.2.77 }");
+        says(&["plan"], "1 element added, 1 removed");
+        says(&["apply"], "192.0.2.77");
+        says(&["plan", "--full"], "no changes");
+        // And so is a change of another table, which changes nothing.
+        nft("add table inet other");
+        says(&["plan"], "no changes");
+        desk.write("bad.txt", "192.0.2.1\n");
+        says(&["apply"], "set");
+        says(&["plan", "--full"], "no changes");
     });
 }

@@ -10,7 +10,7 @@ pub use error::{Aftermath, ApplyError, Batch, RefusedOperation};
 
 use crate::bytecode::Program;
 use crate::kernel::{CommitError, Kernel};
-use crate::live::{Generation, Live};
+use crate::live::{Generation, Known, Live};
 use crate::plan::{self, Operation, Plan};
 
 /// How to go about it.
@@ -178,13 +178,18 @@ impl<'k, 'g, 'o> Run<'k, 'g, 'o> {
         after: Generation,
         planned: &Plan,
     ) -> Result<Outcome, ApplyError> {
-        let live = self
-            .kernel
-            .observe()
-            .map_err(|source| ApplyError::NotReadBack {
-                generation: after,
-                source,
-            })?;
+        // What one transaction has put into a set is known, as long as the kernel counts as many elements.
+        let known = match self.goal {
+            Goal::Ruleset(desired) => Known::of(after, &desired.sets),
+            Goal::NoTable => Known::default(),
+        };
+        let live =
+            self.kernel
+                .observe_beside(&known)
+                .map_err(|source| ApplyError::NotReadBack {
+                    generation: after,
+                    source,
+                })?;
         let remaining = self.plan(&live);
         if remaining.is_empty() {
             Ok(self.outcome(before, after, planned, Some(live)))

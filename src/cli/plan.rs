@@ -146,15 +146,23 @@ pub(super) fn compare(
 ) -> Result<Comparison, Failure> {
     let texts = policy::read(global)?;
     let digest = digest(&texts.sources);
-    if !full
-        && let Some((generation, settings)) =
-            session::still_verified(kernel, global, &digest, output)?
+    let remembered = match full {
+        true => None,
+        false => session::remembered(kernel, global)?,
+    };
+    if let Some((verified, generation)) = &remembered
+        && let Some(settings) = session::still_verified(verified, global, &digest, output)?
     {
-        return Ok(Comparison::StillEqual(generation, settings));
+        return Ok(Comparison::StillEqual(*generation, settings));
     }
     let (loaded, live) = thread::scope(|scope| {
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
-        let reader = thread::Builder::new().spawn_scoped(scope, || kernel.observe());
+        let reader = thread::Builder::new().spawn_scoped(scope, || {
+            let known = remembered
+                .as_ref()
+                .and_then(|(verified, now)| session::known(verified, *now, global));
+            kernel.observe_beside(&known.unwrap_or_default())
+        });
         (
             policy::load(texts, global, output),
             reader.ok().map(ScopedJoinHandle::join),

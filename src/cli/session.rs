@@ -17,9 +17,10 @@ use super::output::Output;
 use super::policy::Loaded;
 use super::settings;
 use crate::kernel::{Kernel, ObserveError};
-use crate::live::{Generation, Live};
+use crate::live::{Generation, Known, Live};
 use crate::netlink::Netlink;
-use crate::state::{Verified, hex};
+use crate::ruleset::Keys;
+use crate::state::{KeptSet, Verified, hex, keep, kept};
 use crate::system::Difference;
 
 /// What is true after every failure to read.
@@ -57,47 +58,49 @@ pub(super) fn fresh_mark() -> Result<[u8; 16], Failure> {
     Ok(mark)
 }
 
-/// The generation at which these texts were verified, when neither they, nor the kernel, nor the day have
-/// moved on since, and the settings of the box are still equal.
-pub(super) fn still_verified(
+/// What was verified last, if the kernel has not moved on since.
+pub(super) fn remembered(
     kernel: &mut Netlink,
     global: &Global,
-    digest: &str,
-    output: &mut Output,
-) -> Result<Option<(Generation, Difference)>, Failure> {
+) -> Result<Option<(Verified, Generation)>, Failure> {
     let Some(verified) = Verified::load(&global.state_dir) else {
         return Ok(None);
     };
-    let wanted = verified.settings();
-    let (
-        Some(wanted),
-        Verified {
-            version: _,
-            rfw: _,
-            policy,
-            node,
-            generation,
-            table,
-            mark,
-            until,
-            settings: _,
-            warnings,
-        },
-    ) = (wanted, verified)
-    else {
-        return Ok(None);
-    };
-    if policy != digest
-        || node != global.node
-        || until.is_some_and(|until| until <= Timestamp::now().as_second())
-    {
-        return Ok(None);
-    }
     let (now, identity) = kernel.identity().map_err(unreadable)?;
     let same_table = identity.is_some_and(|identity| {
-        identity.handle == table && identity.mark.is_some_and(|now| hex(&now) == mark)
+        identity.handle == verified.table
+            && identity.mark.is_some_and(|now| hex(&now) == verified.mark)
     });
-    let holds = same_table && now.0 == generation;
+    Ok((same_table && now.0 == verified.generation).then_some((verified, now)))
+}
+
+/// The settings of the box, if these texts are what was verified, neither the day nor the node has moved on since, and
+/// the settings are still equal; says again what there was to say.
+pub(super) fn still_verified(
+    verified: &Verified,
+    global: &Global,
+    digest: &str,
+    output: &mut Output,
+) -> Result<Option<Difference>, Failure> {
+    let Some(wanted) = verified.settings() else {
+        return Ok(None);
+    };
+    let Verified {
+        version: _,
+        rfw: _,
+        policy,
+        node,
+        generation: _,
+        table: _,
+        mark: _,
+        until,
+        settings: _,
+        elements: _,
+        warnings,
+    } = verified;
+    let holds = policy == digest
+        && *node == global.node
+        && until.is_none_or(|until| Timestamp::now().as_second() < until);
     if !holds {
         return Ok(None);
     }
@@ -106,9 +109,22 @@ pub(super) fn still_verified(
         return Ok(None);
     }
     if !warnings.is_empty() {
-        output.note(&warnings);
+        output.note(warnings);
     }
-    Ok(Some((now, difference)))
+    Ok(Some(difference))
+}
+
+/// The elements of large sets, as they were verified last at a generation that is still the kernel's.
+pub(super) fn known(verified: &Verified, now: Generation, global: &Global) -> Option<Known> {
+    let digest = verified.elements.as_ref()?;
+    let sets = kept(&global.state_dir, digest, |set| {
+        let keys = Keys::from_bytes(set.width, set.ranges, set.bytes.to_vec())?;
+        Some((set.name.to_owned(), keys))
+    })?;
+    Some(Known {
+        generation: now,
+        sets: sets.into_iter().collect(),
+    })
 }
 
 /// Remembers that the kernel holds this policy at this generation. Not being able to is no failure: the
@@ -127,23 +143,39 @@ pub(super) fn remember(
     else {
         return;
     };
-    let kept = Verified {
-        version: Verified::VERSION,
-        rfw: env!("CARGO_PKG_VERSION").to_owned(),
-        policy: digest.to_owned(),
-        node: global.node.clone(),
-        generation: live.generation.0,
-        table: table.handle,
-        mark: hex(&mark),
-        until: loaded.until.map(Timestamp::as_second),
-        settings: loaded
-            .settings
+    let large = Known::of(
+        live.generation,
+        live.table
             .iter()
-            .map(|setting| (setting.key.to_string(), setting.value))
-            .collect(),
-        warnings: loaded.warnings.clone(),
-    }
-    .store(&global.state_dir);
+            .flat_map(|table| table.sets.iter().map(|set| &set.set)),
+    );
+    let sets = large.sets.iter().map(|(name, keys)| KeptSet {
+        name,
+        width: keys.width(),
+        ranges: keys.has_ranges(),
+        bytes: keys.as_bytes(),
+    });
+    let kept = keep(&global.state_dir, &sets.collect::<Vec<_>>());
+    let kept = kept.and_then(|elements| {
+        Verified {
+            version: Verified::VERSION,
+            rfw: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: digest.to_owned(),
+            node: global.node.clone(),
+            generation: live.generation.0,
+            table: table.handle,
+            mark: hex(&mark),
+            until: loaded.until.map(Timestamp::as_second),
+            settings: loaded
+                .settings
+                .iter()
+                .map(|setting| (setting.key.to_string(), setting.value))
+                .collect(),
+            elements,
+            warnings: loaded.warnings.clone(),
+        }
+        .store(&global.state_dir)
+    });
     if let Err(error) = kept {
         output.note(&format!(
             "note: {error}: {}; the next run reads the kernel in full",

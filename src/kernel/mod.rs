@@ -6,7 +6,7 @@ mod fake;
 
 pub use fake::{FakeKernel, Fault, dump};
 
-use crate::live::{Generation, Live};
+use crate::live::{Generation, Known, Live};
 use crate::plan::Operation;
 
 /// Reads and changes rfw's table.
@@ -22,6 +22,15 @@ pub trait Kernel {
     /// # Errors
     /// When the kernel cannot be read, or never stood still long enough.
     fn observe(&mut self) -> Result<Live, ObserveError>;
+
+    /// The same, without listing the elements of sets that are known and that the kernel counts as many elements of.
+    ///
+    /// # Errors
+    /// As for [`Kernel::observe`].
+    fn observe_beside(&mut self, known: &Known) -> Result<Live, ObserveError> {
+        let _ = known;
+        self.observe()
+    }
 
     /// Lets the kernel check the operations as one batch; nothing is committed.
     ///

@@ -37,7 +37,7 @@ use std::time::Duration;
 use nix::libc;
 
 use crate::kernel::{CommitError, Kernel, ObserveError, Refusal};
-use crate::live::{Generation, Live};
+use crate::live::{Generation, Known, Live};
 use crate::plan::Operation;
 use batch::{Answers, Batch, Ending, Overlong};
 use request::{ReadError, settle};
@@ -195,7 +195,11 @@ impl Kernel for Netlink {
     }
 
     fn observe(&mut self) -> Result<Live, ObserveError> {
-        self.steadily(Self::read)
+        self.observe_beside(&Known::default())
+    }
+
+    fn observe_beside(&mut self, known: &Known) -> Result<Live, ObserveError> {
+        self.steadily(|netlink, generation| netlink.read(generation, known))
     }
 
     fn check(&mut self, operations: &[Operation]) -> Result<(), CommitError> {

@@ -14,7 +14,7 @@ use super::element;
 use super::request::{ReadError, Request, lower_half, malformed, settle};
 use super::set::{self, SetHead};
 use crate::kernel::ObserveError;
-use crate::live::{Generation, Live, LiveSet, OtherTable, Table};
+use crate::live::{Generation, Known, Live, LiveSet, OtherTable, Table};
 use crate::ruleset::{Elements, Set, TABLE};
 
 /// Above this many rules a dump chain by chain is faster: a dump starts each 32 KiB again at the
@@ -73,7 +73,11 @@ impl Netlink {
     }
 
     /// Reads everything once; all of it belongs to `generation`, or it is an error.
-    pub(super) fn read(&mut self, generation: Generation) -> Result<Live, ReadError> {
+    pub(super) fn read(
+        &mut self,
+        generation: Generation,
+        known: &Known,
+    ) -> Result<Live, ReadError> {
         let mut live = Live {
             generation,
             table: None,
@@ -108,7 +112,7 @@ impl Netlink {
         live.others.sort();
         if let Some(table) = &mut live.table {
             self.read_chains(generation, table)?;
-            self.read_sets(generation, table)?;
+            self.read_sets(generation, known, table)?;
             self.read_objects(generation, table)?;
         }
         Ok(live)
@@ -173,7 +177,12 @@ impl Netlink {
         })
     }
 
-    fn read_sets(&mut self, generation: Generation, table: &mut Table) -> Result<(), ReadError> {
+    fn read_sets(
+        &mut self,
+        generation: Generation,
+        known: &Known,
+        table: &mut Table,
+    ) -> Result<(), ReadError> {
         let mut heads: Vec<SetHead> = Vec::new();
         let request =
             Request::of_table("listing the sets", sys::NFT_MSG_GETSET, sys::NFTA_SET_TABLE);
@@ -186,7 +195,11 @@ impl Netlink {
         })?;
         heads.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
         for head in heads {
-            let set = self.read_elements(generation, head)?;
+            let elements = known.elements(generation, &head.spec, head.count);
+            let set = match elements.filter(|_| head.unknown.is_empty() && !head.anonymous) {
+                Some(keys) => filled(head, keys.clone().into()),
+                None => self.read_elements(generation, head)?,
+            };
             table.sets.push(set);
         }
         Ok(())
@@ -197,14 +210,15 @@ impl Netlink {
         generation: Generation,
         head: SetHead,
     ) -> Result<LiveSet, ReadError> {
+        let mut head = head;
         let SetHead {
             table: _,
-            handle,
+            handle: _,
             spec,
-            mut unknown,
-            anonymous,
+            unknown,
+            anonymous: _,
             count,
-        } = head;
+        } = &mut head;
         let mut entries = Vec::new();
         // The elements of a dynamic set come and go with the packets.
         if !spec.dynamic {
@@ -217,28 +231,19 @@ impl Netlink {
                 for attribute in super::attribute::attributes(answer.attributes) {
                     let attribute = attribute?;
                     if attribute.kind == sys::NFTA_SET_ELEM_LIST_ELEMENTS {
-                        element::read(&spec, attribute.value, &mut entries, &mut unknown)?;
+                        element::read(spec, attribute.value, &mut entries, unknown)?;
                     }
                 }
                 Ok(())
             })?;
         }
-        let elements = Elements::from(element::assemble(&spec, entries));
+        let elements = Elements::from(element::assemble(spec, entries));
         // A hash table that grows while it is read may also hide elements; the kernel's own count tells.
         let exact = !spec.interval && !spec.dynamic && spec.timeout.is_none();
         if exact && count.is_some_and(|count| usize::try_from(count) != Ok(elements.len())) {
             return Err(ReadError::Moved);
         }
-        Ok(LiveSet {
-            handle,
-            set: Set {
-                spec,
-                elements,
-                origin: None,
-            },
-            unknown,
-            anonymous,
-        })
+        Ok(filled(head, elements))
     }
 
     fn read_objects(&mut self, generation: Generation, table: &mut Table) -> Result<(), ReadError> {
@@ -271,5 +276,27 @@ impl Netlink {
         })?;
         table.flowtables.sort();
         Ok(())
+    }
+}
+
+/// A set and what is in it.
+fn filled(head: SetHead, elements: Elements) -> LiveSet {
+    let SetHead {
+        table: _,
+        handle,
+        spec,
+        unknown,
+        anonymous,
+        count: _,
+    } = head;
+    LiveSet {
+        handle,
+        set: Set {
+            spec,
+            elements,
+            origin: None,
+        },
+        unknown,
+        anonymous,
     }
 }

@@ -201,6 +201,16 @@ impl Keys {
         })
     }
 
+    /// The last one; see [`Keys::iter`].
+    pub fn last(&self) -> Option<(&[u8], &[u8])> {
+        let at = self.bytes.len().checked_sub(self.stride())?;
+        let entry = self.bytes.get(at..).filter(|entry| !entry.is_empty())?;
+        match entry.split_at_checked(self.width) {
+            Some((lo, hi)) if self.ranges => Some((lo, hi)),
+            _ => Some((entry, entry)),
+        }
+    }
+
     /// Everything in one piece: [`Keys::width`] bytes for each, twice as many if there are ranges.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -7,6 +7,10 @@
     reason = "keeps its file in the state directory"
 )]
 
+mod kept;
+
+pub use kept::{KeptSet, keep, kept};
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -39,6 +43,8 @@ pub struct Verified {
     pub until: Option<i64>,
     /// The settings of the box that the policy wants: key and value.
     pub settings: Vec<(String, u32)>,
+    /// Under which digest the elements of large sets are kept; `None` if there are none.
+    pub elements: Option<String>,
     /// What there was to say about the policy, as it is printed without colour; said again each time.
     pub warnings: String,
 }
@@ -83,26 +89,11 @@ impl Verified {
     /// # Errors
     /// When the directory cannot be made or the file cannot be written.
     pub fn store(&self, directory: &Path) -> Result<(), StateError> {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| StateError { path, source }
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(failed(directory))?;
-        let (path, beside) = (directory.join(FILE), directory.join(format!(".{FILE}.new")));
         let text = serde_json::to_vec_pretty(self).map_err(|error| StateError {
-            path: path.clone(),
+            path: directory.join(FILE),
             source: error.into(),
         })?;
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&beside).map_err(failed(&beside))?;
-        file.write_all(&text).map_err(failed(&beside))?;
-        fs::rename(&beside, &path).map_err(failed(&path))
+        replace(directory, FILE, &text)
     }
 
     /// Forgets: after a failure nothing is known.
@@ -118,6 +109,26 @@ impl Verified {
             _ => Ok(()),
         }
     }
+}
+
+/// Puts a file into the directory. It is whole or the old one: written beside it, then renamed.
+fn replace(directory: &Path, name: &str, content: &[u8]) -> Result<(), StateError> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StateError { path, source }
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(failed(directory))?;
+    let (path, beside) = (directory.join(name), directory.join(format!(".{name}.new")));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&beside).map_err(failed(&beside))?;
+    file.write_all(content).map_err(failed(&beside))?;
+    fs::rename(&beside, &path).map_err(failed(&path))
 }
 
 /// SHA-256 over names and texts in order, each with its length, hexadecimal.

@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use rfw::bytecode::{Comparison, Instruction, PayloadBase, Register};
 use rfw::kernel::Kernel;
-use rfw::live::OtherTable;
+
+use rfw::live::{Known, Live, OtherTable};
 use rfw::netlink::Netlink;
 use rfw::plan::{Operation, Place};
-use rfw::ruleset::{Count, DataType, Datum, Element, Key, ObjectKind, SetKind, SetSpec, Verdict};
+use rfw::ruleset::{
+    Count, DataType, Datum, Element, Elements, Key, ObjectKind, Set, SetKind, SetSpec, Verdict,
+};
 
 use super::{
-    add_chain, add_elements, add_rule, add_set, add_table, chain, commit, delete_elements, live,
-    nft, rule, set, table,
+    add_chain, add_elements, add_rule, add_set, add_table, address, addresses, addresses_between,
+    chain, commit, delete_elements, live, nft, rule, set, table,
 };
 use crate::support::alone;
 
@@ -308,4 +311,89 @@ fn ten_thousand_rules_and_elements_come_back() {
             "commit {committed:?}, observe {observed:?}, one rule {one:?}, identity {identity:?}"
         );
     });
+}
+
+/// What is known is not listed, but only if it is of this generation and the kernel counts as many.
+#[test]
+fn large_sets_that_are_known_are_not_listed() {
+    alone(|| {
+        let mut netlink = Netlink::open().unwrap();
+        let ranges = SetSpec {
+            interval: true,
+            ..addresses("ranges")
+        };
+        let open = SetSpec {
+            interval: true,
+            ..addresses("open")
+        };
+        let fill = |number: u32, last: u32| -> Elements {
+            let keys = (0..number).map(|n| if n + 1 == number { last } else { 4 * n });
+            keys.map(|lo| addresses_between(lo.to_be_bytes(), (lo | 1).to_be_bytes()))
+                .collect()
+        };
+        let base = netlink.generation().unwrap();
+        let operations = [
+            add_table(),
+            add_set(&ranges),
+            add_set(&open),
+            add_set(&addresses("hosts")),
+            add_elements(&ranges, fill(10_000, 80_000)),
+            add_elements(&open, fill(10_000, u32::MAX - 1)),
+            add_elements(&addresses("hosts"), hosts(1)),
+        ];
+        let generation = netlink.commit(base, &operations).unwrap();
+        let true_sets: Vec<Set> = sets(&netlink.observe().unwrap());
+        let known = Known::of(generation, &true_sets);
+        assert_eq!(known.sets.len(), 3);
+        assert_eq!(sets(&netlink.observe_beside(&known).unwrap()), true_sets);
+        // A lie of the right size is believed, so nothing was listed.
+        let mut lie = known.clone();
+        lie.sets.insert(
+            "ranges".into(),
+            fill(10_000, 90_000).plain().unwrap().clone(),
+        );
+        lie.sets.insert(
+            "open".into(),
+            fill(9_999, u32::MAX - 3).plain().unwrap().clone(),
+        );
+        lie.sets
+            .insert("hosts".into(), hosts(3).plain().unwrap().clone());
+        let read = sets(&netlink.observe_beside(&lie).unwrap());
+        assert!(
+            read.iter()
+                .zip(&true_sets)
+                .all(|(read, set)| read.elements != set.elements)
+        );
+        // Of another size or of another time, it is not.
+        for (name, elements) in [
+            ("ranges", fill(9_999, 80_000)),
+            ("open", fill(10_000, 80_000)),
+        ] {
+            let mut lie = known.clone();
+            lie.sets
+                .insert(name.into(), elements.plain().unwrap().clone());
+            assert_eq!(sets(&netlink.observe_beside(&lie).unwrap()), true_sets);
+        }
+        commit(&[delete_elements(&ranges, fill(1, 80_000))]);
+        let read = sets(&netlink.observe_beside(&lie).unwrap());
+        assert_eq!(read[1], true_sets[1]);
+        assert_eq!(read[2].elements.len(), 9_999);
+    });
+}
+
+/// So many hosts, one of which is another.
+fn hosts(last: u32) -> Elements {
+    (0..10_000u32)
+        .map(|n| address((4 * n + if n == 9_999 { last } else { 0 }).to_be_bytes()))
+        .collect()
+}
+
+fn sets(live: &Live) -> Vec<Set> {
+    live.table
+        .as_ref()
+        .unwrap()
+        .sets
+        .iter()
+        .map(|set| set.set.clone())
+        .collect()
 }
