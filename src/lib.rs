@@ -41,7 +41,8 @@
 //! | [`ruleset`] | the desired ruleset as values | – |
 //! | [`system`] | settings of the box under `/proc/sys`, as values | – |
 //! | [`policy`] | the language | diagnostic |
-//! | [`compile`] | from a policy to a ruleset and settings | policy, ruleset, system, diagnostic |
+//! | [`schedule`] | when a time window is open | – |
+//! | [`compile`] | from a policy to a ruleset and settings | policy, schedule, ruleset, system, diagnostic |
 //! | [`bytecode`] | what the kernel runs | ruleset |
 //! | [`nft`] | text for people and for nft(8) | bytecode, ruleset |
 //! | [`live`] | what the kernel holds now | bytecode, ruleset |
@@ -72,6 +73,7 @@ pub mod nft;
 pub mod plan;
 pub mod policy;
 pub mod ruleset;
+pub mod schedule;
 pub mod source;
 pub mod state;
 pub mod system;

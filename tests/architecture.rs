@@ -9,7 +9,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ruleset", &[]),
     ("system", &[]),
     ("policy", &["diagnostic"]),
-    ("compile", &["policy", "ruleset", "system", "diagnostic"]),
+    ("schedule", &[]),
+    (
+        "compile",
+        &["policy", "schedule", "ruleset", "system", "diagnostic"],
+    ),
     ("bytecode", &["ruleset"]),
     ("nft", &["bytecode", "ruleset"]),
     ("live", &["bytecode", "ruleset"]),

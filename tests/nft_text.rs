@@ -121,8 +121,9 @@ fn judge(host: &Host, ruleset: &Ruleset) -> Result<(), TestCaseError> {
 fn judge_json(host: &Host, ruleset: &Ruleset, loaded: &str) -> Result<(), TestCaseError> {
     let json = json(ruleset);
     host.must("nft", &["-j", "-f", "-"], &json);
-    let by_number = |set: &Set| set.spec.key.contains(&DataType::Number);
-    if ruleset.sets.iter().any(by_number) {
+    let inline = |data: &DataType| matches!(data, DataType::Number | DataType::Time);
+    let is_inline = |set: &Set| set.spec.key.iter().any(inline);
+    if ruleset.sets.iter().any(is_inline) {
         return Ok(());
     }
     let ours = nft::table(host, "inet rfw");
@@ -155,8 +156,8 @@ fn nft_makes_the_same_of_policies() {
                 .extension()
                 .is_some_and(|extension| extension == "yaml")
             {
-                let ruleset = super::compile::compiled(&path);
-                judge(&host, ruleset.ruleset()).unwrap();
+                let ruleset = super::compile::compiled(&path).ruleset().clone();
+                judge(&host, &thinned(ruleset)).unwrap();
             }
         }
         runner(24)
@@ -166,6 +167,16 @@ fn nft_makes_the_same_of_policies() {
             })
             .unwrap();
     });
+}
+
+/// Schedules of some months: nft sends all in one message, and in a namespace it cannot have a larger buffer for it.
+fn thinned(mut ruleset: Ruleset) -> Ruleset {
+    const MOST: usize = 500;
+    let times = |set: &&mut Set| set.spec.key == [DataType::Time];
+    for set in ruleset.sets.iter_mut().filter(times) {
+        set.elements.edit(|elements| elements.truncate(MOST));
+    }
+    ruleset
 }
 
 /// What a policy compiles to, if it does.

@@ -161,6 +161,16 @@ fn candidate(instructions: &[Instruction], context: Context) -> Option<(Statemen
     if instructions.starts_with(&mss.out) {
         return Some((Statement::ClampMss, mss.out.len()));
     }
+    if let Some((labels, rest)) = immediate(instructions)
+        && let Some(Instruction::CtSet {
+            key: sys::NFT_CT_LABELS,
+            ..
+        }) = rest.first()
+    {
+        let bits = u128::from_ne_bytes(labels.try_into().ok()?);
+        let label = u8::try_from(bits.checked_ilog2()?).ok()?;
+        return Some((Statement::CtLabel(label), 2));
+    }
     if let Some((address, rest)) = immediate(instructions) {
         return fixed_nat(address, rest, context, instructions.len());
     }
@@ -462,6 +472,21 @@ mod tests {
     }
 
     /// Linearizes, reads back, and compares.
+    #[test]
+    fn times_and_labels_come_back() {
+        let rule = [
+            is(
+                Expression::Ct(Ct::Label),
+                Operand::AnyBit(Ct::label_bits([5, 91])),
+            ),
+            is(Expression::Meta(Meta::Time), Operand::Set("s".into())),
+            Statement::CtLabel(91),
+            Statement::CtLabel(0),
+            Statement::Verdict(Verdict::Accept),
+        ];
+        check(&rule, &rule);
+    }
+
     #[track_caller]
     fn check(statements: &[Statement], expect: &[Statement]) {
         let expect: Vec<Recovered> = expect.iter().cloned().map(Recovered::Statement).collect();

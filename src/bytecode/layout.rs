@@ -93,6 +93,7 @@ pub(super) fn meta_key(meta: Meta) -> u32 {
         Meta::Oif => sys::NFT_META_OIF,
         Meta::Nfproto => sys::NFT_META_NFPROTO,
         Meta::L4proto => sys::NFT_META_L4PROTO,
+        Meta::Time => sys::NFT_META_TIME_NS,
     }
 }
 
@@ -105,6 +106,7 @@ pub(super) fn meta_of(key: u32) -> Option<Meta> {
         Meta::Oif,
         Meta::Nfproto,
         Meta::L4proto,
+        Meta::Time,
     ]
     .into_iter()
     .find(|meta| meta_key(*meta) == key)
@@ -115,12 +117,13 @@ pub(super) fn ct_key(ct: Ct) -> u32 {
     match ct {
         Ct::State => sys::NFT_CT_STATE,
         Ct::Status => sys::NFT_CT_STATUS,
+        Ct::Label => sys::NFT_CT_LABELS,
     }
 }
 
 /// The `ct` expression of a key, when rfw has one.
 pub(super) fn ct_of(key: u32) -> Option<Ct> {
-    [Ct::State, Ct::Status]
+    [Ct::State, Ct::Status, Ct::Label]
         .into_iter()
         .find(|ct| ct_key(*ct) == key)
 }
@@ -130,8 +133,10 @@ pub(super) fn width(expression: &Expression) -> usize {
     match expression {
         Expression::Meta(Meta::Iifname | Meta::Oifname) => 16,
         Expression::Meta(Meta::Nfproto | Meta::L4proto) => 1,
+        Expression::Meta(Meta::Time) => 8,
+        Expression::Ct(Ct::Label) => 16,
         Expression::Meta(Meta::Iif | Meta::Oif)
-        | Expression::Ct(_)
+        | Expression::Ct(Ct::State | Ct::Status)
         | Expression::FibDaddrType { .. }
         | Expression::Numgen { .. }
         | Expression::Jhash { .. }
@@ -147,7 +152,7 @@ pub(super) fn width(expression: &Expression) -> usize {
 /// Whether the value is a number in the byte order of the host, so that `<` needs it turned first.
 pub(super) fn is_host_order(expression: &Expression) -> bool {
     match expression {
-        Expression::Meta(Meta::Iif | Meta::Oif)
+        Expression::Meta(Meta::Iif | Meta::Oif | Meta::Time)
         | Expression::Ct(_)
         | Expression::FibDaddrType { .. }
         | Expression::Numgen { .. }

@@ -9,8 +9,9 @@
 //! * before a lookup of `meta l4proto` among ranges of several fields nft turns one byte around, which does
 //!   nothing.
 //!
-//! Keys in host order ([`DataType::is_host_order`]) other than names do not work in a set of ranges: the
-//! kernel compares bytes, and nothing here turns them.
+//! Keys in host order ([`DataType::is_host_order`]) other than names and times do not work in a set of ranges: the
+//! kernel compares bytes, and nothing here turns them. A time is turned before it is looked up: there are no sets of
+//! single times.
 //!
 //! [`DataType::is_host_order`]: crate::ruleset::DataType::is_host_order
 
@@ -20,8 +21,8 @@ use super::layout::{self, prefix_mask};
 use super::load::{FIRST, Linear, SECOND};
 use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
 use crate::ruleset::{
-    Count, Expression, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand, Reject, Relation,
-    Ruleset, Statement, Verdict,
+    Count, Ct, Expression, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand, Reject,
+    Relation, Ruleset, Statement, Verdict,
 };
 
 /// The program of a ruleset; everything in it sorted by name.
@@ -83,6 +84,13 @@ impl Linear {
             Statement::Limit(limit) => self.out.push(Instruction::Limit(*limit)),
             Statement::NamedLimit(name) => self.object(sys::NFT_OBJECT_LIMIT, name),
             Statement::CtHelper(name) => self.object(sys::NFT_OBJECT_CT_HELPER, name),
+            Statement::CtLabel(label) => {
+                self.immediate(FIRST, &Ct::label_bits([*label]));
+                self.out.push(Instruction::CtSet {
+                    key: sys::NFT_CT_LABELS,
+                    from: FIRST,
+                });
+            }
             Statement::Log(log) => self.out.push(Instruction::Log {
                 prefix: log.prefix.clone(),
                 group: log.group,
@@ -166,6 +174,9 @@ impl Linear {
             Operand::Range(lo, hi) => self.range(left, inverted, lo, hi),
             Operand::Set(name) => {
                 self.load(left, FIRST, SECOND);
+                if let Expression::Meta(Meta::Time) = left {
+                    self.hton(8);
+                }
                 self.out.push(Instruction::Lookup {
                     set: name.clone(),
                     from: FIRST,
@@ -366,7 +377,7 @@ fn equality(inverted: bool) -> Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ruleset::{Ct, Field, Limit, Meta, Transport};
+    use crate::ruleset::{Field, Limit, Transport};
 
     #[track_caller]
     fn check(statements: &[Statement], expect: &str) {

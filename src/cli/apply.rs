@@ -60,8 +60,8 @@ fn apply_policy(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let planned = match plan::compare(kernel, arguments.full, global, output)? {
-        Comparison::StillEqual(generation, settings) => {
-            let view = View::of_table(&Plan::nothing(generation)).with_settings(&settings);
+        Comparison::StillEqual(generation, settings, next) => {
+            let view = plan::unchanged(generation, &settings, next);
             return plan::show(view, None, arguments.format, output);
         }
         Comparison::Read(planned) => *planned,

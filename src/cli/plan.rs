@@ -13,7 +13,7 @@ use crate::bytecode::{Program, linearize};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::plan::{Detail, Listing, Plan, SavedPlan, SettingPromise, View, plan};
+use crate::plan::{Detail, Listing, Plan, SavedPlan, SettingPromise, Switch, View, plan};
 use crate::state::digest;
 use crate::system::Difference;
 
@@ -75,8 +75,8 @@ impl Planned {
 /// The policy against the live ruleset.
 pub(super) enum Comparison {
     /// Neither has changed since they were verified to be equal, at this generation; what there is to say of
-    /// the settings, which are equal, too.
-    StillEqual(Generation, Difference),
+    /// the settings, which are equal, too; and what the schedules do next.
+    StillEqual(Generation, Difference, Vec<Switch>),
     /// Both were read.
     Read(Box<Planned>),
 }
@@ -89,8 +89,8 @@ pub(super) fn run(
     let mut kernel = session::open()?;
     let full = arguments.full || arguments.out.is_some();
     match compare(&mut kernel, full, global, output)? {
-        Comparison::StillEqual(generation, settings) => show(
-            View::of_table(&Plan::nothing(generation)).with_settings(&settings),
+        Comparison::StillEqual(generation, settings, next) => show(
+            unchanged(generation, &settings, next),
             None,
             arguments.format,
             output,
@@ -151,9 +151,9 @@ pub(super) fn compare(
         false => session::remembered(kernel, global)?,
     };
     if let Some((verified, generation)) = &remembered
-        && let Some(settings) = session::still_verified(verified, global, &digest, output)?
+        && let Some((settings, next)) = session::still_verified(verified, global, &digest, output)?
     {
-        return Ok(Comparison::StillEqual(*generation, settings));
+        return Ok(Comparison::StillEqual(*generation, settings, next));
     }
     let (loaded, live) = thread::scope(|scope| {
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
@@ -214,7 +214,14 @@ fn save(plan: &SavedPlan, path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Prints what a plan changes.
+/// What is shown when nothing can have changed.
+pub(super) fn unchanged(generation: Generation, settings: &Difference, next: Vec<Switch>) -> View {
+    let mut view = View::of_table(&Plan::nothing(generation)).with_settings(settings);
+    view.next = next;
+    view
+}
+
+/// Prints what a plan changes, and what the schedules do next.
 pub(super) fn show(
     mut view: View,
     loaded: Option<&Loaded>,
@@ -223,6 +230,7 @@ pub(super) fn show(
 ) -> Result<(), Failure> {
     if let Some(loaded) = loaded {
         view.locate(loaded.places());
+        view.next.clone_from(&loaded.switches);
     }
     match format {
         Format::Text => {

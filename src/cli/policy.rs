@@ -7,15 +7,17 @@
 use std::cell::LazyCell;
 
 use jiff::Timestamp;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 
 use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
 use crate::compile::{self, Compiled, Given};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
+use crate::plan::Switch;
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
+use crate::schedule::Timetable;
 use crate::source::{Texts, read_files};
 use crate::system::Settings;
 
@@ -33,8 +35,10 @@ pub(super) struct Loaded {
     pub(super) settings: Settings,
     /// What there is to say about it, without colour.
     pub(super) warnings: String,
-    /// From then on it may compile with other warnings; `None`: never.
+    /// From then on there may be other warnings, or other switches to come; `None`: never.
     pub(super) until: Option<Timestamp>,
+    /// What its schedules do next.
+    pub(super) switches: Vec<Switch>,
 }
 
 /// Reads the texts of the policy.
@@ -81,10 +85,7 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
     let (Purpose::Ruleset(node) | Purpose::Validity(node)) = purpose;
     let is_whole = !texts.diagnostics.has_errors();
     let (parsed, made) = policy::parse_and(texts.documents(), |policy| {
-        let zone = policy
-            .timezone
-            .as_ref()
-            .map_or(TimeZone::UTC, |name| bundled(name.as_str()));
+        let zone = compile::timezone(policy);
         let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
         let given = Given {
             today,
@@ -119,13 +120,6 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
     }
 }
 
-/// A zone of the database inside the program: the host's own may be older, or missing.
-fn bundled(name: &str) -> TimeZone {
-    TimeZoneDatabase::bundled()
-        .get(name)
-        .unwrap_or(TimeZone::UTC)
-}
-
 /// Parses and compiles; prints all diagnostics; goes on only without errors.
 pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result<Loaded, Failure> {
     let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()));
@@ -136,22 +130,23 @@ pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result
         diagnostics: _,
         compiled,
     } = examined;
-    let Some((
-        name,
-        Compiled {
-            ruleset,
-            settings,
-            until,
-        },
-        zone,
-    )) = compiled
-    else {
+    let Some((name, compiled, zone)) = compiled else {
         return Err(Failure::Rejected);
     };
+    let Compiled {
+        ruleset,
+        settings,
+        until,
+        timetables,
+    } = compiled;
+    let now = Timestamp::now();
     let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
+    let switches = switches(&timetables, now);
     let until = until
         .and_then(|date| date.to_zoned_datetime(zone).ok())
         .map(|moment| moment.timestamp());
+    let first = switches.iter().filter_map(|switch| switch.at.parse().ok());
+    let until = first.chain(until).min();
     Ok(Loaded {
         sources,
         locations,
@@ -160,7 +155,26 @@ pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result
         settings,
         warnings,
         until,
+        switches,
     })
+}
+
+/// What each schedule does next, the soonest first.
+fn switches(timetables: &[Timetable], now: Timestamp) -> Vec<Switch> {
+    let next = timetables.iter().filter_map(|timetable| {
+        let switch = timetable.next(now)?;
+        let at = Timestamp::from_second(switch.at).ok()?;
+        Some(Switch {
+            schedule: timetable.name.clone(),
+            opens: switch.opens,
+            at: at.to_string(),
+            text: timetable.announce(switch),
+        })
+    });
+    let mut next: Vec<Switch> = next.collect();
+    // All are of one form and in UTC.
+    next.sort_by(|left, right| (&left.at, &left.schedule).cmp(&(&right.at, &right.schedule)));
+    next
 }
 
 /// Prints diagnostics to standard error; returns what was said, without colour.

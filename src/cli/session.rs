@@ -19,8 +19,9 @@ use super::settings;
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Known, Live};
 use crate::netlink::Netlink;
+use crate::plan::Switch;
 use crate::ruleset::Keys;
-use crate::state::{KeptSet, Verified, hex, keep, kept};
+use crate::state::{self, KeptSet, Verified, hex, keep, kept};
 use crate::system::Difference;
 
 /// What is true after every failure to read.
@@ -74,14 +75,14 @@ pub(super) fn remembered(
     Ok((same_table && now.0 == verified.generation).then_some((verified, now)))
 }
 
-/// The settings of the box, if these texts are what was verified, neither the day nor the node has moved on since, and
-/// the settings are still equal; says again what there was to say.
+/// The settings of the box, and what the schedules do next, if these texts are what was verified, neither the time nor
+/// the node has moved on since, and the settings are still equal; says again what there was to say.
 pub(super) fn still_verified(
     verified: &Verified,
     global: &Global,
     digest: &str,
     output: &mut Output,
-) -> Result<Option<Difference>, Failure> {
+) -> Result<Option<(Difference, Vec<Switch>)>, Failure> {
     let Some(wanted) = verified.settings() else {
         return Ok(None);
     };
@@ -97,6 +98,7 @@ pub(super) fn still_verified(
         settings: _,
         elements: _,
         warnings,
+        next,
     } = verified;
     let holds = policy == digest
         && *node == global.node
@@ -111,7 +113,39 @@ pub(super) fn still_verified(
     if !warnings.is_empty() {
         output.note(warnings);
     }
-    Ok(Some(difference))
+    Ok(Some((difference, next.iter().map(said_again).collect())))
+}
+
+/// A switch as it was kept, to be shown.
+fn said_again(switch: &state::Switch) -> Switch {
+    let state::Switch {
+        schedule,
+        opens,
+        at,
+        text,
+    } = switch.clone();
+    Switch {
+        schedule,
+        opens,
+        at,
+        text,
+    }
+}
+
+/// A switch as it is shown, to be kept.
+fn remembered_as(switch: &Switch) -> state::Switch {
+    let Switch {
+        schedule,
+        opens,
+        at,
+        text,
+    } = switch.clone();
+    state::Switch {
+        schedule,
+        opens,
+        at,
+        text,
+    }
 }
 
 /// The elements of large sets, as they were verified last at a generation that is still the kernel's.
@@ -173,6 +207,7 @@ pub(super) fn remember(
                 .collect(),
             elements,
             warnings: loaded.warnings.clone(),
+            next: loaded.switches.iter().map(remembered_as).collect(),
         }
         .store(&global.state_dir)
     });

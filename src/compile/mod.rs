@@ -15,9 +15,11 @@ pub use lower::lower;
 use crate::diagnostic::Diagnostics;
 use crate::policy::Policy;
 use crate::ruleset::Ruleset;
+use crate::schedule::Timetable;
 use crate::system::Settings;
 use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use model::Model;
 
 /// What a policy is compiled with, beside its own texts.
@@ -65,8 +67,10 @@ pub struct Compiled {
     pub ruleset: Ruleset,
     /// The desired settings of the box.
     pub settings: Settings,
-    /// From this day on there is more to say about the policy, because a rule is about to expire.
+    /// From this day on there is more to say about the policy, because a rule is about to expire or a schedule over.
     pub until: Option<Date>,
+    /// The schedules that rules have, by name.
+    pub timetables: Vec<Timetable>,
 }
 
 /// The whole way from a policy to a ruleset.
@@ -76,14 +80,40 @@ pub fn compile<'a>(
     given: impl Into<Given<'a>>,
 ) -> (Option<Compiled>, Diagnostics) {
     let given = given.into();
+    let zone = timezone(policy);
     let (model, mut diagnostics) = resolve(policy, given);
     let bound = model.and_then(|model| bind::bind(model, policy, given.node, &mut diagnostics));
     let compiled = bound.map(|model| Compiled {
         ruleset: lower(&model),
         settings: settings::settings(policy, &model),
-        until: next_expiry_notice(policy),
+        until: next_expiry_notice(policy)
+            .into_iter()
+            .chain(check::next_notice(&model, &zone, given.today))
+            .min(),
+        timetables: timetables(&model, &zone),
     });
     (compiled, diagnostics)
+}
+
+/// The zone of all times in a policy, of the database inside the program: the host's own may be older, or missing.
+#[must_use]
+pub fn timezone(policy: &Policy) -> TimeZone {
+    policy
+        .timezone
+        .as_ref()
+        .and_then(|name| TimeZoneDatabase::bundled().get(name.as_str()).ok())
+        .unwrap_or(TimeZone::UTC)
+}
+
+fn timetables(model: &Model, zone: &TimeZone) -> Vec<Timetable> {
+    let used = model.used_schedules();
+    used.into_iter()
+        .map(|(name, schedule)| Timetable {
+            name: name.to_owned(),
+            zone: zone.clone(),
+            windows: schedule.windows.clone(),
+        })
+        .collect()
 }
 
 fn next_expiry_notice(policy: &Policy) -> Option<Date> {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use crate::diagnostic::DocPath;
 use crate::policy::{HostPart, Prefix};
 use crate::ruleset::{Addresses, Icmpx, Interval, Intervals, Limit, Log, NatFlags, Transport};
+use crate::schedule::Windows;
 
 /// A checked policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Model {
     pub groups: BTreeMap<String, Addresses>,
     /// The host parts in the groups by name, flattened; groups without any are not here.
     pub host_parts: BTreeMap<String, BTreeSet<HostPart>>,
+    /// The schedules by name.
+    pub schedules: BTreeMap<String, Schedule>,
     /// The zone policies in file order.
     pub policies: Vec<ZonePolicy>,
     /// `nat.masquerade` in file order.
@@ -33,6 +36,19 @@ pub struct Model {
     pub redirect: Vec<Redirect>,
     /// `nat.netmap`, then `nat.nptv6`, in file order.
     pub netmap: Vec<Netmap>,
+}
+
+impl Model {
+    /// The schedules that rules have, by name.
+    pub fn used_schedules(&self) -> BTreeMap<&str, &Schedule> {
+        let rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        let names: BTreeSet<&str> = rules.filter_map(|rule| rule.schedule.as_deref()).collect();
+        let schedules = self.schedules.iter();
+        schedules
+            .filter(|(name, _)| names.contains(name.as_str()))
+            .map(|(name, schedule)| (name.as_str(), schedule))
+            .collect()
+    }
 }
 
 /// A zone other than `firewall`.
@@ -69,6 +85,17 @@ impl Interface {
     fn holds(&self, other: &Self) -> bool {
         self.prefix && other.name.starts_with(&self.name)
     }
+}
+
+/// The times at which rules are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// When it is open; at least once.
+    pub windows: Windows,
+    /// The label of connections that are ended when it closes, 0 to 127; `None` lets them go on.
+    pub cut: Option<u8>,
+    /// Where it stands.
+    pub at: DocPath,
 }
 
 /// One end of a pair.
@@ -112,6 +139,8 @@ pub struct Rule {
     pub destination: Selector,
     /// What happens.
     pub action: Action,
+    /// Only while this schedule is open, by name; a packet at another time goes on to the next rule.
+    pub schedule: Option<String>,
     /// Only within this rate; a packet over it goes on to the next rule.
     pub limit: Option<RuleLimit>,
     /// Only while a source (IPv6: each /64) has at most so many connections by this rule; one more goes on to the next
@@ -126,7 +155,7 @@ pub struct Rule {
 impl Rule {
     /// Whether it may let a packet go on although it fits.
     pub fn is_limited(&self) -> bool {
-        self.limit.is_some() || self.most_connections.is_some()
+        self.schedule.is_some() || self.limit.is_some() || self.most_connections.is_some()
     }
 }
 

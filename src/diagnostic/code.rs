@@ -98,11 +98,13 @@ codes! {
     BadText "bad-text" "text with control or direction characters",
     TextTooLong "text-too-long" "text that is longer than the kernel or the log takes",
     BadDate "bad-date" "no day of the calendar",
+    BadTime "bad-time" "no time of day",
     UnknownTimezone "unknown-timezone" "no time zone of the IANA database",
     // A name that means nothing, or not what stands here.
     UnknownZone "unknown-zone" "a zone that the policy does not define",
     UnknownService "unknown-service" "a service that is neither the policy's own nor built in",
     UnknownGroup "unknown-group" "a group or zone that the policy does not define",
+    UnknownSchedule "unknown-schedule" "a schedule that the policy does not define",
     GroupCycle "group-cycle" "a group that is part of itself",
     GroupTooDeep "group-too-deep" "groups of groups of groups, more than 32 deep",
     ZoneInGroup "zone-in-group" "a zone as part of a group",
@@ -128,6 +130,7 @@ codes! {
     UnusedZone "unused-zone" "a zone that no policy speaks of",
     UnusedGroup "unused-group" "a group that nothing refers to",
     UnusedService "unused-service" "a service that nothing refers to",
+    UnusedSchedule "unused-schedule" "a schedule that no rule has",
     // Zones that are not apart.
     NodeNeeded "node-needed" "a policy for several nodes, and nobody says which of them this is",
     UnknownNode "unknown-node" "a node that the policy does not define",
@@ -154,6 +157,9 @@ codes! {
     UnreachableDefault "unreachable-default" "a `default` after a rule that decides everything",
     UnreachablePolicy "unreachable-policy" "a policy between zones that an earlier one has ended",
     NoWayIn "no-way-in" "a policy that lets nobody reach the box itself",
+    NeverOpen "never-open" "a schedule that is open at no time",
+    ScheduleOver "schedule-over" "a schedule that was open for the last time",
+    BeyondHorizon "beyond-horizon" "a schedule that should be open after the last day for which times are compiled",
     ExpiresSoon "expires-soon" "a rule in the last two weeks of its time",
     ExpiredRule "expired-rule" "a rule after its last day",
     // Settings of the box.

@@ -12,7 +12,7 @@ const MASK: u32 = (1 << BITS) - 1;
 const INTEGER: u32 = 4;
 
 /// Every type that has a number.
-const NUMBERS: [(DataType, u32); 9] = [
+const NUMBERS: [(DataType, u32); 10] = [
     (DataType::Number, INTEGER),
     (DataType::Ipv4Addr, 7),
     (DataType::Ipv6Addr, 8),
@@ -22,6 +22,7 @@ const NUMBERS: [(DataType, u32); 9] = [
     (DataType::Mark, 19),
     (DataType::Icmpv6Type, 29),
     (DataType::Ifname, 41),
+    (DataType::Time, 43),
 ];
 
 /// The number of one type.

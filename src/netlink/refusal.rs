@@ -185,6 +185,7 @@ fn value_text(data_type: DataType, value: &[u8]) -> Option<String> {
             u8::from_be_bytes(value.try_into().ok()?).to_string()
         }
         DataType::Ifname => super::attribute::string(value),
+        DataType::Time => (u64::from_be_bytes(value.try_into().ok()?) / 1_000_000_000).to_string(),
         DataType::Mark | DataType::Number => u32::from_ne_bytes(value.try_into().ok()?).to_string(),
     })
 }

@@ -3,6 +3,8 @@
 //!
 //! nft lists comments, interface names and marks rightly only when it is there.
 
+use rustables::sys;
+
 use super::constants::udata;
 use crate::ruleset::{DataType, SetKind, SetSpec};
 
@@ -93,7 +95,8 @@ pub(super) fn set_comment(bytes: &[u8]) -> Option<String> {
 }
 
 /// User data of a set. A key of [`DataType::Number`] is declared as `numgen inc mod 65536`, the only way
-/// in which nft 1.0.6 can say it (`typeof jhash …` makes it crash).
+/// in which nft 1.0.6 can say it (`typeof jhash …` makes it crash); one of [`DataType::Time`] as `meta time`, because
+/// the `type time` that nft lists without it is another one to its parser.
 pub(super) fn set(spec: &SetSpec) -> Vec<u8> {
     let mut bytes = Vec::new();
     let key_order = match spec.key.as_slice() {
@@ -106,14 +109,10 @@ pub(super) fn set(spec: &SetSpec) -> Vec<u8> {
         SetKind::Map(value) => number(&mut bytes, udata::SET_DATA_BYTEORDER, order(*value)),
         SetKind::VerdictMap => number(&mut bytes, udata::SET_DATA_BYTEORDER, ORDER_UNSAID),
     }
-    if spec.key == [DataType::Number]
+    if let Some(key) = typeof_key(&spec.key)
         && let Some(value) = typeof_value(&spec.kind)
     {
-        entry(
-            &mut bytes,
-            udata::SET_KEY_TYPEOF,
-            &expression(EXPR_NUMGEN, &[0, MODULUS, 0]),
-        );
+        entry(&mut bytes, udata::SET_KEY_TYPEOF, &key);
         if !value.is_empty() {
             entry(&mut bytes, udata::SET_DATA_TYPEOF, &value);
         }
@@ -132,6 +131,15 @@ fn order(data_type: DataType) -> u32 {
         ORDER_HOST
     } else {
         ORDER_BIG_ENDIAN
+    }
+}
+
+/// What a key that has no name of its own is by `typeof`.
+fn typeof_key(key: &[DataType]) -> Option<Vec<u8>> {
+    match key {
+        [DataType::Number] => Some(expression(EXPR_NUMGEN, &[0, MODULUS, 0])),
+        [DataType::Time] => Some(expression(EXPR_META, &[sys::NFT_META_TIME_NS])),
+        _ => None,
     }
 }
 
@@ -154,6 +162,7 @@ fn typeof_value(kind: &SetKind) -> Option<Vec<u8>> {
             | DataType::Ifname
             | DataType::IcmpType
             | DataType::Icmpv6Type
+            | DataType::Time
             | DataType::Number,
         ) => None,
     }
@@ -212,6 +221,11 @@ mod tests {
             "00 04 02 00 00 00 01 04 01 00 00 00 06 04 00 00 00 00",
         );
         check(SetKind::Set, DataType::Ifname, "00 04 01 00 00 00");
+        check(
+            SetKind::Set,
+            DataType::Time,
+            "00 04 01 00 00 00 03 0e 00 04 09 00 00 00 01 06 00 04 1e 00 00 00",
+        );
     }
 
     #[test]

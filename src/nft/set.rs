@@ -128,7 +128,7 @@ pub(super) fn object_lines(object: &Object) -> (String, Vec<String>) {
     }
 }
 
-/// `type KEY : VALUE`. nft has no name for the type of what `numgen` yields and takes an expression of
+/// `type KEY : VALUE`. nft has no name for the type of what `numgen` and `meta time` yield and takes an expression of
 /// that type instead; its modulus means nothing there.
 fn types(key: &[DataType], kind: &SetKind) -> String {
     let value = match kind {
@@ -138,7 +138,7 @@ fn types(key: &[DataType], kind: &SetKind) -> String {
     let by_example = key
         .iter()
         .chain(&value)
-        .any(|data| *data == DataType::Number);
+        .any(|data| matches!(data, DataType::Number | DataType::Time));
     let (word, show): (_, fn(DataType) -> &'static str) = if by_example {
         ("typeof", example)
     } else {
@@ -167,6 +167,7 @@ pub(super) fn type_name(data: DataType) -> &'static str {
         DataType::Mark => "mark",
         DataType::IcmpType => "icmp_type",
         DataType::Icmpv6Type => "icmpv6_type",
+        DataType::Time => "time",
         DataType::Number => "integer",
     }
 }
@@ -182,6 +183,7 @@ fn example(data: DataType) -> &'static str {
         DataType::Mark => "meta mark",
         DataType::IcmpType => "icmp type",
         DataType::Icmpv6Type => "icmpv6 type",
+        DataType::Time => "meta time",
         DataType::Number => "numgen inc mod 65536",
     }
 }

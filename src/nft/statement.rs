@@ -22,6 +22,7 @@ pub(super) fn statement(statement: &Statement) -> String {
         Statement::Limit(it) => limit(it),
         Statement::NamedLimit(it) => format!("limit name {}", quoted(it)),
         Statement::CtHelper(it) => format!("ct helper set {}", quoted(it)),
+        Statement::CtLabel(label) => format!("ct label set {label}"),
         Statement::Log(it) => log(it),
         Statement::Reject(Reject::TcpReset) => "reject with tcp reset".to_owned(),
         Statement::Reject(Reject::Icmpx(code)) => format!("reject with icmpx {}", code.name()),
@@ -99,6 +100,11 @@ fn relational(left: &Expression, relation: Relation, right: &Operand) -> String 
             if let Some(names) = names {
                 let not = if inverted { "! " } else { "" };
                 let _ = write!(text, " {not}{}", value::bits(names, mask, ","));
+                return text;
+            }
+            if let Expression::Ct(Ct::Label) = left {
+                let not = if inverted { "! " } else { "" };
+                let _ = write!(text, " {not}{}", value::labels(mask));
                 return text;
             }
             let _ = write!(text, " & {}", part(left, mask, value::value));
@@ -185,6 +191,7 @@ pub(super) fn expression(it: &Expression) -> String {
             Meta::Oif => "oif",
             Meta::Nfproto => "meta nfproto",
             Meta::L4proto => "meta l4proto",
+            Meta::Time => "meta time",
         }
         .to_owned(),
         Expression::Field(it) => field(*it),
@@ -194,6 +201,7 @@ pub(super) fn expression(it: &Expression) -> String {
         }
         Expression::Ct(Ct::State) => "ct state".to_owned(),
         Expression::Ct(Ct::Status) => "ct status".to_owned(),
+        Expression::Ct(Ct::Label) => "ct label".to_owned(),
         Expression::FibDaddrType { iif: false } => "fib daddr type".to_owned(),
         Expression::FibDaddrType { iif: true } => "fib daddr . iif type".to_owned(),
         Expression::Numgen { mode, modulus } => {

@@ -24,6 +24,11 @@ pub(super) enum Kind {
     AddressType,
     /// `meta nfproto`
     Nfproto,
+    /// `meta time`: nanoseconds in host order, written in seconds. A number, because nft turns any other form with the
+    /// zone of whoever loads it, and one number for all seasons.
+    Time,
+    /// `ct label`: 128 bits by number.
+    Labels,
 }
 
 impl Kind {
@@ -35,10 +40,12 @@ impl Kind {
                 Meta::Iif | Meta::Oif => Self::Index,
                 Meta::Nfproto => Self::Nfproto,
                 Meta::L4proto => Self::Data(DataType::InetProto),
+                Meta::Time => Self::Time,
             },
             Expression::Field(field) | Expression::Masked(field, _) => Self::of_field(*field),
             Expression::Ct(Ct::State) => Self::Bits(&CT_STATE),
             Expression::Ct(Ct::Status) => Self::Bits(&CT_STATUS),
+            Expression::Ct(Ct::Label) => Self::Labels,
             Expression::FibDaddrType { .. } => Self::AddressType,
             Expression::Numgen { .. } | Expression::Jhash { .. } => Self::Number,
             Expression::Concat(_) | Expression::Map(..) => return None,
@@ -64,7 +71,7 @@ impl Kind {
             Self::Data(DataType::IcmpType | DataType::Icmpv6Type) | Self::Nfproto => Self::Byte,
             Self::Bits(names) if names == TCP_FLAGS => Self::Byte,
             Self::Bits(_) | Self::AddressType | Self::Index => Self::Number,
-            Self::Data(_) | Self::Byte | Self::Number => self,
+            Self::Data(_) | Self::Byte | Self::Number | Self::Time | Self::Labels => self,
         }
     }
 
@@ -75,6 +82,8 @@ impl Kind {
             Self::Byte | Self::Nfproto => 1,
             Self::Bits(names) if names == TCP_FLAGS => 1,
             Self::Number | Self::Index | Self::Bits(_) | Self::AddressType => 4,
+            Self::Time => 8,
+            Self::Labels => 16,
         }
     }
 }
@@ -114,6 +123,11 @@ pub(super) fn value(kind: Kind, bytes: &[u8]) -> String {
                 .map_or_else(|| number.to_string(), |name| (*name).to_owned())
         }),
         Kind::Nfproto => byte(bytes, &[(2, "ipv4"), (10, "ipv6")]),
+        Kind::Data(DataType::Time) => {
+            <[u8; 8]>::try_from(bytes).map(|bytes| seconds(u64::from_be_bytes(bytes)))
+        }
+        Kind::Time => <[u8; 8]>::try_from(bytes).map(|bytes| seconds(u64::from_ne_bytes(bytes))),
+        Kind::Labels => return labels(bytes),
     };
     text.unwrap_or_else(|_| hex(bytes))
 }
@@ -164,6 +178,7 @@ pub(super) fn interval(data: DataType, lo: &[u8], hi: &[u8]) -> String {
         | DataType::Mark
         | DataType::IcmpType
         | DataType::Icmpv6Type
+        | DataType::Time
         | DataType::Number => range(kind, lo, hi),
     }
 }
@@ -192,6 +207,21 @@ pub(super) fn bits(names: &[(u32, &str)], bytes: &[u8], between: &str) -> String
     }
     let names: Vec<&str> = known.into_iter().map(|(_, name)| name).collect();
     names.join(between)
+}
+
+/// nft has no way to write a part of a second.
+fn seconds(nanoseconds: u64) -> String {
+    (nanoseconds / 1_000_000_000).to_string()
+}
+
+/// The labels that are set: `5,9`.
+pub(super) fn labels(bytes: &[u8]) -> String {
+    let Ok(bits) = <[u8; 16]>::try_from(bytes).map(u128::from_ne_bytes) else {
+        return hex(bytes);
+    };
+    let set = (0..128).filter(|label| bits >> label & 1 == 1);
+    let labels: Vec<String> = set.map(|label: u32| label.to_string()).collect();
+    labels.join(",")
 }
 
 /// Bytes that are not what the type says.

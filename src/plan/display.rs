@@ -35,6 +35,17 @@ impl Display for Listing<'_> {
             write!(f, "{headline}   ")?;
         }
         writeln!(f, "live generation {}", view.generation)?;
+        self.changes(f)?;
+        for switch in &view.next {
+            writeln!(f, "next: {}", printable(&switch.text))?;
+        }
+        Ok(())
+    }
+}
+
+impl Listing<'_> {
+    fn changes(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let view = self.view;
         let says_table = |change: &Change| change.object == Subject::Table;
         if !view.changes.is_empty() && !view.changes.iter().any(says_table) {
             writeln!(f, "table inet {TABLE}")?;
@@ -66,9 +77,7 @@ impl Display for Listing<'_> {
         }
         writeln!(f, "{}", Sentence(view))
     }
-}
 
-impl Listing<'_> {
     fn line(&self, change: &Change, width: usize, f: &mut Formatter<'_>) -> fmt::Result {
         let Change {
             verb,
@@ -159,6 +168,7 @@ impl Display for Sentence<'_> {
                 },
             staged_operations,
             operations,
+            next: _,
         } = self.0;
         let mut parts = Vec::new();
         for change in changes {

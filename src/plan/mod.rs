@@ -15,7 +15,7 @@ pub use display::Listing;
 pub use operation::{Operation, Place};
 pub use saved::{SavedPlan, SavedPlanError, SettingPromise, digest};
 pub use view::{
-    Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Tally,
+    Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Switch, Tally,
     UnavailableSetting, Verb, View,
 };
 

@@ -2,7 +2,7 @@
 //! manual: they become the descriptions in the schema.
 
 use super::{
-    ConnLimit, Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Service,
+    ConnLimit, Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Schedule, Service,
     ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
 };
 use schemars::JsonSchema;
@@ -26,7 +26,7 @@ pub struct Policy {
     pub name: Option<Name>,
 
     /// The time zone of all wall-clock times and dates in this policy, from the IANA database. Default:
-    /// `UTC`. Example: `Europe/Helsinki`.
+    /// `UTC`; a policy with `schedules` has to say it. Example: `Europe/Helsinki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<TimeZoneName>,
 
@@ -60,6 +60,12 @@ pub struct Policy {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "names::<Name, Group>")]
     pub groups: BTreeMap<Name, Group>,
+
+    /// Times at which rules are there, by name, for `schedule`. Example: `office-hours: { days: [mon, tue], from:
+    /// "08:00", to: "17:00" }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "names::<Name, Schedule>")]
+    pub schedules: BTreeMap<Name, Schedule>,
 
     /// Who may talk to whom. For a new connection the policies between its two zones are read in this order;
     /// the first rule that fits decides, then the policy's `default`. A policy without `default` passes on
@@ -130,6 +136,12 @@ pub struct Rule {
     /// rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reject_with: Option<RejectWith>,
+
+    /// The schedule, by name, outside of which this rule does not match and the next rule is asked. It decides about
+    /// new connections; what becomes of running ones when it closes is the schedule's `on_end`. Default: the rule is
+    /// always there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Name>,
 
     /// How many new connections this rule matches in a time; beyond that it does not match and the next rule
     /// is asked.

@@ -13,6 +13,7 @@ mod nat;
 mod node;
 mod parse;
 mod refer;
+mod schedule;
 mod schema;
 mod service;
 mod sysctl;
@@ -29,6 +30,7 @@ pub use nat::{
 pub use node::Node;
 pub use parse::{LARGEST_FILE, LARGEST_POLICY, Parsed, parse, parse_and};
 pub use refer::{Reference, References, references};
+pub use schedule::{Day, OnEnd, Schedule};
 pub use schema::{schema, schema_text};
 pub use service::{Helper, Service, ServiceRef};
 pub use sysctl::{Neighbour, RpFilter, Sysctl, Thresholds};

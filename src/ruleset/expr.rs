@@ -53,6 +53,9 @@ pub enum Meta {
     Nfproto,
     /// `meta l4proto`
     L4proto,
+    /// `meta time`: nanoseconds since 1970-01-01 UTC, 8 bytes, host order. The wall clock of the kernel, whatever its
+    /// time zone is (linux/net/netfilter/nft_meta.c, `ktime_get_real_ns`).
+    Time,
 }
 
 /// Header fields.
@@ -131,6 +134,18 @@ pub enum Ct {
     State,
     /// `ct status`: bits, host order; 32 is `dnat`.
     Status,
+    /// `ct label`: 128 bits, host order, that rules set on a connection; none when it has no labels.
+    Label,
+}
+
+impl Ct {
+    /// Labels as the bits that `ct label` is compared with; a label above 127 is left out.
+    pub fn label_bits(labels: impl IntoIterator<Item = u8>) -> Box<[u8]> {
+        let bits = labels
+            .into_iter()
+            .filter_map(|label| 1u128.checked_shl(u32::from(label)));
+        bits.fold(0, |all, bit| all | bit).to_ne_bytes().into()
+    }
 }
 
 /// How `numgen` goes on.

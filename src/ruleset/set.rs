@@ -22,6 +22,10 @@ pub enum DataType {
     IcmpType,
     /// `icmpv6_type`: 1 byte.
     Icmpv6Type,
+    /// What `meta time` yields: 8 bytes, nanoseconds since 1970-01-01 UTC. Only in sets of ranges, whose keys the kernel
+    /// compares byte by byte: there they are in network order. nft(8) can only name it by `typeof meta time`, and writes
+    /// whole seconds.
+    Time,
     /// The number that `numgen` or `jhash` yields: 4 bytes, host order. nft(8) can only name it by
     /// `typeof numgen inc mod …`.
     Number,
@@ -34,14 +38,15 @@ impl DataType {
             Self::InetProto | Self::IcmpType | Self::Icmpv6Type => 1,
             Self::InetService => 2,
             Self::Ipv4Addr | Self::Mark | Self::Number => 4,
+            Self::Time => 8,
             Self::Ipv6Addr | Self::Ifname => 16,
         }
     }
 
-    /// Whether values are in the byte order of the host.
+    /// Whether values are in the byte order of the host, but for the keys of a set of ranges.
     pub fn is_host_order(self) -> bool {
         match self {
-            Self::Ifname | Self::Mark | Self::Number => true,
+            Self::Ifname | Self::Mark | Self::Number | Self::Time => true,
             Self::Ipv4Addr
             | Self::Ipv6Addr
             | Self::InetService

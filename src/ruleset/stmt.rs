@@ -24,6 +24,8 @@ pub enum Statement {
     NamedLimit(String),
     /// Track the connection with the named conntrack helper.
     CtHelper(String),
+    /// Put a label on the connection, 0 to 127; labels that it has stay.
+    CtLabel(u8),
     /// Log the packet.
     Log(Log),
     /// Answer and drop.

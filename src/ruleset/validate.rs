@@ -223,6 +223,7 @@ fn refers<'a>(statement: &'a Statement, check: &mut impl FnMut(Reference<'a>)) {
         Statement::Redirect { port } => port_refers(port.as_ref(), check),
         Statement::Counter
         | Statement::Limit(_)
+        | Statement::CtLabel(_)
         | Statement::Log(_)
         | Statement::Reject(_)
         | Statement::Masquerade

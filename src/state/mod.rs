@@ -24,7 +24,7 @@ use crate::system::{Setting, Settings};
 /// The kernel held exactly this policy at this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// The form of this file: 2.
+    /// The form of this file: 3.
     pub version: u32,
     /// The version of rfw that compiled the policy.
     pub rfw: String,
@@ -38,8 +38,8 @@ pub struct Verified {
     pub table: u64,
     /// The mark of rfw's table, hexadecimal.
     pub mark: String,
-    /// From this moment on (Unix seconds) the policy may say something else, because a rule is about to
-    /// expire; `None`: never.
+    /// From this moment on (Unix seconds) there may be something else to say, because a rule is about to expire or a
+    /// schedule opens or closes; `None`: never.
     pub until: Option<i64>,
     /// The settings of the box that the policy wants: key and value.
     pub settings: Vec<(String, u32)>,
@@ -47,6 +47,21 @@ pub struct Verified {
     pub elements: Option<String>,
     /// What there was to say about the policy, as it is printed without colour; said again each time.
     pub warnings: String,
+    /// What the policy's schedules do next; none of it is before `until`.
+    pub next: Vec<Switch>,
+}
+
+/// A schedule opens or closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// The schedule's name.
+    pub schedule: String,
+    /// Whether it opens; else it closes.
+    pub opens: bool,
+    /// When, as it is printed.
+    pub at: String,
+    /// All of it, for people.
+    pub text: String,
 }
 
 /// Why the state could not be kept.
@@ -63,7 +78,7 @@ const FILE: &str = "verified.json";
 
 impl Verified {
     /// The form of the file that this version writes and reads.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 
     /// What was remembered; `None` when there is nothing, or nothing that this version understands.
     pub fn load(directory: &Path) -> Option<Self> {

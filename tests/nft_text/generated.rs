@@ -193,6 +193,18 @@ fn comparison(about: About, place: Place) -> BoxedStrategy<(Expression, Operand)
             bits(&[1, 2, 4, 16, 32], |bits| bits.to_ne_bytes().into()),
         ),
         pair(
+            Just(Expression::Ct(Ct::Label)),
+            subsequence((0u8..128).collect::<Vec<_>>(), 1..4)
+                .prop_map(|labels| Operand::AnyBit(Ct::label_bits(labels))),
+        ),
+        pair(
+            Just(Expression::Meta(Meta::Time)),
+            (1_767_225_600u64..2_240_611_200, 1u64..90_000).prop_map(|(start, seconds)| {
+                let moment = |second: u64| (second * 1_000_000_000).to_ne_bytes().into();
+                Operand::Range(moment(start), moment(start + seconds))
+            }),
+        ),
+        pair(
             // No chain behind the routing decision may ask by interface.
             any::<bool>().prop_map(move |iif| Expression::FibDaddrType {
                 iif: iif && place != Place::Postrouting,
@@ -468,6 +480,7 @@ fn action(about: About, place: Place) -> BoxedStrategy<Statement> {
     let mut kinds = vec![
         connections.boxed(),
         Just(Statement::Counter).boxed(),
+        (0u8..128).prop_map(Statement::CtLabel).boxed(),
         limit().prop_map(Statement::Limit).boxed(),
         Just(Statement::NamedLimit("wan/ping.limit".to_owned())).boxed(),
         log.boxed(),

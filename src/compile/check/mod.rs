@@ -15,11 +15,13 @@ mod netmap;
 mod node;
 mod reach;
 mod rule;
+mod schedule;
 mod sysctl;
 mod unused;
 mod zone;
 
 pub(super) use expiry::NOTICE_DAYS;
+pub(super) use schedule::next_notice;
 
 use super::resolve::Draft;
 use crate::diagnostic::{Diagnostics, DocPath};
@@ -45,6 +47,7 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
         reach::way_in(model, diagnostics);
     }
     expiry::rules(policy, today, diagnostics);
+    schedule::schedules(policy, model, today, diagnostics);
     if !diagnostics.has_errors() {
         // A name that is misspelt elsewhere is not left over.
         unused::names(policy, diagnostics);

@@ -54,6 +54,7 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
         source,
         destination,
         action,
+        schedule: _,
         limit,
         most_connections,
         log: _,

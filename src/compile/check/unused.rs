@@ -1,4 +1,4 @@
-//! Zones, groups and services that nothing refers to: left over, or misspelt elsewhere.
+//! Zones, groups, services and schedules that nothing refers to: left over, or misspelt elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,7 @@ struct Used<'a> {
     /// Groups, and zones that stand for their networks.
     hosts: BTreeSet<&'a str>,
     services: BTreeSet<&'a str>,
+    schedules: BTreeSet<&'a str>,
 }
 
 /// Points out every name that is defined and not used.
@@ -62,6 +63,20 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
             diagnostics.push(diagnostic);
         }
     }
+    for schedule in policy.schedules.keys().map(|schedule| schedule.as_str()) {
+        if !used.schedules.contains(schedule) {
+            let diagnostic = Diagnostic::warning(
+                Code::UnusedSchedule,
+                format!("the schedule `{schedule}` is not used"),
+            )
+            .at_key(
+                root.key("schedules").name(schedule),
+                "no rule has it as its `schedule`",
+            )
+            .help("use it or take it out");
+            diagnostics.push(diagnostic);
+        }
+    }
 }
 
 fn used(policy: &Policy) -> Used<'_> {
@@ -75,6 +90,8 @@ fn used(policy: &Policy) -> Used<'_> {
         for rule in &zone_policy.rules {
             used.services(&rule.services);
             used.selectors([&rule.source, &rule.destination]);
+            let schedule = rule.schedule.iter().map(|name| name.as_str());
+            used.schedules.extend(schedule);
         }
     }
     let Nat {

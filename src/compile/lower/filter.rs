@@ -4,6 +4,7 @@ use super::address::End;
 use super::block;
 use super::output::{Entry, Output};
 use super::row::{self, Protocol, Row, equal};
+use super::schedule;
 use crate::compile::model::{
     Action, LogLimit, Model, RejectWith, Rule as PolicyRule, RuleLimit, ZonePolicy,
 };
@@ -48,12 +49,16 @@ pub(super) fn linear(
     for row in rows {
         for row in split_by_family(row, rule) {
             let mut statements = row::matches(&row, entry, output);
+            statements.extend(rule.schedule.as_deref().map(schedule::is_open));
             if let Some(limit) = rule.limit {
                 statements.push(limit_statement(limit, row.family, shared, entry, output));
             }
             if let (Some(most), Some(family)) = (rule.most_connections, row.family) {
                 statements.push(count_statement(most, family, entry, output));
             }
+            let model = entry.model;
+            let named = rule.schedule.as_deref();
+            statements.extend(named.and_then(|name| schedule::mark(name, rule.action, model)));
             if let Some(helper) = &row.helper {
                 statements.push(helper_statement(helper, &row.protocol, output));
             }

@@ -2,7 +2,7 @@
 //!
 //! The whole of it, top to bottom: [`skeleton`] makes the base chains and what is built into every
 //! ruleset, [`dispatch`] leads a pair of zones into its chain, [`filter`] lowers zone policies rule by
-//! rule, [`block`] turns long runs of rules into verdict maps, [`nat`] makes the translation chains and
+//! rule, [`block`] turns long runs of rules into verdict maps, [`schedule`] makes sets of times, [`nat`] makes the translation chains and
 //! the paths they open. [`row`] and [`address`] are the words they share.
 //!
 //! Names in the table are built from the policy's own names, with `/` and `.` between, which no name
@@ -13,6 +13,8 @@
 //! | `policy/NAME` | chain of a zone policy |
 //! | `pair/FROM/TO` | chain of a pair of zones that more than one policy speaks about |
 //! | `log/POLICY/RULE` | chain of a rule that logs |
+//! | `schedule/NAME` | the times at which a schedule is open |
+//! | `cut/NAME` | chain of connections that a schedule ends |
 //! | `group/NAME.ip4` `.net4` `.ip6` `.net6` | a group's hosts, or hosts and prefixes |
 //! | `POLICY/RULE.tcp`, `.source.net4`, … | what one rule lists |
 //! | `POLICY.accept.4.s24.d32.port` | verdict map of a run of rules |
@@ -26,6 +28,7 @@ mod interface;
 mod nat;
 mod output;
 mod row;
+mod schedule;
 mod skeleton;
 
 use super::model::Model;
@@ -35,6 +38,7 @@ use output::Output;
 /// The ruleset of a checked policy. Same model, same bytes: nothing else is looked at.
 pub fn lower(model: &Model) -> Ruleset {
     let mut output = Output::default();
+    schedule::sets(model, &mut output);
     for policy in &model.policies {
         filter::policy_chain(policy, model, &mut output);
     }

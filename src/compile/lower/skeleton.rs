@@ -12,6 +12,7 @@ use super::interface::{matches_any, of_zones};
 use super::nat;
 use super::output::{Entry, Output, SetNames, element};
 use super::row::equal;
+use super::schedule::{self, Way};
 use crate::compile::model::{Model, Zone};
 use crate::diagnostic::DocPath;
 use crate::ruleset::{
@@ -31,7 +32,8 @@ pub(super) fn base_chains(model: &Model, entries: Entries, output: &mut Output) 
     } = entries;
     let spoofed = anti_spoof(model, output);
 
-    let mut rules = vec![established(), interface_index(Meta::Iif)];
+    let mut rules = schedule::cuts(model, Way::Input, output);
+    rules.extend([established(), interface_index(Meta::Iif)]);
     rules.extend(neighbour_discovery(output));
     rules.push(invalid());
     rules.extend(spoofed.clone());
@@ -39,12 +41,14 @@ pub(super) fn base_chains(model: &Model, entries: Entries, output: &mut Output) 
     base_chain("input", Hook::Input, rules, output);
 
     let mut rules = nat::mss_rules(model, output);
+    rules.extend(schedule::cuts(model, Way::Forward, output));
     rules.extend([established(), invalid()]);
     rules.extend(spoofed);
     rules.extend(forward);
     base_chain("forward", Hook::Forward, rules, output);
 
-    let mut rules = vec![established(), interface_index(Meta::Oif)];
+    let mut rules = schedule::cuts(model, Way::Output, output);
+    rules.extend([established(), interface_index(Meta::Oif)]);
     rules.extend(neighbour_discovery(output));
     rules.push(invalid());
     rules.extend(out);

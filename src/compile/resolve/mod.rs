@@ -6,6 +6,7 @@
 mod group;
 mod nat;
 mod rule;
+mod schedule;
 mod selector;
 mod service;
 mod zone;
@@ -13,7 +14,7 @@ mod zone;
 use std::collections::BTreeMap;
 
 use super::Given;
-use super::model::{Model, Service, Zone};
+use super::model::{Model, Schedule, Service, Zone};
 use crate::diagnostic::{Diagnostics, DocPath};
 use crate::policy::Policy;
 use crate::ruleset::Addresses;
@@ -36,17 +37,20 @@ struct Scope<'a> {
     zones: BTreeMap<String, Zone>,
     groups: BTreeMap<&'a str, Option<Addresses>>,
     services: BTreeMap<&'a str, Option<Service>>,
+    schedules: BTreeMap<&'a str, Option<Schedule>>,
 }
 
 /// Resolves everything that can be.
 pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagnostics) -> Draft {
     let services = service::own(policy, diagnostics);
     let groups = group::flatten(policy, given.lists, diagnostics);
+    let schedules = schedule::schedules(policy, diagnostics);
     let scope = Scope {
         policy,
         zones: zone::zones(policy),
         groups,
         services,
+        schedules,
     };
     let root = DocPath::root();
     let mut partial = false;
@@ -60,6 +64,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
     let nat = nat::entries(&scope, diagnostics);
     let groups = scope.groups.into_iter();
     let host_parts = group::host_parts(policy);
+    let schedules = scope.schedules.into_iter();
     let model = Model {
         name: policy
             .name
@@ -71,6 +76,9 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
             .filter_map(|(name, addresses)| Some((name.to_owned(), addresses?)))
             .collect(),
         host_parts,
+        schedules: schedules
+            .filter_map(|(name, schedule)| Some((name.to_owned(), schedule?)))
+            .collect(),
         policies,
         masquerade: nat.masquerade,
         snat: nat.snat,

@@ -63,6 +63,7 @@ fn rule(
         destination,
         action: verdict,
         reject_with,
+        schedule,
         limit,
         connlimit,
         log,
@@ -81,6 +82,14 @@ fn rule(
         .help("leave `reject_with` out, or write `action: reject`");
         diagnostics.push(diagnostic);
     }
+    let schedule = schedule.as_ref().map(|name| {
+        super::schedule::of_rule(
+            name.as_str(),
+            at.key("schedule"),
+            &scope.schedules,
+            diagnostics,
+        )
+    });
     let traffic = traffic(
         services,
         source.as_ref(),
@@ -94,12 +103,18 @@ fn rule(
         source,
         destination,
     } = traffic?;
+    // A rule whose schedule means nothing is not there at all.
+    let schedule = match schedule {
+        None => None,
+        Some(known) => Some(known?.to_owned()),
+    };
     Some(model::Rule {
         name: name.to_string(),
         services,
         source,
         destination,
         action: action(*verdict, *reject_with),
+        schedule,
         limit: limit.as_ref().map(|limit| RuleLimit {
             limit: rate_limit(limit.rate, limit.burst),
             per_source: limit.per == Some(LimitPer::Source),

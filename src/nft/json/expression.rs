@@ -18,6 +18,7 @@ pub(super) fn expression(it: &Expression, sets: &[Set]) -> Value {
                 Meta::Oif => "oif",
                 Meta::Nfproto => "nfproto",
                 Meta::L4proto => "l4proto",
+                Meta::Time => "time",
             };
             json!({"meta": {"key": key}})
         }
@@ -27,6 +28,7 @@ pub(super) fn expression(it: &Expression, sets: &[Set]) -> Value {
         }
         Expression::Ct(Ct::State) => json!({"ct": {"key": "state"}}),
         Expression::Ct(Ct::Status) => json!({"ct": {"key": "status"}}),
+        Expression::Ct(Ct::Label) => json!({"ct": {"key": "label"}}),
         Expression::FibDaddrType { iif: false } => {
             json!({"fib": {"result": "type", "flags": ["daddr"]}})
         }
@@ -55,10 +57,10 @@ pub(super) fn expression(it: &Expression, sets: &[Set]) -> Value {
     }
 }
 
-/// A map by its name, or its elements when the schema cannot name it.
+/// A set or map by its name, or its elements when the schema cannot name it.
 pub(super) fn data(name: &str, sets: &[Set]) -> Value {
     match sets.iter().find(|set| set.spec.name == name) {
-        Some(set) if super::set::is_counted(&set.spec) => {
+        Some(set) if super::set::is_nameless(&set.spec) => {
             json!({"set": super::set::elements(set)})
         }
         _ => json!(format!("@{name}")),
@@ -84,8 +86,17 @@ pub(super) fn value(kind: Kind, bytes: &[u8]) -> Value {
 
 /// Bits by name: one, or a list.
 pub(super) fn bits(kind: Kind, bytes: &[u8]) -> Value {
-    let Kind::Bits(names) = kind else {
-        return value(kind, bytes);
+    let names = match kind {
+        Kind::Bits(names) => names,
+        Kind::Labels => {
+            let text = value::labels(bytes);
+            let labels: Vec<Value> = text.split(',').map(plain).collect();
+            return match labels.as_slice() {
+                [one] => one.clone(),
+                several => json!(several),
+            };
+        }
+        _ => return value(kind, bytes),
     };
     let text = value::bits(names, bytes, ",");
     if text.starts_with("0x") {

@@ -1,8 +1,8 @@
 //! The ruleset as JSON for `nft -j -f`, by the schema of libnftables-json(5).
 //!
 //! It says what the script says, within what nft 1.0.6 reads of its own schema: a map whose key is a
-//! number that `numgen` or `jhash` yields has no name there, so its elements stand in the rules that ask
-//! it; and comments of sets are not read.
+//! number that `numgen` or `jhash` yields, and a set of times, have no name there, so their elements stand in the rules
+//! that ask them; and comments of sets are not read.
 
 mod expression;
 mod set;
@@ -33,7 +33,7 @@ pub fn json(ruleset: &Ruleset) -> String {
             .iter()
             .map(|object| json!({"add": set::object(object)})),
     );
-    let named = sets.iter().filter(|set| !set::is_counted(&set.spec));
+    let named = sets.iter().filter(|set| !set::is_nameless(&set.spec));
     commands.extend(named.map(|set| json!({"add": set::set(set)})));
     for chain in chains {
         let rules = chain.rules.iter().map(|rule| body(chain, rule, ruleset));

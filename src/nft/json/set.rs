@@ -11,9 +11,10 @@ use crate::ruleset::{
     DataType, Datum, Element, Key, Object, ObjectKind, Set, SetKind, SetSpec, TABLE,
 };
 
-/// Whether the key is a number that only an expression yields; the schema has no type for it.
-pub(super) fn is_counted(spec: &SetSpec) -> bool {
-    spec.key.contains(&DataType::Number)
+/// Whether the key is a number or a time that only an expression yields; the schema has no type for it.
+pub(super) fn is_nameless(spec: &SetSpec) -> bool {
+    let nameless = |data: &DataType| matches!(data, DataType::Number | DataType::Time);
+    spec.key.iter().any(nameless)
 }
 
 /// A set with its elements.

@@ -22,6 +22,9 @@ pub(super) fn statement(statement: &Statement, sets: &[Set]) -> Value {
         Statement::Limit(it) => limit(it),
         Statement::NamedLimit(name) => json!({"limit": name}),
         Statement::CtHelper(name) => json!({"ct helper": name}),
+        Statement::CtLabel(label) => {
+            json!({"mangle": {"key": {"ct": {"key": "label"}}, "value": label}})
+        }
         Statement::Log(it) => log(it),
         Statement::Reject(Reject::TcpReset) => json!({"reject": {"type": "tcp reset"}}),
         Statement::Reject(Reject::Icmpx(code)) => {
@@ -79,7 +82,7 @@ fn relational(left: &Expression, relation: Relation, right: &Operand, sets: &[Se
     let equality = if inverted { "!=" } else { "==" };
     let masked = |mask: &[u8]| json!({"&": [expression(left, sets), part(left, mask)]});
     let (op, left, right) = match right {
-        Operand::AnyBit(mask) if matches!(kind, Kind::Bits(_)) => {
+        Operand::AnyBit(mask) if matches!(kind, Kind::Bits(_) | Kind::Labels) => {
             let op = if inverted { "!" } else { "in" };
             (op, expression(left, sets), bits(kind, mask))
         }
@@ -98,7 +101,7 @@ fn relational(left: &Expression, relation: Relation, right: &Operand, sets: &[Se
             (equality, expression(left, sets), prefix(kind, value, *bits))
         }
         Operand::Range(lo, hi) => (equality, expression(left, sets), range(kind, lo, hi)),
-        Operand::Set(name) => (equality, expression(left, sets), json!(format!("@{name}"))),
+        Operand::Set(name) => (equality, expression(left, sets), data(name, sets)),
     };
     json!({"match": {"op": op, "left": left, "right": right}})
 }

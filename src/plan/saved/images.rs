@@ -84,7 +84,8 @@ mirror_struct!(SetSpecImage of SetSpec {
 
 mirror_enum!(DataTypeImage of DataType {
     plain: [
-        Ipv4Addr, Ipv6Addr, InetService, InetProto, Ifname, Mark, IcmpType, Icmpv6Type, Number,
+        Ipv4Addr, Ipv6Addr, InetService, InetProto, Ifname, Mark, IcmpType, Icmpv6Type, Time,
+        Number,
     ],
     one: [],
     named: []

@@ -41,6 +41,22 @@ pub struct View {
     pub staged_operations: usize,
     /// Operations in the batch that changes behaviour.
     pub operations: usize,
+    /// What the schedules of the policy do next, the soonest first, as far as the caller knows it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<Switch>,
+}
+
+/// A schedule opens or closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Switch {
+    /// The schedule's name.
+    pub schedule: String,
+    /// Whether it opens; else it closes.
+    pub opens: bool,
+    /// When, in UTC: `2026-11-25T06:00:00Z`.
+    pub at: String,
+    /// The same for people, in the policy's time zone.
+    pub text: String,
 }
 
 /// One change.
@@ -206,6 +222,7 @@ impl View {
             summary,
             staged_operations: plan.staging.len(),
             operations: plan.commit.len(),
+            next: Vec::new(),
         }
     }
 

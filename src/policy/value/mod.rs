@@ -15,6 +15,7 @@ mod protocol;
 mod rate;
 mod shape;
 mod text;
+mod time;
 
 pub use address::{Address, AddressPool, AddressRange, Host, HostPart, Prefix};
 pub use auto::Auto;
@@ -27,3 +28,4 @@ pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
 pub use rate::{Rate, RateUnit};
 pub(crate) use shape::{names, one_or_list, one_or_map, with_leaf};
 pub use text::{Date, LogPrefix, Text, TimeZoneName};
+pub use time::{DateRange, TimeOfDay};

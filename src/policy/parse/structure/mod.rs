@@ -206,7 +206,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "schedules",
             "protect",
             "tests",
             "ha",
@@ -217,7 +216,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("Zone", &["match"]),
-    ("Rule", &["schedule", "offload", "add_source_to"]),
+    ("Rule", &["offload", "add_source_to"]),
 ];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {

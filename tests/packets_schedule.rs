@@ -1,0 +1,317 @@
+//! Schedules in the kernel, on both sides of the second at which they open and close.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::support::gate::Gate;
+use super::support::{alone, serve, tcp, udp};
+
+/// A moment that is about to come, in whole seconds.
+#[derive(Clone, Copy)]
+struct Soon(i64);
+
+impl Soon {
+    fn in_seconds(seconds: i64) -> Self {
+        Self(Timestamp::now().as_second() + 1 + seconds)
+    }
+
+    fn later(self, seconds: i64) -> Self {
+        Self(self.0 + seconds)
+    }
+
+    /// As a schedule writes it.
+    fn time(self, zone: &str) -> String {
+        let moment = Timestamp::from_second(self.0).unwrap();
+        let zone = TimeZone::get(zone).unwrap();
+        moment
+            .to_zoned_datetime(zone)
+            .strftime("%H:%M:%S")
+            .to_string()
+    }
+
+    /// Waits until so many milliseconds after it, or before.
+    #[track_caller]
+    fn wait(self, milliseconds: i64) {
+        let left = self.0 * 1000 + milliseconds - Timestamp::now().as_millisecond();
+        let left = u64::try_from(left).expect("the machine is too slow: the moment is over");
+        assert!(left < 30_000, "a moment that is soon");
+        thread::sleep(Duration::from_millis(left));
+    }
+}
+
+/// Echoes, or how it failed.
+fn echo(stream: &mut TcpStream, text: &[u8; 4]) -> Result<(), ErrorKind> {
+    let mut back = [0; 4];
+    stream
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    stream.write_all(text).map_err(|error| error.kind())?;
+    stream.read_exact(&mut back).map_err(|error| error.kind())?;
+    assert_eq!(&back, text);
+    Ok(())
+}
+
+#[test]
+fn a_rule_is_there_from_the_second_it_opens_to_the_second_it_closes() {
+    alone(|| {
+        let gate = Gate::new("policies: []\n");
+        for port in [1000, 2000] {
+            serve::tcp(&gate.gateway, port);
+        }
+        let zone = "Asia/Kathmandu";
+        let open = Soon::in_seconds(4);
+        let close = open.later(3);
+        let (from, to) = (open.time(zone), close.time(zone));
+        gate.apply(&format!(
+            "timezone: {zone}
+schedules:
+  inside: {{ from: \"{from}\", to: \"{to}\" }}
+  outside: {{ from: \"{to}\", to: \"{from}\" }}
+policies:
+  - name: in
+    from: wan
+    to: firewall
+    default: drop
+    rules:
+      - {{ name: inside, services: [{{ tcp: [1000] }}], schedule: inside, action: accept }}
+      - {{ name: outside, services: [{{ tcp: [2000] }}], schedule: outside, action: accept }}
+"
+        ));
+        let seen = |address: &str, port: u16| {
+            let outcome = tcp::probe(&gate.internet, &format!("{address}:{port}"));
+            matches!(outcome, tcp::Connection::Open(_))
+        };
+        let (v4, v6) = ("203.0.113.10", "[2001:db8:0:1::10]");
+        let check = |moment: Soon, milliseconds: i64, address: &str, inside: bool| {
+            moment.wait(milliseconds);
+            // The one that is open first: it takes no time.
+            let ports = if inside { [1000, 2000] } else { [2000, 1000] };
+            let found = ports.map(|port| seen(address, port));
+            assert_eq!(found, [true, false], "{milliseconds} ms, inside: {inside}");
+        };
+        check(open, -800, v4, false);
+        check(open, -350, v6, false);
+        check(open, 5, v4, true);
+        check(open, 400, v6, true);
+        check(close, -350, v4, true);
+        check(close, 5, v6, false);
+        check(close, 400, v4, false);
+        let plan = gate.rfw(&[
+            "plan",
+            "--policy",
+            "policy.yaml",
+            "--detailed-exitcode",
+            "--full",
+        ]);
+        assert_eq!(plan.code(), 0, "{}", plan.stdout);
+    });
+}
+
+#[test]
+fn connections_of_a_closed_schedule_are_cut_and_others_live_on() {
+    alone(|| {
+        let gate = Gate::new("policies: []\n");
+        for host in [&gate.internet, &gate.gateway] {
+            for port in [1000, 2000] {
+                serve::tcp_echo(host, port);
+            }
+        }
+        serve::udp(&gate.internet, 1000);
+        let close = Soon::in_seconds(5);
+        let (from, to) = (close.later(-3600).time("UTC"), close.time("UTC"));
+        let policy = |name: &str, from: &str, to: &str| {
+            format!(
+                "  - name: {name}
+    from: {from}
+    to: {to}
+    default: drop
+    rules:
+      - {{ name: cut, services: [{{ tcp: [1000], udp: [1000] }}], schedule: short, action: accept }}
+      - {{ name: keep, services: [{{ tcp: [2000] }}], schedule: kept, action: accept }}
+"
+            )
+        };
+        gate.apply(&format!(
+            "timezone: UTC
+schedules:
+  short: {{ from: \"{from}\", to: \"{to}\", on_end: cut }}
+  kept: {{ from: \"{from}\", to: \"{to}\", on_end: keep }}
+policies:
+{}{}{}",
+            policy("out", "lan", "wan"),
+            policy("in", "wan", "firewall"),
+            policy("own", "firewall", "wan"),
+        ));
+        let ways = [
+            (&gate.ordinary, "203.0.113.7"),
+            (&gate.ordinary, "[2001:db8:0:1::7]"),
+            (&gate.internet, "203.0.113.10"),
+            (&gate.internet, "[2001:db8:0:1::10]"),
+            (&gate.gateway, "203.0.113.7"),
+            (&gate.gateway, "[2001:db8:0:1::7]"),
+        ];
+        let open = |port: u16| ways.map(|(host, to)| tcp::open(host, &format!("{to}:{port}")));
+        let (mut cut, mut kept) = (open(1000), open(2000));
+        for stream in cut.iter_mut().chain(&mut kept) {
+            assert_eq!(echo(stream, b"open"), Ok(()));
+        }
+        let datagram = || udp::probe(&gate.ordinary, "203.0.113.7:1000").to_string();
+        assert_eq!(datagram(), "reply: internet 192.168.2.50");
+        let talking = gate.ordinary.run(|| {
+            let socket = std::net::UdpSocket::bind("192.168.2.50:4000").unwrap();
+            socket.connect("203.0.113.7:1000").unwrap();
+            socket
+                .set_read_timeout(Some(Duration::from_millis(300)))
+                .unwrap();
+            socket
+        });
+        let talk = || {
+            talking.send(b"hello").unwrap();
+            talking.recv(&mut [0; 64]).is_ok()
+        };
+        assert!(talk());
+        close.wait(-150);
+        assert!(talk(), "a tick before the end");
+        for stream in cut.iter_mut().take(2) {
+            assert_eq!(echo(stream, b"last"), Ok(()));
+        }
+        close.wait(5);
+        assert!(!talk(), "an end that nobody tells");
+        for (way, stream) in cut.iter_mut().enumerate() {
+            assert_eq!(
+                echo(stream, b"over"),
+                Err(ErrorKind::ConnectionReset),
+                "way {way}"
+            );
+        }
+        for stream in &mut kept {
+            assert_eq!(echo(stream, b"kept"), Ok(()));
+        }
+        for (host, to) in ways.into_iter().take(4) {
+            for port in [1000, 2000] {
+                let outcome = tcp::probe(host, &format!("{to}:{port}"));
+                assert_eq!(outcome, tcp::Connection::Filtered, "a new one");
+            }
+        }
+        let plan = gate.rfw(&[
+            "plan",
+            "--policy",
+            "policy.yaml",
+            "--detailed-exitcode",
+            "--full",
+        ]);
+        assert_eq!(plan.code(), 0, "{}", plan.stdout);
+    });
+}
+
+/// nft writes the times in the zone of its reader, whatever it is, and nothing else.
+#[test]
+fn nft_lists_times_that_can_be_read_in_every_zone() {
+    alone(|| {
+        let gate = Gate::new(
+            "timezone: Europe/Helsinki
+schedules: { office-hours: { days: [mon, tue], from: \"08:00\", to: \"17:00\" } }
+policies:
+  - name: in
+    from: wan
+    to: firewall
+    rules: [{ name: web, services: [http], schedule: office-hours, action: accept }]
+",
+        );
+        let listed = |zone: &str| {
+            let zone = format!("TZ={zone}");
+            let list = ["nft", "list", "set", "inet", "rfw", "schedule/office-hours"];
+            let arguments: Vec<&str> = [zone.as_str()].into_iter().chain(list).collect();
+            gate.gateway.must("env", &arguments, "")
+        };
+        let winter = "\"2026-11-24 08:00:00\"-\"2026-11-24 17:00:00\"";
+        let summer = "\"2040-07-02 08:00:00\"-\"2040-07-02 17:00:00\"";
+        let helsinki = listed("Europe/Helsinki");
+        assert!(helsinki.contains(winter) && helsinki.contains(summer));
+        assert!(
+            listed("America/New_York").contains("\"2026-11-24 01:00:00\"-\"2026-11-24 10:00:00\"")
+        );
+        assert!(
+            listed("Pacific/Kiritimati")
+                .contains("\"2026-11-24 20:00:00\"-\"2026-11-25 05:00:00\"")
+        );
+        // Whoever loads our text, wherever: the kernel holds the same.
+        let script = gate.must(&["render", "--policy", "policy.yaml"]);
+        let kernel_has = || {
+            let list = [
+                "--debug=netlink",
+                "list",
+                "set",
+                "inet",
+                "rfw",
+                "schedule/office-hours",
+            ];
+            let listing = gate.gateway.must("nft", &list, "");
+            // nft adds an end below everything, which matches nothing.
+            let elements = listing.lines().filter(|line| line.contains("element "));
+            elements
+                .filter(|line| !line.contains("element 00000000 00000000"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let applied = kernel_has();
+        assert!(applied.len() > 3000);
+        for zone in ["TZ=America/New_York", "TZ=Asia/Kathmandu"] {
+            gate.gateway.must("env", &[zone, "nft", "-f", "-"], &script);
+            assert!(kernel_has() == applied, "{zone}");
+        }
+    });
+}
+
+/// The short way, on which neither policy nor kernel are read, says it too.
+#[test]
+fn plans_say_what_comes_next() {
+    alone(|| {
+        let gate = Gate::new("policies: []\n");
+        let later = Soon::in_seconds(3600);
+        let (from, to) = (later.time("UTC"), later.later(60).time("UTC"));
+        gate.apply(&format!(
+            "timezone: UTC
+schedules:
+  soon: {{ from: \"{from}\", to: \"{to}\" }}
+  now: {{ from: \"{to}\", to: \"{from}\" }}
+  over: {{ dates: [2026-03-10] }}
+policies:
+  - name: in
+    from: wan
+    to: firewall
+    rules:
+      - {{ name: a, services: [http], schedule: soon, action: accept }}
+      - {{ name: b, services: [https], schedule: now, action: accept }}
+      - {{ name: c, services: [ssh], schedule: over, action: accept }}
+"
+        ));
+        let moment = Timestamp::from_second(later.0).unwrap();
+        let day = moment
+            .to_zoned_datetime(TimeZone::UTC)
+            .strftime("%a %Y-%m-%d")
+            .to_string();
+        let time = from.strip_suffix(":00").unwrap_or(&from);
+        let expect = format!(
+            "no changes\nnext: now closes {day} {time} UTC\nnext: soon opens {day} {time} UTC\n"
+        );
+        for arguments in [
+            &["plan", "--policy", "policy.yaml"][..],
+            &["plan", "--policy", "policy.yaml", "--full"],
+        ] {
+            let told = gate.must(arguments);
+            assert!(told.ends_with(&expect), "{told}\n{expect}");
+        }
+        let json = gate.must(&["plan", "--policy", "policy.yaml", "--format", "json"]);
+        let view: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(view["next"][0]["schedule"], "now");
+        assert_eq!(view["next"][0]["opens"], false);
+        assert_eq!(view["next"][0]["at"], moment.to_string());
+        assert_eq!(view["next"][1]["opens"], true);
+    });
+}
