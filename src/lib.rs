@@ -50,10 +50,11 @@
 //! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system |
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
-//! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset |
+//! | [`health`] | whether the kernel's tables have room | system |
+//! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system |
 //! | [`source`] | where policies come from | policy, diagnostic |
 //! | [`state`] | what rfw remembers | diagnostic, system |
-//! | [`host`] | the box itself: reads and writes settings | system |
+//! | [`host`] | the box itself: reads and writes settings, reads counts and the log | health, system |
 //! | [`cli`] | the command line | all |
 //!
 //! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host` and
@@ -65,6 +66,7 @@ pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod diff;
+pub mod health;
 pub mod host;
 pub mod kernel;
 pub mod live;

@@ -29,11 +29,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "netlink",
-        &["kernel", "plan", "live", "bytecode", "ruleset"],
+        &[
+            "kernel", "plan", "live", "bytecode", "ruleset", "health", "system",
+        ],
     ),
     ("source", &["policy", "diagnostic"]),
     ("state", &["diagnostic", "system"]),
-    ("host", &["system"]),
+    ("health", &["system"]),
+    ("host", &["health", "system"]),
 ];
 
 /// A file that grows past this is telling about a missing noun.

@@ -17,6 +17,7 @@ mod diagnostics;
 mod drift;
 mod files;
 mod harness;
+mod health;
 mod laws;
 mod leak;
 mod netlink;

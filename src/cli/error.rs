@@ -11,7 +11,7 @@ use super::output::Output;
 pub(super) enum Failure {
     /// The policy has errors; they have been printed.
     Rejected,
-    /// There are changes, and the command was asked to say so by its exit code.
+    /// There are changes or warnings, which have been printed, and the exit code says so.
     Changes,
     /// The kernel has moved on since the plan was made.
     Stale(Explained),

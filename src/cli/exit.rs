@@ -4,7 +4,7 @@
 pub(super) const DONE: u8 = 0;
 /// The world failed: kernel, file system, permission.
 pub(super) const WORLD: u8 = 1;
-/// `plan --detailed-exitcode`: there are changes.
+/// `plan --detailed-exitcode`: there are changes; `doctor`: there are warnings.
 pub(super) const CHANGES: u8 = 2;
 /// The policy was rejected.
 pub(super) const REJECTED: u8 = 3;
@@ -18,7 +18,7 @@ pub(super) const HELP: &str = "\
 Exit codes:
    0  done; nothing to change
    1  the world failed: kernel, file system, permission
-   2  plan --detailed-exitcode: there are changes
+   2  plan --detailed-exitcode: there are changes; doctor: there are warnings
    3  the policy was rejected
    5  the plan is stale
   64  wrong usage";

@@ -4,6 +4,7 @@
 //! what time it is, what the terminal can show, and what the exit codes are.
 
 mod apply;
+mod doctor;
 mod error;
 mod exit;
 mod generated;
@@ -14,6 +15,7 @@ mod remove;
 mod render;
 mod session;
 mod settings;
+mod status;
 mod validate;
 
 use std::ffi::OsString;
@@ -83,6 +85,8 @@ enum Command {
     Render(render::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
+    Status(status::Arguments),
+    Doctor(doctor::Arguments),
     Remove(remove::Arguments),
     Completions(generated::CompletionsArguments),
     Man(generated::ManArguments),
@@ -110,6 +114,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Render(arguments) => render::run(&arguments, &cli.global, &mut output),
         Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
         Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
+        Command::Status(arguments) => status::run(&arguments, &cli.global, &mut output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),
         Command::Completions(arguments) => {
             generated::completions(&arguments, Cli::command(), &mut output)

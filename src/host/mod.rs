@@ -1,4 +1,5 @@
-//! The box itself, as far as it is not nf_tables: its settings under `/proc/sys`, the file that keeps them.
+//! The box itself, as far as it is not nf_tables: its settings under `/proc/sys`, the file that keeps them, how full
+//! its tables are.
 //!
 //! Everything under `/proc/sys/net` is that of the network namespace in which this process runs. What is read
 //! becomes values of [`crate::system`]; what they mean is decided there.
@@ -7,6 +8,7 @@
     reason = "reads and writes /proc/sys, and the file that keeps the settings"
 )]
 
+mod fill;
 mod keep;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::system::{Change, Key, Observed, Reading, Scope, Settings};
+pub use fill::{conntrack, kernel_log};
 pub use keep::{KeepError, discard, keep};
 
 /// Where the kernel shows its settings.

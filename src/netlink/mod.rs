@@ -9,6 +9,8 @@
 //! | `encode`, `batch`, `refusal` | operations → one batch; the kernel's refusals → operations |
 //! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
 //!
+//! One thing is not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are.
+//!
 //! Facts about the kernel were measured on Linux 6.18 unless they name a kernel file.
 
 mod attribute;
@@ -22,6 +24,7 @@ mod expression;
 mod hostile;
 mod key_type;
 mod message;
+mod neighbour;
 mod observe;
 mod refusal;
 mod request;
@@ -30,6 +33,8 @@ mod second_opinion;
 mod set;
 mod socket;
 mod userdata;
+
+pub use neighbour::neighbour_tables;
 
 use std::io;
 use std::time::Duration;

@@ -7,7 +7,10 @@
 
 use std::io;
 
-use netlink_sys::{Socket as RawSocket, SocketAddr, protocols::NETLINK_NETFILTER};
+use netlink_sys::{
+    Socket as RawSocket, SocketAddr,
+    protocols::{NETLINK_NETFILTER, NETLINK_ROUTE},
+};
 use nix::libc;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
@@ -36,12 +39,21 @@ impl std::fmt::Debug for Socket {
 
 impl Socket {
     /// Opens a socket in the network namespace of this thread.
+    pub(super) fn open() -> io::Result<Self> {
+        Self::open_for(NETLINK_NETFILTER)
+    }
+
+    /// The same, to the kernel's network configuration.
+    pub(super) fn open_route() -> io::Result<Self> {
+        Self::open_for(NETLINK_ROUTE)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where rfw opens its socket to the kernel"
     )]
-    pub(super) fn open() -> io::Result<Self> {
-        let mut raw = RawSocket::new(NETLINK_NETFILTER)?;
+    fn open_for(protocol: isize) -> io::Result<Self> {
+        let mut raw = RawSocket::new(protocol)?;
         raw.bind(&SocketAddr::new(0, 0))?;
         raw.connect(&SocketAddr::new(0, 0))?;
         raw.set_ext_ack(true)?;

@@ -240,3 +240,140 @@ fn file_difference(settings: &Settings, file: &SysctlFile) -> FileDifference {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Family, Key, Reading, Scope, Setting, Settings, Threshold};
+    use super::super::{FileState, Observed, SysctlFile, text_of};
+    use super::{FileDifference, difference};
+
+    fn settings(of: &[(Key, u32)]) -> Settings {
+        let settings = of.iter().map(|(key, value)| Setting {
+            key: key.clone(),
+            value: *value,
+            origin: String::new(),
+        });
+        Settings::new(settings.collect())
+    }
+
+    fn value(text: &str, writable: bool) -> Reading {
+        Reading::Value {
+            text: text.to_owned(),
+            writable,
+        }
+    }
+
+    /// What is written in which order, what is not, and whether anything is left to do.
+    #[track_caller]
+    fn check(wanted: &[(Key, u32)], readings: &[(Key, Reading)], expect: &str) {
+        let wanted = settings(wanted);
+        let observed = Observed {
+            ipv6: true,
+            readings: readings.iter().cloned().collect(),
+            file: SysctlFile {
+                path: String::new(),
+                state: text_of(&wanted).map_or(FileState::Missing, FileState::Ours),
+            },
+        };
+        let difference = difference(&wanted, &observed);
+        let before = difference.before_rules().map(|change| ("before", change));
+        let after = difference.after_rules().map(|change| ("after", change));
+        let mut lines: Vec<String> = before
+            .chain(after)
+            .map(|(when, change)| {
+                format!("{when} {} {} -> {}", change.key, change.was, change.value)
+            })
+            .collect();
+        assert_eq!(difference.is_empty(), lines.is_empty());
+        let unavailable = difference.unavailable.iter();
+        lines.extend(unavailable.map(|setting| format!("{}: {}", setting.key, setting.why)));
+        assert_eq!(lines.join("\n"), expect);
+    }
+
+    const FORWARD: Key = Key::Forwarding(Family::V4);
+
+    #[test]
+    fn forwarding_begins_last_and_ends_first() {
+        let off = (FORWARD, value("0", true));
+        let loose = (Key::ConntrackTcpLoose, value("1", true));
+        check(
+            &[(FORWARD, 1), (Key::ConntrackTcpLoose, 0)],
+            &[off, loose.clone()],
+            "after net.netfilter.nf_conntrack_tcp_loose 1 -> 0\nafter net.ipv4.ip_forward 0 -> 1",
+        );
+        check(
+            &[(FORWARD, 0), (Key::ConntrackTcpLoose, 0)],
+            &[(FORWARD, value("1", true)), loose],
+            "before net.ipv4.ip_forward 1 -> 0\nafter net.netfilter.nf_conntrack_tcp_loose 1 -> 0",
+        );
+        check(&[(FORWARD, 1)], &[(FORWARD, value("1", false))], "");
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_said() {
+        let threshold = Key::Neighbour(Family::V6, Threshold::One);
+        check(
+            &[(Key::ConntrackMax, 5), (threshold.clone(), 6)],
+            &[
+                (Key::ConntrackMax, value("7", false)),
+                (threshold, Reading::Absent),
+            ],
+            "net.ipv6.neigh.default.gc_thresh1: it is the whole machine's and is not there in this network namespace\n\
+             net.netfilter.nf_conntrack_max: it is the whole machine's and cannot be set in this network namespace",
+        );
+    }
+
+    #[test]
+    fn an_interface_counts_when_its_value_is_greater() {
+        let interface = |name: &str, text: &str| {
+            let key = Key::RpFilter(Scope::Interface(name.to_owned()));
+            (key, value(text, true))
+        };
+        let interfaces = [
+            interface("a0", "0"),
+            interface("a1", "1"),
+            interface("a2", "2"),
+        ];
+        let every = Key::RpFilter(Scope::Every);
+        check(
+            &[(every.clone(), 0)],
+            &interfaces,
+            "after net.ipv4.conf.a1.rp_filter 1 -> 0\nafter net.ipv4.conf.a2.rp_filter 2 -> 0",
+        );
+        check(
+            &[(every.clone(), 1)],
+            &interfaces,
+            "after net.ipv4.conf.a2.rp_filter 2 -> 1",
+        );
+        check(&[(every, 2)], &interfaces, "");
+    }
+
+    #[test]
+    fn the_file_is_ours_or_left_alone() {
+        let wanted = settings(&[(FORWARD, 1)]);
+        let text = text_of(&wanted).unwrap();
+        let with = |settings: &Settings, state| {
+            let observed = Observed {
+                ipv6: true,
+                readings: [(FORWARD, value("1", true))].into(),
+                file: SysctlFile {
+                    path: "f".to_owned(),
+                    state,
+                },
+            };
+            difference(settings, &observed)
+        };
+        let same = with(&wanted, FileState::Ours(text.clone()));
+        assert!(same.is_silent());
+        let missing = with(&wanted, FileState::Missing).file;
+        assert!(matches!(missing, FileDifference::Write { was: None, .. }));
+        let blocked = with(&wanted, FileState::Foreign("x".to_owned()));
+        assert!(matches!(blocked.file, FileDifference::Blocked { .. }) && !blocked.is_empty());
+        let elsewhere = with(&wanted, FileState::NotHere("x".to_owned()));
+        assert!(elsewhere.is_empty() && !elsewhere.is_silent());
+        let gone = with(&Settings::default(), FileState::Ours(text));
+        assert!(matches!(gone.file, FileDifference::Remove { .. }));
+        assert_eq!(gone.released, [FORWARD]);
+        assert!(with(&Settings::default(), FileState::Foreign("x".to_owned())).is_silent());
+    }
+}

@@ -1,0 +1,85 @@
+//! `rfw status`: how rfw stands.
+
+use clap::Args;
+
+use super::error::Failure;
+use super::output::Output;
+use super::plan::Format;
+use super::{Global, policy, session, settings};
+use crate::health::{Drift, SettingDrift, Status, Verified};
+use crate::state::{self, digest, hex};
+use crate::{host, netlink};
+
+/// Show how rfw stands
+///
+/// Its table, the policy it has verified last, whether anything has drifted since, and how full the kernel's tables of
+/// neighbours and connections are. Only what is cheap to know; changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let status = status(global)?;
+    match arguments.format {
+        Format::Text => output.result(&status.to_string()),
+        Format::Json => {
+            output.line(&serde_json::to_string_pretty(&status).map_err(Failure::world)?);
+        }
+    }
+    Ok(())
+}
+
+fn status(global: &Global) -> Result<Status, Failure> {
+    let mut kernel = session::open()?;
+    let (generation, identity) = kernel.identity().map_err(session::unreadable)?;
+    let kept = state::Verified::load(&global.state_dir);
+    let difference = match kept.as_ref().and_then(state::Verified::settings) {
+        Some(wanted) => settings::compare(&wanted, global)?,
+        None => crate::system::Difference::default(),
+    };
+    let drift = match &kept {
+        None => Drift::Unknown,
+        Some(kept) => {
+            let is_its_table = identity.as_ref().is_some_and(|identity| {
+                identity.handle == kept.table
+                    && identity.mark.is_some_and(|mark| hex(&mark) == kept.mark)
+            });
+            if !is_its_table || !difference.is_empty() {
+                Drift::Yes
+            } else if kept.generation == generation.0 {
+                Drift::No
+            } else {
+                Drift::Unknown
+            }
+        }
+    };
+    let verified = kept.map(|kept| Verified {
+        policy_is_same: policy::read(global)
+            .ok()
+            .map(|texts| digest(&texts.sources) == kept.policy),
+        policy: kept.policy,
+        generation: kept.generation,
+    });
+    let settings = difference.changes.into_iter().map(|change| SettingDrift {
+        key: change.key.to_string(),
+        value: change.value,
+        now: change.was,
+    });
+    Ok(Status {
+        version: 1,
+        generation: generation.0,
+        table: identity.map(|identity| identity.handle),
+        verified,
+        drift,
+        settings: settings.collect(),
+        neighbours: netlink::neighbour_tables().unwrap_or_default(),
+        conntrack: host::conntrack().ok().flatten(),
+    })
+}

@@ -1,0 +1,67 @@
+//! How rfw stands: its table, what it verified last, and how full the kernel's tables are.
+
+use super::{Conntrack, NeighbourTable};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Everything that is cheap to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Status {
+    /// Of this shape: 1.
+    pub version: u32,
+    /// The live generation.
+    pub generation: u32,
+    /// The handle of rfw's table, when it is there.
+    pub table: Option<u64>,
+    /// What rfw has verified last.
+    pub verified: Option<Verified>,
+    /// Whether all is as it was then.
+    pub drift: Drift,
+    /// Settings of the box that are not as they were verified.
+    pub settings: Vec<SettingDrift>,
+    /// The neighbour tables; none when they cannot be read.
+    pub neighbours: Vec<NeighbourTable>,
+    /// Connection tracking.
+    pub conntrack: Option<Conntrack>,
+}
+
+/// What rfw has verified last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Verified {
+    /// SHA-256 of the policy's file names and texts, hexadecimal.
+    pub policy: String,
+    /// The generation at which the kernel held it.
+    pub generation: u32,
+    /// Whether the policy is still the same; nothing when it cannot be read.
+    pub policy_is_same: Option<bool>,
+}
+
+/// Whether the box holds what was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drift {
+    /// It does: nobody has changed the ruleset or the settings since.
+    No,
+    /// Settings of the box, the file that keeps them, or the table itself are others.
+    Yes,
+    /// Somebody has changed the ruleset since, perhaps another table; `rfw plan` tells.
+    Unknown,
+}
+
+/// A setting that is not as it was verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SettingDrift {
+    /// Which, as sysctl(8) writes it.
+    pub key: String,
+    /// What it should be.
+    pub value: u32,
+    /// What it is.
+    pub now: String,
+}
+
+impl Status {
+    /// The text of `schema/status.schema.json`: the shape that `--format json` prints.
+    pub fn schema() -> String {
+        super::schema::<Self>("urn:rfw:status:1", "rfw status")
+    }
+}
