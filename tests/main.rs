@@ -24,6 +24,7 @@ mod netlink;
 mod nft_text;
 mod notation;
 mod packets_balance;
+mod packets_dmz;
 mod packets_filter;
 mod packets_helper;
 mod packets_host_part;
