@@ -261,12 +261,12 @@ fn a_zone_pair_comes_and_goes() {
     check(
         without,
         with,
-        "staged: add set s\n\
+        "staged: add chain two\n\
+         staged: add set s\n\
          staged: add 1 element s: 5-9\n\
-         add chain two\n\
-         add 1 element pairs: 2\n\
-         add rule two last: b\n\
-         add rule two last: c",
+         staged: add rule two last: b\n\
+         staged: add rule two last: c\n\
+         add 1 element pairs: 2",
     );
     check(
         with,
@@ -276,6 +276,35 @@ fn a_zone_pair_comes_and_goes() {
          delete set s\n\
          delete chain two",
     );
+}
+
+#[test]
+fn a_pair_that_is_led_elsewhere_finds_all_of_it_there() {
+    let from =
+        "vmap pairs mark: 1=>jump:one\nchain c\n _: vmap@pairs\nchain one\n a: counter accept";
+    let to = "vmap pairs mark: 1=>jump:two\nset s port: 5\nlimit l 5\nchain c\n _: vmap@pairs\n\
+              chain deep\n a: counter drop\nchain two\n b: @s limit:l jump:deep\nchain other\n _: drop";
+    check(
+        from,
+        to,
+        "staged: add limit l\n\
+         staged: add chain deep\n\
+         staged: add chain two\n\
+         staged: add set s\n\
+         staged: add 1 element s: 5\n\
+         staged: add rule deep last: a packets 1\n\
+         staged: add rule two last: b\n\
+         delete rule one handle 5\n\
+         delete 1 element pairs: 1\n\
+         add chain other\n\
+         add 1 element pairs: 1\n\
+         add rule other last: _\n\
+         delete chain one",
+    );
+    // The set comes back under its own name, which it cannot before the old one has gone.
+    let from = format!("set s mark: 5\n{from}\n c: @s accept");
+    let shown = from_to(&from, to);
+    assert!(!shown.contains("staged"), "{shown}");
 }
 
 #[test]

@@ -245,6 +245,23 @@ fn a_refused_batch_changes_nothing_and_leaves_nothing() {
 }
 
 #[test]
+fn staged_chains_go_with_their_rules_when_the_batch_is_refused() {
+    let before =
+        "vmap pairs mark: 1=>jump:one\nchain c\n _: vmap@pairs\nchain one\n a: counter accept";
+    let after = "vmap pairs mark: 1=>jump:two\nset s port: 5\nlimit l 5\nchain c\n _: vmap@pairs\n\
+                 chain deep\n a: counter drop\nchain two\n b: @s limit:l jump:deep";
+    let mut kernel = kernel(before);
+    let plan = plan_to(&mut kernel, after);
+    kernel.expect([Fault::None, refused(0)]);
+    run(&mut kernel, after, &plan, false, &mut Vec::new()).unwrap_err();
+    assert_eq!(kernel.to_string(), fresh(before));
+    kernel.expect([Fault::None, Fault::Interfere(Box::new(FakeKernel::move_on))]);
+    let plan = plan_to(&mut kernel, after);
+    run(&mut kernel, after, &plan, false, &mut Vec::new()).unwrap();
+    assert_eq!(kernel.to_string(), fresh(after));
+}
+
+#[test]
 fn a_refused_first_batch_leaves_no_table() {
     let mut kernel = FakeKernel::new();
     let plan = plan_to(&mut kernel, AFTER);
@@ -259,7 +276,7 @@ fn what_could_not_be_taken_back_is_said_and_used_by_the_next() {
     insta::assert_snapshot!(told(&result.unwrap_err()), @r#"
     the kernel refused the batch
       operation 1 of 1: add rule inet rfw input (rule x "x"): Cannot allocate memory (os error 12)
-      the rules are unchanged; unused sets were left behind (blocked) because the ruleset has changed since it was read (generation 3 expected); the next apply uses or deletes them
+      the rules are unchanged; unused sets and chains were left behind (blocked) because the ruleset has changed since it was read (generation 3 expected); the next apply uses or deletes them
     "#);
     let plan = plan_to(&mut kernel, AFTER);
     assert!(plan.staging.is_empty(), "what is there is used");

@@ -141,8 +141,8 @@ pub enum Aftermath {
     NotApplied,
     /// Every packet fares as before, but something that was staged is still there.
     StagedLeft {
-        /// The sets.
-        sets: Vec<String>,
+        /// Sets, objects and chains.
+        names: Vec<String>,
         /// Why they could not be taken away.
         reason: String,
     },
@@ -168,10 +168,10 @@ impl Display for Aftermath {
         match self {
             Self::Unchanged | Self::CleanedUp => f.write_str("the ruleset is unchanged"),
             Self::NotApplied => f.write_str("nothing of the plan was applied"),
-            Self::StagedLeft { sets, reason } => write!(
+            Self::StagedLeft { names, reason } => write!(
                 f,
-                "the rules are unchanged; unused sets were left behind ({}) because {reason}; the next apply uses or deletes them",
-                sets.join(", ")
+                "the rules are unchanged; unused sets and chains were left behind ({}) because {reason}; the next apply uses or deletes them",
+                names.join(", ")
             ),
             Self::NotKnown => f.write_str(
                 "it is not known whether the plan was applied, because the kernel's answer was lost",

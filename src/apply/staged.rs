@@ -1,4 +1,4 @@
-//! What a failed run leaves behind: sets that nothing refers to. They do no harm, and the next plan uses
+//! What a failed run leaves behind: sets and chains that nothing refers to. They do no harm, and the next plan uses
 //! them or deletes them; but who is told that nothing changed should find nothing changed.
 
 use super::error::Aftermath;
@@ -38,36 +38,50 @@ fn undo(live: &Live, staged: &[Operation]) -> Option<Vec<Operation>> {
             Operation::AddTable { mark } => ours.table = Some(*mark),
             Operation::AddChain { name, base: None } => ours.chains.push(name),
             Operation::AddSet { spec, origin: _ } => ours.sets.push(&spec.name),
+            Operation::AddObject { object } => ours.objects.push(&object.name),
             Operation::AddElements { .. } => {}
+            Operation::AddRule { chain, .. } if ours.chains.contains(&chain) => {}
             _ => return None,
         }
     }
-    let is_all = table
-        .sets
-        .iter()
-        .all(|set| ours.sets.contains(&&set.set.spec.name))
+    let sets = table.sets.iter().map(|set| &set.set.spec.name);
+    let is_all = sets.clone().all(|name| ours.sets.contains(&name))
         && table
             .chains
             .iter()
             .all(|chain| ours.chains.contains(&&chain.name))
-        && table.objects.is_empty()
+        && table
+            .objects
+            .iter()
+            .all(|object| ours.objects.contains(&&object.object.name))
         && table.flowtables.is_empty();
     if ours.table.is_some() && ours.table == table.mark && is_all {
         return Some(vec![Operation::DeleteTable]);
     }
-    let sets = table
-        .sets
-        .iter()
-        .map(|set| &set.set.spec.name)
+    let chains = || {
+        let chains = table.chains.iter();
+        chains.filter(|chain| ours.chains.contains(&&chain.name))
+    };
+    // What refers goes before what is referred to.
+    let rules = chains()
+        .filter(|chain| !chain.rules.is_empty())
+        .map(|chain| Operation::FlushChain {
+            chain: chain.name.clone(),
+        });
+    let sets = sets
         .filter(|name| ours.sets.contains(name))
         .map(|name| Operation::DeleteSet { name: name.clone() });
-    let chains = table
-        .chains
+    let objects = table
+        .objects
         .iter()
-        .map(|chain| &chain.name)
-        .filter(|name| ours.chains.contains(name))
-        .map(|name| Operation::DeleteChain { name: name.clone() });
-    Some(sets.chain(chains).collect())
+        .filter(|object| ours.objects.contains(&&object.object.name))
+        .map(|object| Operation::DeleteObject {
+            object: object.object.clone(),
+        });
+    let empty = chains().map(|chain| Operation::DeleteChain {
+        name: chain.name.clone(),
+    });
+    Some(rules.chain(sets).chain(objects).chain(empty).collect())
 }
 
 /// What was staged, by kind.
@@ -75,15 +89,18 @@ fn undo(live: &Live, staged: &[Operation]) -> Option<Vec<Operation>> {
 struct Ours<'a> {
     table: Option<[u8; 16]>,
     sets: Vec<&'a String>,
+    objects: Vec<&'a String>,
     chains: Vec<&'a String>,
 }
 
 fn left(staged: &[Operation], reason: String) -> Aftermath {
     Aftermath::StagedLeft {
-        sets: staged
+        names: staged
             .iter()
             .filter_map(|operation| match operation {
                 Operation::AddSet { spec, origin: _ } => Some(spec.name.clone()),
+                Operation::AddChain { name, base: _ } => Some(name.clone()),
+                Operation::AddObject { object } => Some(object.name.clone()),
                 _ => None,
             })
             .collect(),

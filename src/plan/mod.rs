@@ -9,6 +9,7 @@ mod operation;
 mod order;
 mod saved;
 mod settings_listing;
+mod stage;
 mod view;
 
 pub use display::Listing;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::counts::Counts;
 use super::operation::{Operation, Place};
+use super::stage::Staged;
 use crate::diff::{
     ChainChange, ChainDiff, Diff, ElementDiff, ObjectDiff, RuleDiff, SetDiff, TableDiff,
 };
@@ -25,17 +26,17 @@ pub(super) struct Batches {
 /// The operations for all differences.
 pub(super) fn order(diff: &Diff<'_>, mark: [u8; 16]) -> Batches {
     let mut counts = Counts::of(diff);
-    let staged = staged_sets(diff);
-    let mut staging = stage(diff, &staged, &mut counts);
+    let staged = Staged::of(diff);
+    let mut staging = staged.operations(diff, &mut counts);
 
     let mut commit = Vec::new();
     delete_rules(diff, &mut commit);
     delete_elements(diff, &mut commit);
     delete_rebuilt(diff, &mut commit);
-    add_objects(diff, &mut commit);
-    add_chains(diff, &staging, &mut commit);
+    add_objects(diff, &staged, &mut commit);
+    add_chains(diff, &staged, &mut commit);
     add_sets(diff, &staged, &mut counts, &mut commit);
-    put_rules(diff, &mut counts, &mut commit);
+    put_rules(diff, &staged, &mut counts, &mut commit);
     delete_removed(diff, &mut commit);
 
     match diff.table {
@@ -56,46 +57,6 @@ pub(super) fn order(diff: &Diff<'_>, mark: [u8; 16]) -> Batches {
         }
     }
     Batches { staging, commit }
-}
-
-/// New interval sets with elements. The kernel misses their elements for a moment after a batch that
-/// both creates them and refers to them (measured: hundreds of packets), so they come one batch earlier.
-fn staged_sets<'a>(diff: &Diff<'a>) -> Vec<&'a Set> {
-    let rebuilt: BTreeSet<_> = rebuilt_chains(diff).map(|(name, _)| name).collect();
-    diff.sets
-        .iter()
-        .filter_map(|diff| match diff {
-            SetDiff::Added(set) => Some(*set),
-            SetDiff::Removed(_) | SetDiff::Rebuilt { .. } | SetDiff::Changed { .. } => None,
-        })
-        .filter(|set| set.spec.interval && !set.spec.dynamic && !set.elements.is_empty())
-        .filter(|set| {
-            let leads_on = set.elements.rich().iter();
-            !leads_on
-                .filter_map(target)
-                .any(|chain| rebuilt.contains(chain))
-        })
-        .collect()
-}
-
-fn stage(diff: &Diff<'_>, sets: &[&Set], counts: &mut Counts<'_>) -> Vec<Operation> {
-    let targets: BTreeSet<_> = sets
-        .iter()
-        .flat_map(|set| set.elements.rich().iter().filter_map(target))
-        .collect();
-    let mut staging = Vec::new();
-    for (name, base) in new_chains(diff) {
-        if targets.contains(name) {
-            staging.push(Operation::AddChain {
-                name: name.to_owned(),
-                base,
-            });
-        }
-    }
-    for set in sets {
-        add_set(set, counts, &mut staging);
-    }
-    staging
 }
 
 fn delete_rules(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
@@ -192,9 +153,10 @@ fn delete_rebuilt(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
     }
 }
 
-fn add_objects(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
+fn add_objects(diff: &Diff<'_>, staged: &Staged<'_>, batch: &mut Vec<Operation>) {
     for object in &diff.objects {
         match object {
+            ObjectDiff::Added(object) if staged.objects.contains(object.name.as_str()) => {}
             ObjectDiff::Added(object) | ObjectDiff::Rebuilt { live: _, object } => {
                 batch.push(Operation::AddObject {
                     object: (*object).clone(),
@@ -206,16 +168,11 @@ fn add_objects(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
 }
 
 /// Chains come before the elements of verdict maps that lead into them.
-fn add_chains(diff: &Diff<'_>, staging: &[Operation], batch: &mut Vec<Operation>) {
-    let staged = |chain: &str| {
-        staging
-            .iter()
-            .any(|operation| matches!(operation, Operation::AddChain { name, .. } if name == chain))
-    };
+fn add_chains(diff: &Diff<'_>, staged: &Staged<'_>, batch: &mut Vec<Operation>) {
     for chain in &diff.chains {
         let name = chain.name.to_owned();
         match chain.change {
-            ChainChange::Added(_) if staged(chain.name) => {}
+            ChainChange::Added(_) if staged.chains.contains(chain.name) => {}
             ChainChange::Added(base) | ChainChange::Rebuilt(base) => {
                 batch.push(Operation::AddChain { name, base });
             }
@@ -225,14 +182,15 @@ fn add_chains(diff: &Diff<'_>, staging: &[Operation], batch: &mut Vec<Operation>
     }
 }
 
-fn add_sets(diff: &Diff<'_>, staged: &[&Set], counts: &mut Counts<'_>, batch: &mut Vec<Operation>) {
-    let mut staged = staged.iter().peekable();
+fn add_sets(
+    diff: &Diff<'_>,
+    staged: &Staged<'_>,
+    counts: &mut Counts<'_>,
+    batch: &mut Vec<Operation>,
+) {
     for set in &diff.sets {
         match set {
-            SetDiff::Added(set)
-                if staged
-                    .next_if(|staged| staged.spec.name == set.spec.name)
-                    .is_some() => {}
+            SetDiff::Added(set) if staged.sets.contains(set.spec.name.as_str()) => {}
             SetDiff::Added(set) | SetDiff::Rebuilt { live: _, set } => add_set(set, counts, batch),
             SetDiff::Changed { set, elements } => {
                 let elements = elements.iter().filter_map(|element| match element {
@@ -248,7 +206,7 @@ fn add_sets(diff: &Diff<'_>, staged: &[&Set], counts: &mut Counts<'_>, batch: &m
     }
 }
 
-fn add_set(set: &Set, counts: &mut Counts<'_>, batch: &mut Vec<Operation>) {
+pub(super) fn add_set(set: &Set, counts: &mut Counts<'_>, batch: &mut Vec<Operation>) {
     let Set {
         spec,
         elements,
@@ -304,7 +262,12 @@ fn add_elements<'a>(
 
 /// In the order of the chain: what is added before a rule stands before the operation that replaces it,
 /// so it does not matter which of the two rules of one handle the kernel takes for the anchor.
-fn put_rules(diff: &Diff<'_>, counts: &mut Counts<'_>, batch: &mut Vec<Operation>) {
+fn put_rules(
+    diff: &Diff<'_>,
+    staged: &Staged<'_>,
+    counts: &mut Counts<'_>,
+    batch: &mut Vec<Operation>,
+) {
     let place = |before: &Option<u64>| before.map_or(Place::Last, Place::Before);
     for ChainDiff {
         name,
@@ -313,6 +276,9 @@ fn put_rules(diff: &Diff<'_>, counts: &mut Counts<'_>, batch: &mut Vec<Operation
         rules,
     } in &diff.chains
     {
+        if staged.filled.contains(name) {
+            continue;
+        }
         let chain = || (*name).to_owned();
         for rule in rules {
             match rule {
@@ -368,16 +334,6 @@ fn delete_removed(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
     }
 }
 
-fn new_chains<'a>(diff: &Diff<'a>) -> impl Iterator<Item = (&'a str, Option<Base>)> {
-    diff.chains.iter().filter_map(|chain| match chain.change {
-        ChainChange::Added(base) => Some((chain.name, base)),
-        ChainChange::Kept
-        | ChainChange::Removed
-        | ChainChange::Policy(_)
-        | ChainChange::Rebuilt(_) => None,
-    })
-}
-
 fn rebuilt_chains<'a>(diff: &Diff<'a>) -> impl Iterator<Item = (&'a str, Option<Base>)> {
     diff.chains.iter().filter_map(|chain| match chain.change {
         ChainChange::Rebuilt(base) => Some((chain.name, base)),
@@ -389,7 +345,7 @@ fn rebuilt_chains<'a>(diff: &Diff<'a>) -> impl Iterator<Item = (&'a str, Option<
 }
 
 /// The chain that an element leads into.
-fn target(element: &Element) -> Option<&str> {
+pub(super) fn target(element: &Element) -> Option<&str> {
     match &element.datum {
         Some(Datum::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => Some(chain),
         Some(Datum::Verdict(
