@@ -5,6 +5,7 @@
 //! interval set that is used by the batch that makes it. Each case here is one kind of change; the control shows that
 //! the detector sees openings of a few milliseconds.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use super::support::flood::{Blocked, Count, Stream};
@@ -65,8 +66,43 @@ impl Watchers {
 }
 
 /// Applies policies by turns under the floods; nothing may leak or get lost, and each apply has to change something.
+///
+/// A machine with too much to do drops packets before any rule sees them; it counts them, and then what got lost
+/// proves nothing and the case is tried again.
 #[track_caller]
 fn check(policies: &[String]) {
+    const NOTHING: Verdict = Verdict { leaked: 0, lost: 0 };
+    let mut again = 2;
+    loop {
+        let before = overflowed();
+        let (verdict, conntrack) = applied_by_turns(policies);
+        let overflowed = overflowed() - before;
+        if overflowed > 0 && verdict.leaked == 0 && verdict.lost > 0 && again > 0 {
+            again -= 1;
+            continue;
+        }
+        assert_eq!(
+            verdict, NOTHING,
+            "dropped by the machine: {overflowed}; conntrack of the gateway:\n{conntrack}"
+        );
+        return;
+    }
+}
+
+/// Packets that the machine has dropped because its queues were full, before netfilter: the second column of
+/// `/proc/net/softnet_stat`, a line a processor (linux/net/core/net-procfs.c).
+fn overflowed() -> u64 {
+    let lines = fs::read_to_string("/proc/net/softnet_stat").expect("/proc/net/softnet_stat");
+    let dropped = lines.lines().map(|line| {
+        let column = line.split_whitespace().nth(1).expect("two columns");
+        u64::from_str_radix(column, 16).expect("a hexadecimal number")
+    });
+    dropped.sum()
+}
+
+/// What came of it, and what conntrack says of the packets that it has refused.
+#[track_caller]
+fn applied_by_turns(policies: &[String]) -> (Verdict, String) {
     let gate = Gate::new(&policies[0]);
     let watchers = Watchers::start(&gate);
     let began = Instant::now();
@@ -80,7 +116,9 @@ fn check(policies: &[String]) {
             "turn {turn} changed nothing: {said}"
         );
     }
-    assert_eq!(watchers.stop(), Verdict { leaked: 0, lost: 0 });
+    let conntrack = || fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack");
+    let verdict = watchers.stop();
+    (verdict, gate.gateway.run(conntrack).unwrap_or_default())
 }
 
 /// A policy for box and server: port 1000 is open, and these rules stand before it.
