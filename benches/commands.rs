@@ -377,9 +377,9 @@ fn compiled(policy: &Policy) -> Program {
     };
     let parsed = rfw::policy::parse(&[source]);
     let policy = parsed.policy.expect("a policy without errors");
-    let (compiled, _) = rfw::compile::compile(&policy, jiff::civil::date(2026, 1, 1));
+    let (compiled, _) = rfw::compile::compile(policy, jiff::civil::date(2026, 1, 1));
     let ruleset = rfw::ruleset::validate(compiled.expect("a ruleset").ruleset);
-    linearize(ruleset.expect("a valid ruleset").ruleset())
+    linearize(ruleset.expect("a valid ruleset").into_ruleset())
 }
 
 fn report(results: &[(Contender, Results)], commits: &[f64]) {

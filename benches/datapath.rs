@@ -257,9 +257,9 @@ fn load(policy: &Policy) {
     let policy = rfw::policy::parse(&[source])
         .policy
         .expect("a policy without errors");
-    let (compiled, _) = rfw::compile::compile(&policy, jiff::civil::date(2026, 1, 1));
+    let (compiled, _) = rfw::compile::compile(policy, jiff::civil::date(2026, 1, 1));
     let ruleset = rfw::ruleset::validate(compiled.expect("a ruleset").ruleset);
-    let desired = linearize(ruleset.expect("a valid ruleset").ruleset());
+    let desired = linearize(ruleset.expect("a valid ruleset").into_ruleset());
     let mut kernel = Netlink::open().expect("netlink");
     let live = kernel.observe().expect("the live ruleset");
     let plan = rfw::plan::plan(&live, &desired, [1; 16]);

@@ -44,12 +44,12 @@ fn read(policy: &Policy) -> rfw::policy::Policy {
 }
 
 fn compiled(policy: &rfw::policy::Policy) -> Valid {
-    let (compiled, _) = compile(policy, jiff::civil::date(2026, 1, 1));
+    let (compiled, _) = compile(policy.clone(), jiff::civil::date(2026, 1, 1));
     validate(compiled.expect("no errors").ruleset).expect("a valid ruleset")
 }
 
 fn program(policy: &Policy) -> Program {
-    linearize(compiled(&read(policy)).ruleset())
+    linearize(compiled(&read(policy)).into_ruleset())
 }
 
 /// What a kernel holds that has loaded this program.
@@ -77,7 +77,7 @@ fn pipeline(criterion: &mut Criterion) {
         let sources = source(&policy);
         let read = read(&policy);
         let ruleset = compiled(&read);
-        let base = linearize(ruleset.ruleset());
+        let base = linearize(ruleset.ruleset().clone());
         let changed = program(&Policy::changed(size, 1));
         let empty = FakeKernel::new().observe().unwrap();
         let live = live(&base);
@@ -91,7 +91,7 @@ fn pipeline(criterion: &mut Criterion) {
             bencher.iter(|| black_box(compiled(&read)));
         });
         group.bench_function(id("linearize"), |bencher| {
-            bencher.iter(|| black_box(linearize(ruleset.ruleset())));
+            bencher.iter(|| black_box(linearize(ruleset.ruleset().clone())));
         });
         group.bench_function(id("diff, nothing changed"), |bencher| {
             bencher.iter(|| black_box(diff(&live, &base)));

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rfw::compile::lower;
 use rfw::compile::model::{
-    Action, Interface, Model, RejectWith, Rule, Selected, Selector, Service, Side, Zone, ZonePolicy,
+    Action, Interface, Model, Ports, RejectWith, Rule, Selected, Selector, Service, Side, Zone,
+    ZonePolicy,
 };
 use rfw::diagnostic::DocPath;
 use rfw::ruleset::{
@@ -40,7 +41,7 @@ fn by_the_policy(policy: &ZonePolicy, model: &Model, packet: Packet) -> &'static
             || rule.services.iter().any(|service| {
                 service
                     .ports
-                    .get(&packet.transport)
+                    .get(packet.transport)
                     .is_some_and(|ports| ports.contains(packet.port))
             });
         served
@@ -220,7 +221,7 @@ fn services() -> impl Strategy<Value = Vec<Service>> {
     )
         .prop_map(|(transport, ports)| Service {
             name: "made".to_owned(),
-            ports: BTreeMap::from([(transport, ports)]),
+            ports: Ports::from_iter([(transport, ports)]),
             ..Service::default()
         });
     prop_oneof![1 => Just(Vec::new()), 9 => prop::collection::vec(service, 1..3)]
@@ -334,7 +335,7 @@ fn a_long_run_becomes_one_lookup_for_each_shape() {
             name: format!("r{number}"),
             services: vec![Service {
                 name: "made".to_owned(),
-                ports: BTreeMap::from([(
+                ports: Ports::from_iter([(
                     Transport::Tcp,
                     [Interval::single(number)].into_iter().collect(),
                 )]),

@@ -18,7 +18,7 @@ pub(crate) fn compiled(path: &Path) -> Valid {
         lists: &lists,
         node: Some("fw-a"),
     };
-    let (compiled, diagnostics) = rfw::compile::compile(&parsed.policy.unwrap(), given);
+    let (compiled, diagnostics) = rfw::compile::compile(parsed.policy.unwrap(), given);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     validate(compiled.unwrap().ruleset).expect("the ruleset keeps the contract")
 }
@@ -76,7 +76,7 @@ fn abbreviated(script: &str) -> String {
 #[test]
 fn as_bytecode() {
     each_policy("bytecode", |ruleset| {
-        let program = rfw::bytecode::linearize(ruleset.ruleset());
+        let program = rfw::bytecode::linearize(ruleset.ruleset().clone());
         let mut text = String::new();
         for chain in &program.chains {
             for rule in &chain.rules {

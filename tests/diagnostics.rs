@@ -64,7 +64,7 @@ fn said(code: &str, texts: &Texts) -> (Diagnostics, Locations) {
             lists: &lists,
             node: (code != "node-needed").then_some("fw-a"),
         };
-        let (_, meaning) = compile::compile(&policy, given);
+        let (_, meaning) = compile::compile(policy, given);
         diagnostics.extend(meaning);
     }
     (diagnostics, parsed.locations)

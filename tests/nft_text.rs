@@ -84,7 +84,7 @@ fn blocks(listing: &str) -> Vec<&str> {
 fn commit(ruleset: &Ruleset) {
     let mut kernel = Netlink::open().unwrap();
     let live = kernel.observe().unwrap();
-    let plan = plan(&live, &linearize(ruleset), [7; 16]);
+    let plan = plan(&live, &linearize(ruleset.clone()), [7; 16]);
     let mut base = plan.base;
     for batch in [&plan.staging, &plan.commit] {
         if !batch.is_empty() {
@@ -185,7 +185,7 @@ fn compiled(text: &str) -> Option<Ruleset> {
         name: "policy.yaml".to_owned(),
         text: text.as_bytes().to_vec(),
     }]);
-    let (compiled, _) = rfw::compile::compile(&parsed.policy?, date(2026, 11, 24));
+    let (compiled, _) = rfw::compile::compile(parsed.policy?, date(2026, 11, 24));
     Some(compiled?.ruleset)
 }
 

@@ -23,11 +23,11 @@ fn program(text: &str) -> Option<Program> {
         text: text.as_bytes().to_vec(),
     };
     let policy = rfw::policy::parse(&[source]).policy?;
-    let (compiled, _) = rfw::compile::compile(&policy, date(2026, 11, 24));
+    let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));
     Some(linearize(
         validate(compiled?.ruleset)
             .expect("the ruleset keeps the contract")
-            .ruleset(),
+            .into_ruleset(),
     ))
 }
 

@@ -88,8 +88,7 @@ fn the_five_minute_policy_is_valid() {
     };
     let parsed = rfw::policy::parse(&[source]);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
-    let (compiled, diagnostics) =
-        rfw::compile::compile(&parsed.policy.unwrap(), date(2026, 11, 24));
+    let (compiled, diagnostics) = rfw::compile::compile(parsed.policy.unwrap(), date(2026, 11, 24));
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     assert!(compiled.is_some());
 }

@@ -300,8 +300,8 @@ fn every_minute_of_fifteen_years_is_as_the_clock_on_the_wall_says() {
 fn a_plan_tomorrow_is_empty() {
     let policy = policy("Europe/Helsinki");
     let on = |day: Date| {
-        let compiled = compile(&policy, day).0.unwrap();
-        rfw::bytecode::linearize(&compiled.ruleset)
+        let compiled = compile(policy.clone(), day).0.unwrap();
+        rfw::bytecode::linearize(compiled.ruleset)
     };
     let today = on(date(2026, 11, 24));
     for day in [date(2026, 11, 25), date(2026, 3, 29), date(2040, 12, 30)] {

@@ -21,42 +21,43 @@ use super::layout::{self, prefix_mask};
 use super::load::{FIRST, Linear, SECOND};
 use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
 use crate::ruleset::{
-    Count, Ct, Expression, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand, Reject,
-    Relation, Ruleset, Statement, Verdict,
+    self, Count, Ct, Expression, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand,
+    Reject, Relation, Ruleset, Statement, Verdict,
 };
 
 /// The program of a ruleset; everything in it sorted by name.
-pub fn linearize(ruleset: &Ruleset) -> Program {
+pub fn linearize(ruleset: Ruleset) -> Program {
     let Ruleset {
-        sets,
-        objects,
+        mut sets,
+        mut objects,
         chains,
     } = ruleset;
-    let mut sets = sets.clone();
     sets.sort_by(|left, right| left.spec.name.cmp(&right.spec.name));
-    let mut objects = objects.clone();
     objects.sort_by(|left, right| left.name.cmp(&right.name));
-    let mut chains: Vec<Chain> = chains
-        .iter()
-        .map(|chain| Chain {
-            name: chain.name.clone(),
-            base: chain.base,
-            rules: chain
-                .rules
-                .iter()
-                .map(|rule| Rule {
-                    name: rule.name.clone(),
-                    instructions: instructions(&rule.statements),
-                    origin: rule.origin.clone(),
-                })
-                .collect(),
-        })
-        .collect();
+    let chain = |ruleset::Chain { name, base, rules }| Chain {
+        name,
+        base,
+        rules: rules.into_iter().map(rule).collect(),
+    };
+    let mut chains: Vec<Chain> = chains.into_iter().map(chain).collect();
     chains.sort_by(|left, right| left.name.cmp(&right.name));
     Program {
         sets,
         objects,
         chains,
+    }
+}
+
+fn rule(rule: ruleset::Rule) -> Rule {
+    let ruleset::Rule {
+        name,
+        statements,
+        origin,
+    } = rule;
+    Rule {
+        name,
+        instructions: instructions(&statements),
+        origin,
     }
 }
 

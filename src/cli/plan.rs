@@ -163,13 +163,11 @@ pub(super) fn compare(
                 .and_then(|(verified, now)| session::known(verified, *now, global));
             kernel.observe_beside(&known.unwrap_or_default())
         });
-        (
-            policy::load(texts, global, output),
-            reader.ok().map(ScopedJoinHandle::join),
-        )
+        let loaded = policy::load(texts, global, output)
+            .map(|(loaded, ruleset)| (loaded, linearize(ruleset.into_ruleset())));
+        (loaded, reader.ok().map(ScopedJoinHandle::join))
     });
-    let loaded = loaded?;
-    let program = linearize(loaded.ruleset.ruleset());
+    let (loaded, program) = loaded?;
     let live = match live {
         Some(Ok(live)) => live.map_err(session::unreadable)?,
         // No thread to be had.

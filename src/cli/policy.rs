@@ -29,8 +29,6 @@ pub(super) struct Loaded {
     pub(super) locations: Locations,
     /// Its name, when it has one.
     pub(super) name: Option<String>,
-    /// What it means.
-    pub(super) ruleset: Valid,
     /// What it wants of the box.
     pub(super) settings: Settings,
     /// What there is to say about it, without colour.
@@ -84,8 +82,9 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
     // Whoever refers to what is not there is told so, and not what follows from it.
     let (Purpose::Ruleset(node) | Purpose::Validity(node)) = purpose;
     let is_whole = !texts.diagnostics.has_errors();
-    let (parsed, made) = policy::parse_and(texts.documents(), |policy| {
-        let zone = compile::timezone(policy);
+    let parsed = policy::parse_and(texts.documents(), |policy| {
+        let name = policy.name.as_ref().map(ToString::to_string);
+        let zone = compile::timezone(&policy);
         let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
         let given = Given {
             today,
@@ -95,19 +94,17 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
         let (result, found) = match purpose {
             _ if !is_whole => (None, Diagnostics::new()),
             // Whatever can be wrong is the same on all nodes.
-            Purpose::Validity(None) => (None, compile::resolve(policy, given).1),
+            Purpose::Validity(None) => (None, compile::resolve(&policy, given).1),
             Purpose::Validity(Some(_)) | Purpose::Ruleset(_) => compile::compile(policy, given),
         };
-        (result, found, zone)
+        (name, result, found, zone)
     });
-    let name = parsed.policy.and_then(|policy| policy.name);
     let mut diagnostics = texts.diagnostics;
     diagnostics.extend(parsed.diagnostics);
     diagnostics.extend(bad_lists);
     let mut compiled = None;
-    if let Some((result, found, zone)) = made {
+    if let Some((name, result, found, zone)) = parsed.policy {
         diagnostics.extend(found);
-        let name = name.as_ref().map(ToString::to_string);
         compiled = result
             .filter(|_| !diagnostics.has_errors())
             .map(|compiled| (name, compiled, zone));
@@ -120,8 +117,12 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
     }
 }
 
-/// Parses and compiles; prints all diagnostics; goes on only without errors.
-pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result<Loaded, Failure> {
+/// Parses and compiles; prints all diagnostics; goes on only without errors, with what the policy means.
+pub(super) fn load(
+    texts: Texts,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(Loaded, Valid), Failure> {
     let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()));
     let warnings = print(&examined, output);
     let Examined {
@@ -147,16 +148,16 @@ pub(super) fn load(texts: Texts, global: &Global, output: &mut Output) -> Result
         .map(|moment| moment.timestamp());
     let first = switches.iter().filter_map(|switch| switch.at.parse().ok());
     let until = first.chain(until).min();
-    Ok(Loaded {
+    let loaded = Loaded {
         sources,
         locations,
         name,
-        ruleset,
         settings,
         warnings,
         until,
         switches,
-    })
+    };
+    Ok((loaded, ruleset))
 }
 
 /// What each schedule does next, the soonest first.

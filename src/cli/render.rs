@@ -33,11 +33,11 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let loaded = policy::load(policy::read(global)?, global, output)?;
+    let (_, ruleset) = policy::load(policy::read(global)?, global, output)?;
     let text = match arguments.format {
-        Format::Nft => nft::script(loaded.ruleset.ruleset()),
-        Format::Json => nft::json(loaded.ruleset.ruleset()),
-        Format::Bytecode => listing(&bytecode::linearize(loaded.ruleset.ruleset())),
+        Format::Nft => nft::script(ruleset.ruleset()),
+        Format::Json => nft::json(ruleset.ruleset()),
+        Format::Bytecode => listing(&bytecode::linearize(ruleset.into_ruleset())),
     };
     output.result(&text);
     Ok(())

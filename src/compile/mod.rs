@@ -6,6 +6,7 @@ mod check;
 mod list;
 mod lower;
 pub mod model;
+mod ports;
 mod resolve;
 mod settings;
 
@@ -73,20 +74,20 @@ pub struct Compiled {
     pub timetables: Vec<Timetable>,
 }
 
-/// The whole way from a policy to a ruleset.
+/// The whole way from a policy to a ruleset. A large policy is not kept longer than it is looked at.
 #[must_use]
-pub fn compile<'a>(
-    policy: &Policy,
-    given: impl Into<Given<'a>>,
-) -> (Option<Compiled>, Diagnostics) {
+pub fn compile<'a>(policy: Policy, given: impl Into<Given<'a>>) -> (Option<Compiled>, Diagnostics) {
     let given = given.into();
-    let zone = timezone(policy);
-    let (model, mut diagnostics) = resolve(policy, given);
-    let bound = model.and_then(|model| bind::bind(model, policy, given.node, &mut diagnostics));
-    let compiled = bound.map(|model| Compiled {
+    let zone = timezone(&policy);
+    let (model, mut diagnostics) = resolve(&policy, given);
+    let bound = model.and_then(|model| bind::bind(model, &policy, given.node, &mut diagnostics));
+    let until = next_expiry_notice(&policy);
+    let bound = bound.map(|model| (settings::settings(&policy, &model), model));
+    drop(policy);
+    let compiled = bound.map(|(settings, model)| Compiled {
         ruleset: lower(&model),
-        settings: settings::settings(policy, &model),
-        until: next_expiry_notice(policy)
+        settings,
+        until: until
             .into_iter()
             .chain(check::next_notice(&model, &zone, given.today))
             .min(),

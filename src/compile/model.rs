@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+pub use super::ports::Ports;
+
 use crate::diagnostic::DocPath;
 use crate::policy::{HostPart, Prefix};
-use crate::ruleset::{Addresses, Icmpx, Interval, Intervals, Limit, Log, NatFlags, Transport};
+use crate::ruleset::{Addresses, Icmpx, Interval, Limit, Log, NatFlags};
 use crate::schedule::Windows;
 
 /// A checked policy.
@@ -205,7 +207,7 @@ pub struct Service {
     /// Its name, or how it was written in place.
     pub name: String,
     /// Destination ports by protocol.
-    pub ports: BTreeMap<Transport, Intervals<u16>>,
+    pub ports: Ports,
     /// ICMP types.
     pub icmp: BTreeSet<u8>,
     /// ICMPv6 types.

@@ -156,7 +156,7 @@ mod tests {
             .into_bytes(),
         };
         let policy = parse(&[source]).policy.unwrap();
-        let compiled = compile(&policy, date(2026, 11, 24)).0.unwrap();
+        let compiled = compile(policy, date(2026, 11, 24)).0.unwrap();
         let written = compiled.settings.iter().map(|setting| {
             let key = setting.key.to_string();
             let key = key

@@ -226,7 +226,7 @@ impl<T: Bound> FromIterator<Interval<T>> for Intervals<T> {
 }
 
 /// IPv4 and IPv6 addresses together, each family as its own intervals (host byte order numbers).
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Addresses {
     /// IPv4 addresses, `u32::from(Ipv4Addr)`.
     pub v4: Intervals<u32>,

@@ -20,6 +20,11 @@ impl Valid {
     pub fn ruleset(&self) -> &Ruleset {
         &self.0
     }
+
+    /// The ruleset, for the backend that it ends in.
+    pub fn into_ruleset(self) -> Ruleset {
+        self.0
+    }
 }
 
 /// What breaks the contract.

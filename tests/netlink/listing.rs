@@ -20,7 +20,7 @@ fn compiled(text: &str) -> Option<Valid> {
         text: text.as_bytes().to_vec(),
     };
     let policy = rfw::policy::parse(&[source]).policy?;
-    let (compiled, _) = rfw::compile::compile(&policy, date(2026, 11, 24));
+    let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));
     Some(validate(compiled?.ruleset).expect("the ruleset keeps the contract"))
 }
 
@@ -36,7 +36,7 @@ fn check(ruleset: &Valid) -> TestCaseResult {
         nft(&["-f", "-"], &rfw::nft::script(ruleset.ruleset()));
     });
     let (batch, by_batch) = outcome(|| {
-        let program = linearize(ruleset.ruleset());
+        let program = linearize(ruleset.ruleset().clone());
         let live = Live {
             generation: super::live().generation,
             table: None,

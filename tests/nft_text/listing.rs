@@ -64,7 +64,7 @@ fn element_of_nft(text: &str) -> String {
 
 /// The same of what rfw would send.
 pub(super) fn of_ours(ruleset: &Ruleset) -> Listing {
-    let program = linearize(ruleset);
+    let program = linearize(ruleset.clone());
     Listing {
         rules: program
             .chains

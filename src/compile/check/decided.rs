@@ -5,7 +5,7 @@
 //! ports; that several pairs only *together* hold its addresses is not seen.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::extent::{Extent, ICMP, ICMPV6, Protocols, everyone};
 use crate::ruleset::{Addresses, Transport};
@@ -16,18 +16,33 @@ const PAIRS: usize = 64;
 /// What the rules so far decide.
 #[derive(Default)]
 pub(super) struct Decided<'a> {
-    pairs: BTreeMap<(Cow<'a, Addresses>, Cow<'a, Addresses>), Spans>,
+    /// Sets of addresses that rules have, numbered as they come; looked up, never listed.
+    sets: HashMap<Cow<'a, Addresses>, usize>,
+    /// Pairs of such sets, numbered as they come; looked up, never listed.
+    pairs: HashMap<(usize, usize), Pair>,
+    /// The first pairs, as long as all are looked at.
+    first: Vec<(Cow<'a, Addresses>, Cow<'a, Addresses>)>,
+    spans: Spans,
 }
 
-/// For one pair of addresses: which rule decides which protocol and port.
+/// The number of a pair of addresses.
+type Pair = usize;
+
+/// For pairs of addresses: which rule decides which protocol and port.
 #[derive(Default)]
 struct Spans {
-    all: Option<usize>,
+    all: BTreeMap<Pair, usize>,
     /// First port → last port and rule; disjoint.
-    ports: BTreeMap<Transport, BTreeMap<u16, (u16, usize)>>,
-    icmp: BTreeMap<u8, usize>,
-    icmpv6: BTreeMap<u8, usize>,
-    numbers: BTreeMap<u8, usize>,
+    ports: BTreeMap<(Pair, Transport, u16), (u16, usize)>,
+    kinds: BTreeMap<(Pair, Kind, u8), usize>,
+}
+
+/// What a number of one byte counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Icmp,
+    Icmpv6,
+    Protocol,
 }
 
 impl<'a> Decided<'a> {
@@ -38,125 +53,147 @@ impl<'a> Decided<'a> {
             destination,
             protocols,
         } = extent;
-        self.pairs
-            .entry((source, destination))
-            .or_default()
-            .add(&protocols, rule);
+        let new = self.pairs.len();
+        if new < PAIRS {
+            let known = self.number(&source).zip(self.number(&destination));
+            if !known.is_some_and(|pair| self.pairs.contains_key(&pair)) {
+                self.first.push((source.clone(), destination.clone()));
+            }
+        }
+        let pair = (self.numbered(source), self.numbered(destination));
+        let pair = *self.pairs.entry(pair).or_insert(new);
+        self.spans.add(pair, &protocols, rule);
     }
 
-    /// What is decided between two sets of addresses.
-    fn between(&self, source: &'a Addresses, destination: &'a Addresses) -> Option<&Spans> {
-        self.pairs
-            .get(&(Cow::Borrowed(source), Cow::Borrowed(destination)))
+    /// The number of a set of addresses that a rule before has had.
+    fn number(&self, addresses: &Addresses) -> Option<usize> {
+        self.sets.get(addresses).copied()
+    }
+
+    fn numbered(&mut self, addresses: Cow<'a, Addresses>) -> usize {
+        let new = self.sets.len();
+        *self.sets.entry(addresses).or_insert(new)
     }
 
     /// The rule that decides every packet.
     pub(super) fn everything(&self) -> Option<usize> {
-        self.between(everyone(), everyone())
-            .and_then(|spans| spans.all)
+        if self.spans.all.is_empty() {
+            return None;
+        }
+        let all = self.number(everyone())?;
+        let pair = self.pairs.get(&(all, all))?;
+        self.spans.all.get(pair).copied()
     }
 
     /// The rules that decide all packets of an extent.
     pub(super) fn whole(&self, extent: &Extent<'a>) -> Option<BTreeSet<usize>> {
-        let Extent {
-            source,
-            destination,
-            protocols,
-        } = extent;
+        let protocols = &extent.protocols;
         if self.pairs.len() <= PAIRS {
             let mut holding = self
-                .pairs
+                .first
                 .iter()
-                .filter(|((from, to), _)| extent.is_between(from, to));
-            return holding.find_map(|(_, spans)| spans.whole(protocols));
+                .enumerate()
+                .filter(|(_, (from, to))| extent.is_between(from, to));
+            return holding.find_map(|(pair, _)| self.spans.whole(pair, protocols));
         }
-        let all = || Cow::Borrowed(everyone());
-        let pairs = [
-            (source.clone(), destination.clone()),
-            (source.clone(), all()),
-            (all(), destination.clone()),
-            (all(), all()),
-        ];
-        let mut holding = pairs.iter().filter_map(|pair| self.pairs.get(pair));
-        holding.find_map(|spans| spans.whole(protocols))
+        let source = self.number(&extent.source);
+        let destination = self.number(&extent.destination);
+        let all = self.number(everyone());
+        let mut holding = [
+            (source, destination),
+            (source, all),
+            (all, destination),
+            (all, all),
+        ]
+        .into_iter()
+        .filter_map(|(source, destination)| self.pairs.get(&(source?, destination?)));
+        holding.find_map(|pair| self.spans.whole(*pair, protocols))
     }
 }
 
 impl Spans {
-    fn add(&mut self, protocols: &Protocols, rule: usize) {
+    fn add(&mut self, pair: Pair, protocols: &Protocols, rule: usize) {
         if protocols.all {
-            self.all.get_or_insert(rule);
+            self.all.entry(pair).or_insert(rule);
         }
         for (transport, span) in protocols.spans() {
-            let spans = self.ports.entry(transport).or_default();
             let mut free = Some(span.lo);
             while let Some(lo) = free.filter(|lo| *lo <= span.hi) {
-                let before = spans
-                    .range(..=lo)
-                    .next_back()
-                    .filter(|(_, (hi, _))| lo <= *hi);
-                if let Some((_, (hi, _))) = before {
+                if let Some((hi, _)) = self.at(pair, transport, lo) {
                     free = hi.checked_add(1);
                     continue;
                 }
-                let next = spans.range(lo..).next().map(|(next, _)| *next);
-                let hi = next.map_or(span.hi, |next| span.hi.min(next.saturating_sub(1)));
-                spans.insert(lo, (hi, rule));
+                let ends = (pair, transport, lo)..=(pair, transport, span.hi);
+                let next = self.ports.range(ends).next().map(|((.., next), _)| *next);
+                let hi = next.map_or(span.hi, |next| next.saturating_sub(1));
+                self.ports.insert((pair, transport, lo), (hi, rule));
                 free = hi.checked_add(1);
             }
         }
-        for kind in &protocols.icmp {
-            self.icmp.entry(*kind).or_insert(rule);
-        }
-        for kind in &protocols.icmpv6 {
-            self.icmpv6.entry(*kind).or_insert(rule);
-        }
-        for number in &protocols.numbers {
-            self.numbers.entry(*number).or_insert(rule);
+        for (kind, numbers) in kinds(protocols) {
+            for number in numbers {
+                self.kinds.entry((pair, kind, *number)).or_insert(rule);
+            }
         }
     }
 
+    /// The last port of the span that a port is in, and the rule that decides it.
+    fn at(&self, pair: Pair, transport: Transport, port: u16) -> Option<(u16, usize)> {
+        let ends = (pair, transport, 0)..=(pair, transport, port);
+        let (_, (hi, rule)) = self.ports.range(ends).next_back()?;
+        (port <= *hi).then_some((*hi, *rule))
+    }
+
+    /// The rule that decides a whole protocol.
+    fn protocol(&self, pair: Pair, number: u8) -> Option<usize> {
+        self.kinds.get(&(pair, Kind::Protocol, number)).copied()
+    }
+
     /// The rules that decide all of some protocols.
-    fn whole(&self, protocols: &Protocols) -> Option<BTreeSet<usize>> {
-        if let Some(rule) = self.all {
-            return Some(BTreeSet::from([rule]));
+    fn whole(&self, pair: Pair, protocols: &Protocols) -> Option<BTreeSet<usize>> {
+        if let Some(rule) = self.all.get(&pair) {
+            return Some(BTreeSet::from([*rule]));
         }
         if protocols.all {
             return None;
         }
         let mut by = BTreeSet::new();
         for (transport, span) in protocols.spans() {
-            if let Some(rule) = self.numbers.get(&transport.number()) {
-                by.insert(*rule);
+            if let Some(rule) = self.protocol(pair, transport.number()) {
+                by.insert(rule);
                 continue;
             }
-            let spans = self.ports.get(&transport)?;
             let mut port = span.lo;
             loop {
-                let (_, (hi, rule)) = spans
-                    .range(..=port)
-                    .next_back()
-                    .filter(|(_, (hi, _))| port <= *hi)?;
-                by.insert(*rule);
-                if span.hi <= *hi {
+                let (hi, rule) = self.at(pair, transport, port)?;
+                by.insert(rule);
+                if span.hi <= hi {
                     break;
                 }
                 port = hi.checked_add(1)?;
             }
         }
-        for (kinds, decided, number) in [
-            (&protocols.icmp, &self.icmp, ICMP),
-            (&protocols.icmpv6, &self.icmpv6, ICMPV6),
-        ] {
-            for kind in kinds {
-                by.insert(*decided.get(kind).or_else(|| self.numbers.get(&number))?);
+        for (kind, numbers) in kinds(protocols) {
+            let whole = match kind {
+                Kind::Icmp => self.protocol(pair, ICMP),
+                Kind::Icmpv6 => self.protocol(pair, ICMPV6),
+                Kind::Protocol => None,
+            };
+            for number in numbers {
+                let decided = self.kinds.get(&(pair, kind, *number)).copied();
+                by.insert(decided.or(whole)?);
             }
-        }
-        for number in &protocols.numbers {
-            by.insert(*self.numbers.get(number)?);
         }
         Some(by)
     }
+}
+
+fn kinds(protocols: &Protocols) -> [(Kind, &BTreeSet<u8>); 3] {
+    [
+        (Kind::Icmp, &protocols.icmp),
+        (Kind::Icmpv6, &protocols.icmpv6),
+        (Kind::Protocol, &protocols.numbers),
+    ]
 }
 
 #[cfg(test)]
@@ -169,7 +206,7 @@ mod tests {
     fn ports(lo: u16, hi: u16) -> Protocols {
         let ports = Interval::new(lo.min(hi), lo.max(hi)).into_iter().collect();
         Protocols {
-            ports: [(Transport::Tcp, ports)].into(),
+            ports: std::iter::once((Transport::Tcp, ports)).collect(),
             ..Protocols::default()
         }
     }
@@ -181,14 +218,14 @@ mod tests {
             let mut spans = Spans::default();
             let mut table: Vec<Option<usize>> = vec![None; 50];
             for (rule, (lo, hi)) in rules.iter().enumerate() {
-                spans.add(&ports(*lo, *hi), rule);
+                spans.add(7, &ports(*lo, *hi), rule);
                 for port in *lo.min(hi)..=*lo.max(hi) {
                     table[usize::from(port)].get_or_insert(rule);
                 }
             }
             let asked = (asked.0.min(asked.1), asked.0.max(asked.1));
             let expect = (asked.0..=asked.1).map(|port| table[usize::from(port)]).collect();
-            prop_assert_eq!(spans.whole(&ports(asked.0, asked.1)), expect);
+            prop_assert_eq!(spans.whole(7, &ports(asked.0, asked.1)), expect);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Which packets an entry is for: addresses and protocols as sets that can be compared.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use crate::compile::model::{Model, Selected, Selector, Service};
+use crate::compile::model::{Model, Ports, Selected, Selector, Service};
 use crate::ruleset::{Addresses, Bound, Family, Interval, Intervals, Transport};
 
 /// The packets of an entry: from these, to these, of these protocols. Addresses are borrowed where they can be:
@@ -21,7 +21,7 @@ pub(super) struct Extent<'a> {
 pub(super) struct Protocols {
     /// Everything; the other fields are empty then.
     pub(super) all: bool,
-    pub(super) ports: BTreeMap<Transport, Intervals<u16>>,
+    pub(super) ports: Ports,
     pub(super) icmp: BTreeSet<u8>,
     pub(super) icmpv6: BTreeSet<u8>,
     pub(super) numbers: BTreeSet<u8>,
@@ -157,9 +157,8 @@ impl Protocols {
             helper: _,
         } in services
         {
-            for (transport, ports) in ports {
-                let all = merged.ports.entry(*transport).or_default();
-                *all = all.union(ports);
+            for (transport, ports) in ports.iter() {
+                merged.ports.add(transport, ports);
             }
             merged.icmp.extend(icmp);
             merged.icmpv6.extend(icmpv6);
@@ -183,7 +182,7 @@ impl Protocols {
     /// Whether TCP is among them.
     pub(super) fn have_tcp(&self) -> bool {
         self.all
-            || self.ports.contains_key(&Transport::Tcp)
+            || self.ports.get(Transport::Tcp).is_some()
             || self.numbers.contains(&Transport::Tcp.number())
     }
 
@@ -191,6 +190,6 @@ impl Protocols {
     pub(super) fn spans(&self) -> impl Iterator<Item = (Transport, Interval<u16>)> + '_ {
         self.ports
             .iter()
-            .flat_map(|(transport, ports)| ports.iter().map(|span| (*transport, span)))
+            .flat_map(|(transport, ports)| ports.iter().map(move |span| (transport, span)))
     }
 }

@@ -1,6 +1,6 @@
 //! Names that say two things, or would once they are in the kernel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::policy_path;
 use crate::compile::resolve::{of_builtin, own_service};
@@ -24,42 +24,34 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
 }
 
 fn policies(policy: &Policy, diagnostics: &mut Diagnostics) {
-    let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
+    let names = policy.policies.iter().map(|policy| policy.name.as_str());
+    let at = |index| policy_path(index).key("name");
+    unique(Code::DuplicatePolicy, "policies", names, at, diagnostics);
     for (index, zone_policy) in policy.policies.iter().enumerate() {
         let name = zone_policy.name.as_str();
         let at = policy_path(index);
-        let at_name = at.key("name");
         if OWN.contains(&name) {
             let diagnostic = Diagnostic::error(
                 Code::ReservedName,
                 format!("a policy cannot be named `{name}`"),
             )
-            .at(&at_name, "is how names of rfw itself begin")
+            .at(at.key("name"), "is how names of rfw itself begin")
             .help("say between whom it is: `lan-to-wan`");
             diagnostics.push(diagnostic);
         }
-        unique(
-            Code::DuplicatePolicy,
-            "policies",
-            name,
-            &at_name,
-            &mut seen,
-            diagnostics,
-        );
         rules(zone_policy, &at, diagnostics);
     }
 }
 
 fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mut Diagnostics) {
-    let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
-    let at = at.key("rules");
+    let rules = at.key("rules");
+    let at = |index| rules.index(index).key("name");
     for (index, rule) in zone_policy.rules.iter().enumerate() {
         let name = rule.name.as_str();
-        let at = at.index(index).key("name");
         if name == "default" {
             let diagnostic =
                 Diagnostic::error(Code::ReservedName, "a rule cannot be named `default`")
-                    .at(&at, "is what the end of the policy is called")
+                    .at(at(index), "is what the end of the policy is called")
                     .help("call it by what it lets through or stops");
             diagnostics.push(diagnostic);
         }
@@ -70,19 +62,19 @@ fn rules(zone_policy: &crate::policy::ZonePolicy, at: &DocPath, diagnostics: &mu
                 stable.len()
             );
             let diagnostic = Diagnostic::error(Code::RuleNameTooLong, message)
-                .at(&at, "is too long with the name of its policy")
+                .at(at(index), "is too long with the name of its policy")
                 .help("shorten the name of the rule or of the policy");
             diagnostics.push(diagnostic);
         }
-        unique(
-            Code::DuplicateRule,
-            "rules of one policy",
-            name,
-            &at,
-            &mut seen,
-            diagnostics,
-        );
     }
+    let names = zone_policy.rules.iter().map(|rule| rule.name.as_str());
+    unique(
+        Code::DuplicateRule,
+        "rules of one policy",
+        names,
+        at,
+        diagnostics,
+    );
 }
 
 fn nat(policy: &Policy, diagnostics: &mut Diagnostics) {
@@ -120,43 +112,44 @@ fn nat(policy: &Policy, diagnostics: &mut Diagnostics) {
             nptv6.iter().map(|entry| entry.name.as_str()).collect(),
         ),
     ];
-    let mut seen: BTreeMap<&str, DocPath> = BTreeMap::new();
-    for (kind, names) in lists {
-        for (index, name) in names.into_iter().enumerate() {
-            let at = DocPath::root()
-                .key("nat")
-                .key(kind)
-                .index(index)
-                .key("name");
-            unique(
-                Code::DuplicateNat,
-                "translations",
-                name,
-                &at,
-                &mut seen,
-                diagnostics,
-            );
-        }
-    }
+    let entries: Vec<(&str, usize, &str)> = lists
+        .into_iter()
+        .flat_map(|(kind, names)| {
+            let numbered = names.into_iter().enumerate();
+            numbered.map(move |(index, name)| (kind, index, name))
+        })
+        .collect();
+    let at = |entry: usize| {
+        let entry = entries.get(entry);
+        let (kind, index) = entry.map_or(("", 0), |(kind, index, _)| (kind, *index));
+        let list = DocPath::root().key("nat").key(kind);
+        list.index(index).key("name")
+    };
+    let names = entries.iter().map(|(.., name)| *name);
+    unique(Code::DuplicateNat, "translations", names, at, diagnostics);
 }
 
+/// Complains about a name for the second time; `at` tells where the one of a number stands.
 fn unique<'a>(
     code: Code,
     what: &str,
-    name: &'a str,
-    at: &DocPath,
-    seen: &mut BTreeMap<&'a str, DocPath>,
+    names: impl Iterator<Item = &'a str>,
+    at: impl Fn(usize) -> DocPath,
     diagnostics: &mut Diagnostics,
 ) {
-    let Some(first) = seen.get(name) else {
-        seen.insert(name, at.clone());
-        return;
-    };
-    let diagnostic = Diagnostic::error(code, format!("two {what} are named `{name}`"))
-        .at(at, "is taken")
-        .at(first, "by this one")
-        .help("plans, logs and counters know them by their names: give one of them another");
-    diagnostics.push(diagnostic);
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (index, name) in names.enumerate() {
+        let first = *seen.entry(name).or_insert(index);
+        if first != index {
+            let diagnostic = Diagnostic::error(code, format!("two {what} are named `{name}`"))
+                .at(at(index), "is taken")
+                .at(at(first), "by this one")
+                .help(
+                    "plans, logs and counters know them by their names: give one of them another",
+                );
+            diagnostics.push(diagnostic);
+        }
+    }
 }
 
 fn services(policy: &Policy, diagnostics: &mut Diagnostics) {
@@ -208,7 +201,8 @@ fn reserved(what: &str, name: &str, at: &DocPath) -> Diagnostic {
 
 fn repeated_services(policy: &Policy, diagnostics: &mut Diagnostics) {
     for (policy_index, zone_policy) in policy.policies.iter().enumerate() {
-        for (index, rule) in zone_policy.rules.iter().enumerate() {
+        let several = zone_policy.rules.iter().enumerate();
+        for (index, rule) in several.filter(|(_, rule)| 1 < rule.services.len()) {
             let at = policy_path(policy_index)
                 .key("rules")
                 .index(index)

@@ -11,7 +11,7 @@
 //! Measured cost (kernel 6.18): a linear rule that misses 15-77 ns, a masked hash lookup 90-100 ns at
 //! any size.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::address::{self, End, Part, Span};
 use super::filter;
@@ -42,11 +42,10 @@ pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Outpu
             .iter()
             .map(|rule| Item {
                 rule,
-                entry: Entry::new(format!("{}/{}", policy.name, rule.name), &rule.at, model),
                 rows: rows(&rule.services, &rule.source, &rule.destination, model),
             })
             .collect();
-        let shaped = shape(&items, model);
+        let mut shaped = shape(&items, model);
         if let Some(first) = run.first()
             && !shaped.is_empty()
         {
@@ -59,32 +58,37 @@ pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Outpu
                 1 => format!("{}.{word}", policy.name),
                 number => format!("{}.{word}{number}", policy.name),
             };
-            lowered.extend(lookups(
-                &shaped,
-                &stem,
-                first.action,
-                &policy.at.to_string(),
-                output,
-            ));
+            let shapes = std::mem::take(&mut shaped.shapes);
+            lowered.extend(lookups(shapes, &stem, policy, first.action, output));
         }
-        for (number, item) in items.iter().enumerate() {
-            let rest: Vec<Row<'_>> = item
-                .rows
-                .iter()
+        for (number, item) in items.into_iter().enumerate() {
+            let Item { rule, rows } = item;
+            let rest: Vec<Row<'_>> = rows
+                .into_iter()
                 .enumerate()
-                .filter(|(at, _)| !shaped.rows.contains(&(number, *at)))
-                .map(|(_, row)| row.clone())
+                .filter(|(at, _)| shaped.rows.binary_search(&(number, *at)).is_err())
+                .map(|(_, row)| row)
                 .collect();
-            lowered.extend(filter::linear(item.rule, &rest, &item.entry, output));
+            if !rest.is_empty() {
+                let entry = Entry::new(stable_name(policy, rule), &rule.at, model);
+                lowered.extend(filter::linear(rule, &rest, &entry, output));
+            }
         }
     }
     lowered
 }
 
+/// `policy/rule`
+fn stable_name(policy: &ZonePolicy, rule: &PolicyRule) -> String {
+    let (policy, rule) = (&policy.name, &rule.name);
+    let mut name = String::with_capacity(policy.len() + 1 + rule.len());
+    name.extend([policy, "/", rule]);
+    name
+}
+
 /// A rule of a run.
 struct Item<'a> {
     rule: &'a PolicyRule,
-    entry: Entry<'a>,
     rows: Vec<Row<'a>>,
 }
 
@@ -107,28 +111,29 @@ struct Shape {
 /// One element to be.
 struct Cell {
     shape: Shape,
-    key: Vec<u8>,
+    key: Box<[u8]>,
 }
+
+/// Keys and the rule that owns each.
+type Owned<'a> = Vec<(Box<[u8]>, &'a PolicyRule)>;
 
 /// The part of a run that becomes maps.
 #[derive(Default)]
 struct Shaped<'a> {
-    /// Shapes in the order they first appear.
-    order: Vec<Shape>,
-    /// Keys, and the rule that owns each.
-    elements: BTreeMap<Shape, BTreeMap<Vec<u8>, &'a Entry<'a>>>,
-    /// The rows that are in the maps: number of the rule in the run, number of the row in the rule.
-    rows: BTreeSet<(usize, usize)>,
+    /// Shapes in the order they first appear, each with its keys in the order of the rules.
+    shapes: Vec<(Shape, Owned<'a>)>,
+    /// The rows that are in the maps, in order: number of the rule in the run, number of the row in the rule.
+    rows: Vec<(usize, usize)>,
 }
 
 impl Shaped<'_> {
     fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.shapes.is_empty()
     }
 }
 
 /// Finds the rows of a run that become elements: those whose every shape has enough rows.
-fn shape<'a>(items: &'a [Item<'a>], model: &Model) -> Shaped<'a> {
+fn shape<'a>(items: &[Item<'a>], model: &Model) -> Shaped<'a> {
     let plain = items.iter().all(|item| is_plain(item.rule));
     if !plain || items.iter().map(|item| item.rows.len()).sum::<usize>() <= MOST_LINEAR {
         return Shaped::default();
@@ -161,21 +166,20 @@ fn shape<'a>(items: &'a [Item<'a>], model: &Model) -> Shaped<'a> {
         }
     }
     let mut shaped = Shaped::default();
+    let mut places: BTreeMap<Shape, usize> = BTreeMap::new();
     for (number, at, cells) in candidates {
         let Some(item) = items.get(number) else {
             continue;
         };
-        shaped.rows.insert((number, at));
-        for cell in cells {
-            if !shaped.elements.contains_key(&cell.shape) {
-                shaped.order.push(cell.shape);
+        shaped.rows.push((number, at));
+        for Cell { shape, key } in cells {
+            let place = *places.entry(shape).or_insert(shaped.shapes.len());
+            if place == shaped.shapes.len() {
+                shaped.shapes.push((shape, Vec::new()));
             }
-            shaped
-                .elements
-                .entry(cell.shape)
-                .or_default()
-                .entry(cell.key)
-                .or_insert(&item.entry);
+            if let Some((_, keys)) = shaped.shapes.get_mut(place) {
+                keys.push((key, item.rule));
+            }
         }
     }
     shaped
@@ -254,7 +258,7 @@ fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
 }
 
 /// The bytes of a key: fields of a concatenation are padded to 4 bytes each.
-fn join<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+fn join<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -> Box<[u8]> {
     let padded = |field: &[u8]| field.len().next_multiple_of(4);
     let mut key = Vec::with_capacity(fields.clone().map(padded).sum());
     let mut only = 0;
@@ -269,7 +273,7 @@ fn join<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
     }
     // A field by itself is no concatenation.
     key.truncate(only);
-    key
+    key.into()
 }
 
 type Prefix = (Box<[u8]>, u8);
@@ -303,36 +307,34 @@ fn prefixes(
 
 /// One map and one rule for each shape.
 fn lookups(
-    shaped: &Shaped<'_>,
+    shapes: Vec<(Shape, Owned<'_>)>,
     stem: &str,
+    policy: &ZonePolicy,
     action: Action,
-    at: &str,
     output: &mut Output,
 ) -> Vec<Rule> {
     let verdict = verdict(action, output);
     let mut rules = Vec::new();
-    for shape in &shaped.order {
-        let name = format!("{stem}.{}", shape_name(*shape));
+    for (shape, mut keys) in shapes {
+        // The first of those with the same key stays.
+        keys.sort_by(|(left, _), (right, _)| left.cmp(right));
+        keys.dedup_by(|(later, _), (first, _)| later == first);
+        let name = format!("{stem}.{}", shape_name(shape));
         let addresses =
             usize::from(shape.source.is_some()) + usize::from(shape.destination.is_some());
         let types = filter::key_types(shape.family, addresses, shape.port);
         let mut spec = SetSpec::new(name.clone(), types, SetKind::VerdictMap);
         spec.counter = true;
-        let elements = shaped
-            .elements
-            .get(shape)
-            .into_iter()
-            .flatten()
-            .map(|(key, owner)| Element {
-                key: Key::exact(key.clone()),
-                datum: Some(Datum::Verdict(verdict.clone())),
-                name: Some(owner.name.clone()),
-                count: None,
-            });
-        let origin = crate::ruleset::Origin(at.to_owned());
+        let elements = keys.into_iter().map(|(key, owner)| Element {
+            key: Key::exact(key),
+            datum: Some(Datum::Verdict(verdict.clone())),
+            name: Some(stable_name(policy, owner)),
+            count: None,
+        });
+        let origin = crate::ruleset::Origin(policy.at.to_string());
         output.set(spec, elements.collect(), Some(origin.clone()));
         let lookup = Statement::VerdictMap {
-            key: key_expression(*shape),
+            key: key_expression(shape),
             map: name,
         };
         rules.push(Rule {

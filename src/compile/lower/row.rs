@@ -97,9 +97,8 @@ fn protocols(services: &[Service]) -> Vec<(Protocol, Option<String>)> {
     let mut merged: BTreeMap<Option<String>, Service> = BTreeMap::new();
     for service in services {
         let into = merged.entry(service.helper.clone()).or_default();
-        for (transport, ports) in &service.ports {
-            let all = into.ports.entry(*transport).or_default();
-            *all = all.union(ports);
+        for (transport, ports) in service.ports.iter() {
+            into.ports.add(transport, ports);
         }
         into.icmp.extend(&service.icmp);
         into.icmpv6.extend(&service.icmpv6);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Scope;
-use crate::compile::model::Service;
+use crate::compile::model::{Ports, Service};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
 use crate::policy::builtin::{self, BuiltinService, Part, PortProtocol};
 use crate::policy::{self, Policy, PortRange, ServiceRef};
@@ -97,8 +97,8 @@ pub(in crate::compile) fn of_builtin(service: &BuiltinService) -> Service {
     for part in service.parts {
         match part {
             Part::Ports { protocol, lo, hi } => {
-                let ports = resolved.ports.entry(transport(*protocol)).or_default();
-                *ports = ports.union(&Interval::new(*lo, *hi).into_iter().collect());
+                let ports = Interval::new(*lo, *hi).into_iter().collect();
+                resolved.ports.add(transport(*protocol), &ports);
             }
             Part::Icmp(kind) => _ = resolved.icmp.insert(*kind),
             Part::Icmpv6(kind) => _ = resolved.icmpv6.insert(*kind),
@@ -134,7 +134,7 @@ fn of_written(
         protocol,
         helper,
     } = service;
-    let mut ports = BTreeMap::new();
+    let mut ports = Ports::default();
     let mut text = Vec::new();
     let lists = [
         (Transport::Tcp, tcp),
@@ -146,7 +146,7 @@ fn of_written(
     for (transport, ranges) in lists {
         if !ranges.is_empty() {
             text.push(listed(transport.name(), ranges));
-            ports.insert(transport, intervals(ranges));
+            ports.add(transport, &intervals(ranges));
             overlapping(ranges, &at.key(transport.name()), diagnostics);
         }
     }
@@ -234,8 +234,8 @@ fn helper_fits(service: &Service, at: &DocPath, diagnostics: &mut Diagnostics) -
     let words = words.join(" and ");
     let others = service
         .ports
-        .keys()
-        .find(|transport| !protocols.contains(*transport));
+        .transports()
+        .find(|transport| !protocols.contains(transport));
     let diagnostic = |message: String, text: &str| {
         Diagnostic::error(Code::HelperProtocol, message)
             .at(at.key("helper"), text)
@@ -278,7 +278,7 @@ mod tests {
             .flat_map(|rule| &rule.services)
         {
             text += &format!("{}:", service.name);
-            for (transport, ports) in &service.ports {
+            for (transport, ports) in service.ports.iter() {
                 let ports: Vec<String> = ports
                     .iter()
                     .map(|span| format!("{}-{}", span.lo, span.hi))

@@ -11,6 +11,32 @@ pub(crate) fn make<'de, T: Deserialize<'de>>(tree: &'de Tree, id: NodeId) -> Opt
     T::deserialize(Node { tree, id }).ok()
 }
 
+/// Items that know how many they are, so that a list of them takes no more memory than it needs.
+struct Counted<I> {
+    items: I,
+    left: usize,
+}
+
+impl<I: Iterator + Clone> Counted<I> {
+    fn new(items: I) -> Self {
+        let left = items.clone().count();
+        Self { items, left }
+    }
+}
+
+impl<I: Iterator> Iterator for Counted<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.left = self.left.saturating_sub(1);
+        self.items.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Node<'de> {
     tree: &'de Tree,
@@ -47,7 +73,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
             Meaning::Text(text) => visitor.visit_borrowed_str(text),
             Meaning::List => {
                 let items = tree.items(id).map(|id| Node { tree, id });
-                visitor.visit_seq(SeqDeserializer::new(items))
+                visitor.visit_seq(SeqDeserializer::new(Counted::new(items)))
             }
             Meaning::Map => {
                 let entries = tree.entries(id).map(|(key, id)| {

@@ -38,9 +38,9 @@ use serde_path_to_error::Segment as Step;
 
 /// What was read.
 #[derive(Clone, Debug)]
-pub struct Parsed {
-    /// The policy, if there was no error.
-    pub policy: Option<Policy>,
+pub struct Parsed<T = Policy> {
+    /// The policy, or what was made of it; there if there was no error.
+    pub policy: Option<T>,
     /// Everything there is to say.
     pub diagnostics: Diagnostics,
     /// Where things were written.
@@ -54,18 +54,25 @@ pub struct Parsed {
 /// not looked at.
 #[must_use]
 pub fn parse(documents: &[SourceText]) -> Parsed {
-    parse_and(documents, |_| ()).0
+    parse_and(documents, |policy| policy)
 }
 
 /// As [`parse`], and makes something of the policy if there is one; in the meantime the second reader may still be at
 /// work. What was made of a policy that is found wanting then is thrown away.
-pub fn parse_and<T>(documents: &[SourceText], make: impl Fn(&Policy) -> T) -> (Parsed, Option<T>) {
-    if let Some((parsed, made)) = quick::quickly(documents, &make) {
-        return (parsed, Some(made));
+pub fn parse_and<T>(documents: &[SourceText], make: impl Fn(Policy) -> T) -> Parsed<T> {
+    if let Some(parsed) = quick::quickly(documents, &make) {
+        return parsed;
     }
-    let parsed = thoroughly(documents);
-    let made = parsed.policy.as_ref().map(make);
-    (parsed, made)
+    let Parsed {
+        policy,
+        diagnostics,
+        locations,
+    } = thoroughly(documents);
+    Parsed {
+        policy: policy.map(make),
+        diagnostics,
+        locations,
+    }
 }
 
 /// Reads a policy, looking for everything there is to say.

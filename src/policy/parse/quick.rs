@@ -26,8 +26,8 @@ const SHORT: usize = 32 << 10;
 /// Reads a policy and makes something of it; `None` if there is anything to say about it.
 pub(super) fn quickly<T>(
     documents: &[SourceText],
-    make: impl Fn(&Policy) -> T,
-) -> Option<(Parsed, T)> {
+    make: impl Fn(Policy) -> T,
+) -> Option<Parsed<T>> {
     if nothing_or_too_large(documents).is_some() {
         return None;
     }
@@ -47,12 +47,8 @@ pub(super) fn quickly<T>(
         let mut pairs = texts.iter().zip(locations.trees());
         pairs.all(|(text, tree)| lockstep::reads_alike(text, tree))
     };
-    let made = || {
-        let policy = policy(documents, &locations)?;
-        let made = make(&policy);
-        Some((policy, made))
-    };
-    let (policy, made) = match texts.iter().map(|text| text.len()).sum::<usize>() < SHORT {
+    let made = || policy(documents, &locations).map(&make);
+    let made = match texts.iter().map(|text| text.len()).sum::<usize>() < SHORT {
         true => made().filter(|_| same()),
         false => thread::scope(|scope| {
             let reader = thread::Builder::new().spawn_scoped(scope, same);
@@ -65,12 +61,11 @@ pub(super) fn quickly<T>(
             made.filter(|_| same)
         }),
     }?;
-    let parsed = Parsed {
-        policy: Some(policy),
+    Some(Parsed {
+        policy: Some(made),
         diagnostics: Diagnostics::default(),
         locations,
-    };
-    Some((parsed, made))
+    })
 }
 
 /// The policy, if the schema and the types take it.
@@ -115,7 +110,7 @@ mod tests {
             })
             .collect();
         let thorough = thoroughly(&sources);
-        let Some((quick, ())) = quickly(&sources, |_| ()) else {
+        let Some(quick) = quickly(&sources, |policy| policy) else {
             return false;
         };
         assert_eq!(quick.diagnostics, thorough.diagnostics);

@@ -195,7 +195,7 @@ impl Tree {
     }
 
     /// What is directly in a list or map; in a map keys and values take turns.
-    pub(crate) fn items(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+    pub(crate) fn items(&self, id: NodeId) -> impl Iterator<Item = NodeId> + Clone {
         let end = self.get(id).map_or(0, |node| node.after);
         let mut next = id.0 + 1;
         std::iter::from_fn(move || {
