@@ -315,3 +315,38 @@ policies:
         assert_eq!(view["next"][1]["opens"], true);
     });
 }
+
+#[test]
+fn a_window_made_by_hand_is_seen_and_closed() {
+    alone(|| {
+        let gate = Gate::new(
+            "timezone: UTC
+schedules: { fair: { dates: [2026-03-10], on_end: cut } }
+policies:
+  - name: in
+    from: wan
+    to: firewall
+    rules: [{ name: web, services: [http], schedule: fair, action: accept }]
+",
+        );
+        serve::tcp(&gate.gateway, 80);
+        let probe = || tcp::probe(&gate.internet, "203.0.113.10:80").to_string();
+        let plan = || {
+            let arguments = ["plan", "--policy", "policy.yaml", "--detailed-exitcode"];
+            gate.rfw(&arguments).code()
+        };
+        assert_eq!((probe().as_str(), plan()), ("filtered", 0));
+        let open = "1767225600-4102444800";
+        let nft = |script: &str| gate.gateway.must("nft", &["-f", "-"], script);
+        nft(&format!(
+            "flush set inet rfw schedule/fair\nadd element inet rfw schedule/fair {{ {open} }}"
+        ));
+        assert_eq!((probe().as_str(), plan()), ("open: gateway 203.0.113.7", 2));
+        gate.must(&["apply", "--policy", "policy.yaml"]);
+        assert_eq!((probe().as_str(), plan()), ("filtered", 0));
+        nft("flush chain inet rfw cut/fair");
+        assert_eq!(plan(), 2);
+        gate.must(&["apply", "--policy", "policy.yaml"]);
+        assert_eq!(plan(), 0);
+    });
+}
