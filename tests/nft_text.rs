@@ -157,7 +157,7 @@ fn nft_makes_the_same_of_policies() {
                 .is_some_and(|extension| extension == "yaml")
             {
                 let ruleset = super::compile::compiled(&path).ruleset().clone();
-                judge(&host, &thinned(ruleset)).unwrap();
+                judge(&host, &policies::thinned(ruleset)).unwrap();
             }
         }
         runner(24)
@@ -167,16 +167,6 @@ fn nft_makes_the_same_of_policies() {
             })
             .unwrap();
     });
-}
-
-/// Schedules of some months: nft sends all in one message, and in a namespace it cannot have a larger buffer for it.
-fn thinned(mut ruleset: Ruleset) -> Ruleset {
-    const MOST: usize = 500;
-    let times = |set: &&mut Set| set.spec.key == [DataType::Time];
-    for set in ruleset.sets.iter_mut().filter(times) {
-        set.elements.edit(|elements| elements.truncate(MOST));
-    }
-    ruleset
 }
 
 /// What a policy compiles to, if it does.

@@ -41,7 +41,21 @@ pub(super) fn of_nft(output: &str) -> Listing {
             name.clone_into(&mut set);
         }
     }
+    for elements in listing.elements.values_mut() {
+        // Where two ranges touch, nft says of some that the first ends, and of some not; the next begins there anyway.
+        let begins: BTreeSet<String> = elements.iter().filter_map(|line| begin(line)).collect();
+        elements.retain(|line| {
+            line.strip_suffix(" : 1")
+                .is_none_or(|key| !begins.contains(key))
+        });
+    }
     listing
+}
+
+/// The key of an element that begins something.
+fn begin(line: &str) -> Option<String> {
+    let (key, rest) = line.split_once(" : ")?;
+    (rest != "1").then(|| key.to_owned())
 }
 
 /// `KEY [- LAST] : [DATUM] FLAGS`, then the comment.
