@@ -251,6 +251,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
                     schedule: None,
                     limit: None,
                     most_connections: None,
+                    offload: false,
                     log: None,
                     at: DocPath::root(),
                 });
@@ -351,6 +352,7 @@ fn a_long_run_becomes_one_lookup_for_each_shape() {
             schedule: None,
             limit: None,
             most_connections: None,
+            offload: false,
             log: None,
             at: DocPath::root(),
         }

@@ -32,6 +32,7 @@ mod packets_limit;
 mod packets_map;
 mod packets_nat;
 mod packets_office;
+mod packets_offload;
 mod packets_schedule;
 mod packets_state;
 mod plan;

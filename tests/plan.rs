@@ -402,7 +402,14 @@ fn a_dormant_table_is_made_right_first_and_then_woken() {
 fn what_others_left_in_the_table_goes() {
     let mut kernel = kernel(BASE);
     kernel.tamper(|table| {
-        table.flowtables.push("fast".to_owned());
+        table.objects.push(rfw::live::LiveObject {
+            handle: 99,
+            object: rfw::ruleset::Object {
+                name: "fast".to_owned(),
+                kind: rfw::ruleset::ObjectKind::Other(rfw::ruleset::FLOWTABLE),
+                origin: None,
+            },
+        });
         let mut foreign = table.chains[0].clone();
         foreign.name = "__chain0".to_owned();
         foreign.base = None;

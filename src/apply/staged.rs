@@ -53,8 +53,7 @@ fn undo(live: &Live, staged: &[Operation]) -> Option<Vec<Operation>> {
         && table
             .objects
             .iter()
-            .all(|object| ours.objects.contains(&&object.object.name))
-        && table.flowtables.is_empty();
+            .all(|object| ours.objects.contains(&&object.object.name));
     if ours.table.is_some() && ours.table == table.mark && is_all {
         return Some(vec![Operation::DeleteTable]);
     }

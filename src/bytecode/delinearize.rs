@@ -11,8 +11,8 @@ use super::load::{Context, Linear};
 use super::recover::{Load, key, loads};
 use super::{Comparison, Instruction, LookupResult};
 use crate::ruleset::{
-    Expression, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, NatPort, Operand,
-    Reject, Relation, Statement,
+    Expression, FLOWTABLE, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, NatPort,
+    Operand, Reject, Relation, Statement,
 };
 
 /// A piece of a rule, read back.
@@ -191,6 +191,7 @@ fn single(instruction: &Instruction) -> Option<Statement> {
         Instruction::Object { kind, name } => match *kind {
             sys::NFT_OBJECT_LIMIT => Some(Statement::NamedLimit(name.clone())),
             sys::NFT_OBJECT_CT_HELPER => Some(Statement::CtHelper(name.clone())),
+            FLOWTABLE => Some(Statement::Offload(name.clone())),
             _ => None,
         },
         Instruction::Log {

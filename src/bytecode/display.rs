@@ -10,7 +10,7 @@ use rustables::sys;
 use super::linearize::LOG_WARNING;
 use super::names::{ct_name, exthdr_name, family_name, meta_name, rt_name};
 use super::{Comparison, Instruction, LookupResult, PayloadBase, Register, Rule};
-use crate::ruleset::{Limit, Verdict};
+use crate::ruleset::{FLOWTABLE, Limit, Verdict};
 
 impl Display for Register {
     /// The kernel's number: 1 to 4 for a slot that begins 16 bytes, 8 and up for the others.
@@ -205,6 +205,10 @@ fn body(instruction: &Instruction, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, " % mod {modulus}")?;
             plus(f, *offset)
         }
+        Instruction::Object {
+            kind: FLOWTABLE,
+            name,
+        } => write!(f, "flow_offload flowtable {name}"),
         Instruction::Object { kind, name } => write!(f, "objref type {kind} name {name}"),
         Instruction::Dynset {
             set,

@@ -21,8 +21,8 @@ use super::layout::{self, prefix_mask};
 use super::load::{FIRST, Linear, SECOND};
 use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
 use crate::ruleset::{
-    self, Count, Ct, Expression, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand,
-    Reject, Relation, Ruleset, Statement, Verdict,
+    self, Count, Ct, Expression, FLOWTABLE, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort,
+    Operand, Reject, Relation, Ruleset, Statement, Verdict,
 };
 
 /// The program of a ruleset; everything in it sorted by name.
@@ -92,6 +92,7 @@ impl Linear {
                     from: FIRST,
                 });
             }
+            Statement::Offload(name) => self.object(FLOWTABLE, name),
             Statement::Log(log) => self.out.push(Instruction::Log {
                 prefix: log.prefix.clone(),
                 group: log.group,
@@ -570,6 +571,17 @@ mod tests {
             [ rt load tcpmss => reg 1 ]
             [ byteorder reg 1 = hton(reg 1, 2, 2) ]
             [ exthdr write tcpopt reg 1 => 2b @ 2 + 2 ]
+            ",
+        );
+    }
+
+    #[test]
+    fn handing_a_connection_over() {
+        check(
+            &[Statement::Counter, Statement::Offload("ft".into())],
+            "
+            [ counter pkts 0 bytes 0 ]
+            [ flow_offload flowtable ft ]
             ",
         );
     }

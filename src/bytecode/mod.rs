@@ -262,9 +262,9 @@ pub enum Instruction {
         /// Added to the value.
         offset: u32,
     },
-    /// `objref type T name N`
+    /// `objref type T name N`, and `flow_offload flowtable N`
     Object {
-        /// `NFT_OBJECT_*`: 1 counter, 2 quota, 3 ct helper, 4 limit.
+        /// `NFT_OBJECT_*`: 1 counter, 2 quota, 3 ct helper, 4 limit; [`crate::ruleset::FLOWTABLE`].
         kind: u32,
         /// The object's name.
         name: String,

@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod exit;
 mod generated;
+mod offload;
 mod output;
 mod plan;
 mod policy;

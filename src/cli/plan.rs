@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::error::Failure;
 use super::output::Output;
 use super::policy::{self, Loaded};
-use super::{Global, session, settings};
+use super::{Global, offload, session, settings};
 use crate::bytecode::{Program, linearize};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
@@ -163,11 +163,21 @@ pub(super) fn compare(
                 .and_then(|(verified, now)| session::known(verified, *now, global));
             kernel.observe_beside(&known.unwrap_or_default())
         });
-        let loaded = policy::load(texts, global, output)
-            .map(|(loaded, ruleset)| (loaded, linearize(ruleset.into_ruleset())));
+        let loaded = policy::load(texts, global, output).map(|(loaded, ruleset)| {
+            let ruleset = ruleset.into_ruleset();
+            let without = ruleset
+                .offloads()
+                .then(|| ruleset.clone().without_offload());
+            (loaded, linearize(ruleset), without)
+        });
         (loaded, reader.ok().map(ScopedJoinHandle::join))
     });
-    let (loaded, program) = loaded?;
+    let (mut loaded, mut program, without) = loaded?;
+    if let Some(without) = without
+        && offload::is_left_out(&mut loaded, kernel, output)?
+    {
+        program = linearize(without);
+    }
     let live = match live {
         Some(Ok(live)) => live.map_err(session::unreadable)?,
         // No thread to be had.

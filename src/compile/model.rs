@@ -36,6 +36,8 @@ pub struct Model {
     pub dnat: Vec<Dnat>,
     /// `nat.redirect` in file order.
     pub redirect: Vec<Redirect>,
+    /// `flowtable`.
+    pub flowtable: Option<Flowtable>,
     /// `nat.netmap`, then `nat.nptv6`, in file order.
     pub netmap: Vec<Netmap>,
 }
@@ -148,6 +150,8 @@ pub struct Rule {
     /// Only while a source (IPv6: each /64) has at most so many connections by this rule; one more goes on to the next
     /// rule.
     pub most_connections: Option<u32>,
+    /// Whether its connections go past the rules once they are established.
+    pub offload: bool,
     /// Logs what the rule decides; never limits the verdict.
     pub log: Option<LogLimit>,
     /// Where it stands.
@@ -399,4 +403,13 @@ pub struct Netmap {
     pub nptv6: bool,
     /// Where it stands.
     pub at: DocPath,
+}
+
+/// `flowtable`: where established connections of some rules go past all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flowtable {
+    /// The zones between whose interfaces they go.
+    pub zones: Vec<String>,
+    /// Whether the network cards take them over.
+    pub hardware: bool,
 }

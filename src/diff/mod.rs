@@ -32,8 +32,6 @@ pub struct Diff<'a> {
     pub sets: Vec<SetDiff<'a>>,
     /// Stateful objects, by name and kind.
     pub objects: Vec<ObjectDiff<'a>>,
-    /// Live flowtables, by name: rfw makes none, so each has to go.
-    pub flowtables: Vec<&'a str>,
     /// Chains, by name.
     pub chains: Vec<ChainDiff<'a>>,
 }
@@ -104,14 +102,9 @@ impl Diff<'_> {
             table,
             sets,
             objects,
-            flowtables,
             chains,
         } = self;
-        *table == TableDiff::Same
-            && sets.is_empty()
-            && objects.is_empty()
-            && flowtables.is_empty()
-            && chains.is_empty()
+        *table == TableDiff::Same && sets.is_empty() && objects.is_empty() && chains.is_empty()
     }
 }
 
@@ -124,7 +117,6 @@ pub fn diff<'a>(live: &'a Live, desired: &'a Program) -> Diff<'a> {
         sets: Vec::new(),
         objects: Vec::new(),
         chains: Vec::new(),
-        flowtables: Vec::new(),
     };
     let Live {
         generation: _,
@@ -138,7 +130,6 @@ pub fn diff<'a>(live: &'a Live, desired: &'a Program) -> Diff<'a> {
         sets,
         objects,
         chains,
-        flowtables,
     } = table.as_ref().unwrap_or(&NO_TABLE);
 
     let sets = diff_sets(sets, &desired.sets);
@@ -159,7 +150,6 @@ pub fn diff<'a>(live: &'a Live, desired: &'a Program) -> Diff<'a> {
         },
         sets,
         objects,
-        flowtables: flowtables.iter().map(String::as_str).collect(),
         chains,
     }
 }

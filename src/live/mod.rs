@@ -53,12 +53,10 @@ pub struct Table {
     pub mark: Option<[u8; 16]>,
     /// Sets, sorted by name.
     pub sets: Vec<LiveSet>,
-    /// Stateful objects, sorted by name.
+    /// Stateful objects and flowtables, sorted by name.
     pub objects: Vec<LiveObject>,
     /// Chains, sorted by name.
     pub chains: Vec<LiveChain>,
-    /// Names of flowtables, which rfw does not make yet.
-    pub flowtables: Vec<String>,
 }
 
 /// A set and its handle.

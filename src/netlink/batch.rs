@@ -20,6 +20,7 @@ use super::socket::Socket;
 use crate::kernel::{CommitError, Refusal};
 use crate::live::Generation;
 use crate::plan::Operation;
+use crate::ruleset::{Flowtable, Object, ObjectKind};
 
 /// Whether the kernel shall keep what the batch does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +263,47 @@ impl Answer {
         }
         Some(answer)
     }
+}
+
+/// Asks the kernel whether it has flowtables for tables of rfw's family, by a dry run: one without interfaces in a table
+/// of its own, never committed. A kernel without them has no such thing as their type (ENOENT; EOPNOTSUPP before 5.3).
+pub(super) fn knows_flowtables(socket: &mut Socket, first: u32) -> Result<bool, CommitError> {
+    const PROBE: &str = "rfw\u{1}probe";
+    let mut batch = Batch {
+        bytes: Vec::new(),
+        first,
+        messages: Vec::new(),
+    };
+    batch.begin(None);
+    let mut table = Writer::new();
+    table.string(sys::NFTA_TABLE_NAME, PROBE);
+    let create = sys::NLM_F_CREATE;
+    batch.push(
+        0,
+        sys::NFT_MSG_NEWTABLE,
+        create,
+        &table.finish().unwrap_or_default(),
+    );
+    let mut flowtable = Writer::new();
+    flowtable.string(sys::NFTA_FLOWTABLE_TABLE, PROBE);
+    let object = Object {
+        name: "probe".to_owned(),
+        kind: ObjectKind::Flowtable(Flowtable {
+            interfaces: Vec::new(),
+            hardware: false,
+        }),
+        origin: None,
+    };
+    encode::write_flowtable(&mut flowtable, &object);
+    let attributes = flowtable.finish().unwrap_or_default();
+    batch.push(1, sys::NFT_MSG_NEWFLOWTABLE, create, &attributes);
+    let io = |source| CommitError::Io {
+        action: "asking whether the kernel has flowtables",
+        source,
+    };
+    socket.send(&batch.bytes).map_err(io)?;
+    let answers = answers(socket, &batch, &[]).map_err(io)?;
+    Ok(answers.refusals.is_empty())
 }
 
 /// Asks the kernel whether it has `NFT_MSG_DESTROYSETELEM` (since 6.3), by a dry run in a table that

@@ -15,6 +15,9 @@ pub(super) const NFTA_SET_COUNT: u16 = 20;
 /// `NFT_MSG_DESTROYSETELEM`, since Linux 6.3: delete elements; a missing one is no error.
 pub(super) const NFT_MSG_DESTROYSETELEM: u32 = 30;
 
+/// The hook that a flowtable stands at (linux/netfilter.h `NF_NETDEV_INGRESS`).
+pub(super) const NF_NETDEV_INGRESS: u32 = 0;
+
 /// Verdict codes (linux/netfilter.h `NF_DROP`, `NF_ACCEPT`); the negative ones are `sys::NFT_JUMP` ….
 pub(super) const NF_DROP: i32 = 0;
 /// See [`NF_DROP`].

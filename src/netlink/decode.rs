@@ -4,11 +4,13 @@
 //! kernels have more of them.
 
 use super::attribute::{Malformed, attributes};
-use super::constants::sys;
+use super::constants::{NF_NETDEV_INGRESS, sys};
 use super::expression::{self, named_limit};
 use super::userdata;
 use crate::live::{LiveChain, LiveObject, LiveRule};
-use crate::ruleset::{Base, ChainPolicy, ChainType, Hook, Object, ObjectKind};
+use crate::ruleset::{
+    Base, ChainPolicy, ChainType, FLOWTABLE, Flowtable, Hook, Object, ObjectKind,
+};
 
 /// A table without its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -215,17 +217,57 @@ fn helper(data: &[u8]) -> Result<Option<ObjectKind>, Malformed> {
     })
 }
 
-/// Reads `NFT_MSG_NEWFLOWTABLE`: table and name.
-pub(super) fn flowtable(bytes: &[u8]) -> Result<(String, String), Malformed> {
+/// Reads `NFT_MSG_NEWFLOWTABLE`; the table first. One of another form than rfw's is of a kind that rfw does not make.
+pub(super) fn flowtable(bytes: &[u8]) -> Result<(String, LiveObject), Malformed> {
     let mut table = String::new();
     let mut name = String::new();
+    let mut handle = 0;
+    let mut interfaces = None;
+    let mut flags = 0;
     for attribute in attributes(bytes) {
         let attribute = attribute?;
         match attribute.kind {
             sys::NFTA_FLOWTABLE_TABLE => table = attribute.string(),
             sys::NFTA_FLOWTABLE_NAME => name = attribute.string(),
+            sys::NFTA_FLOWTABLE_HANDLE => handle = attribute.be64()?,
+            sys::NFTA_FLOWTABLE_HOOK => interfaces = flowtable_hook(attribute.value)?,
+            sys::NFTA_FLOWTABLE_FLAGS => flags = attribute.be32()?,
             _ => {}
         }
     }
-    Ok((table, name))
+    let known = flags & !sys::NFT_FLOWTABLE_HW_OFFLOAD == 0;
+    let kind = match interfaces.filter(|_| known) {
+        Some(interfaces) => ObjectKind::Flowtable(Flowtable {
+            interfaces,
+            hardware: flags != 0,
+        }),
+        None => ObjectKind::Other(FLOWTABLE),
+    };
+    let object = Object {
+        name,
+        kind,
+        origin: None,
+    };
+    Ok((table, LiveObject { handle, object }))
+}
+
+/// The interfaces of a flowtable; `None` at another place than rfw's.
+fn flowtable_hook(bytes: &[u8]) -> Result<Option<Vec<String>>, Malformed> {
+    let mut interfaces = Vec::new();
+    let mut usual = true;
+    for attribute in attributes(bytes) {
+        let attribute = attribute?;
+        match attribute.kind {
+            sys::NFTA_FLOWTABLE_HOOK_NUM => usual &= attribute.be32()? == NF_NETDEV_INGRESS,
+            sys::NFTA_FLOWTABLE_HOOK_PRIORITY => usual &= attribute.be32()? == 0,
+            sys::NFTA_FLOWTABLE_HOOK_DEVS => {
+                for device in attributes(attribute.value) {
+                    interfaces.push(device?.string());
+                }
+            }
+            _ => usual = false,
+        }
+    }
+    interfaces.sort();
+    Ok(usual.then_some(interfaces))
 }

@@ -175,6 +175,16 @@ impl Netlink {
         judge(answers, base)
     }
 
+    /// Whether the kernel has flowtables. Asked by a dry run; nothing is changed.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn has_flowtables(&mut self) -> Result<bool, CommitError> {
+        let known = batch::knows_flowtables(&mut self.socket, self.sequence.wrapping_add(1))?;
+        self.sequence = self.sequence.wrapping_add(3);
+        Ok(known)
+    }
+
     /// Whether the kernel can delete elements without minding those that are gone. Asked once, by a
     /// deletion in a table that does not exist, without committing.
     fn destroys_elements(&mut self, operations: &[Operation]) -> Result<bool, CommitError> {

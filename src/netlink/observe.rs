@@ -259,22 +259,21 @@ impl Netlink {
             }
             Ok(())
         })?;
-        table.objects.sort_by(|a, b| {
-            (&a.object.name, &a.object.kind).cmp(&(&b.object.name, &b.object.kind))
-        });
         let request = Request::of_table(
             "listing the flowtables",
             sys::NFT_MSG_GETFLOWTABLE,
             sys::NFTA_FLOWTABLE_TABLE,
         );
         self.dump(generation, &request, &mut |answer| {
-            let (owner, name) = decode::flowtable(answer.attributes)?;
+            let (owner, flowtable) = decode::flowtable(answer.attributes)?;
             if owner == TABLE {
-                table.flowtables.push(name);
+                table.objects.push(flowtable);
             }
             Ok(())
         })?;
-        table.flowtables.sort();
+        table.objects.sort_by(|a, b| {
+            (&a.object.name, &a.object.kind).cmp(&(&b.object.name, &b.object.kind))
+        });
         Ok(())
     }
 }

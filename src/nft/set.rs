@@ -3,7 +3,9 @@
 use super::statement::{rate, split, verdict};
 use super::value::{self, Kind};
 use super::word::{name, quoted};
-use crate::ruleset::{DataType, Datum, Element, Key, Object, ObjectKind, Set, SetKind, SetSpec};
+use crate::ruleset::{
+    DataType, Datum, Element, FLOWTABLE, Flowtable, Key, Object, ObjectKind, Set, SetKind, SetSpec,
+};
 
 /// A set, map or verdict map without its elements, on one line.
 pub fn set_text(spec: &SetSpec) -> String {
@@ -124,6 +126,21 @@ pub(super) fn object_lines(object: &Object) -> (String, Vec<String>) {
                 ],
             )
         }
+        ObjectKind::Flowtable(Flowtable {
+            interfaces,
+            hardware,
+        }) => {
+            let interfaces: Vec<String> = interfaces.iter().map(|it| quoted(it)).collect();
+            let mut lines = vec![
+                "hook ingress priority 0".to_owned(),
+                format!("devices = {{ {} }}", interfaces.join(", ")),
+            ];
+            if *hardware {
+                lines.push("flags offload".to_owned());
+            }
+            (format!("flowtable {}", name(called)), lines)
+        }
+        ObjectKind::Other(FLOWTABLE) => (format!("flowtable {}", name(called)), Vec::new()),
         ObjectKind::Other(kind) => (format!("object {kind} {}", name(called)), Vec::new()),
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn statement(statement: &Statement) -> String {
         Statement::NamedLimit(it) => format!("limit name {}", quoted(it)),
         Statement::CtHelper(it) => format!("ct helper set {}", quoted(it)),
         Statement::CtLabel(label) => format!("ct label set {label}"),
+        Statement::Offload(it) => format!("flow add @{}", name(it)),
         Statement::Log(it) => log(it),
         Statement::Reject(Reject::TcpReset) => "reject with tcp reset".to_owned(),
         Statement::Reject(Reject::Icmpx(code)) => format!("reject with icmpx {}", code.name()),

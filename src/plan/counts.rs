@@ -24,7 +24,6 @@ impl<'a> Counts<'a> {
             table: _,
             sets,
             objects: _,
-            flowtables: _,
             chains,
         } = diff;
         for ChainDiff {

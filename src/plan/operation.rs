@@ -1,7 +1,9 @@
 //! One step of a plan: a verb and an object.
 
 use crate::bytecode::{self, Rule};
-use crate::ruleset::{Base, Elements, Object, ObjectKind, Origin, SetKind, SetSpec, TABLE};
+use crate::ruleset::{
+    Base, Elements, FLOWTABLE, Object, ObjectKind, Origin, SetKind, SetSpec, TABLE,
+};
 
 /// One change to rfw's table. Operations name what they act on by name or by the kernel's handle, so
 /// a batch has no choices left.
@@ -109,11 +111,6 @@ pub enum Operation {
         /// Its stable name; only for messages.
         name: Option<String>,
     },
-    /// Delete a flowtable, which rfw never makes; rules that use it are deleted before.
-    DeleteFlowtable {
-        /// The name.
-        name: String,
-    },
 }
 
 /// Where a rule is added.
@@ -199,8 +196,7 @@ impl Operation {
             | Self::AddElements { .. }
             | Self::DeleteElements { .. }
             | Self::AddObject { .. }
-            | Self::DeleteObject { .. }
-            | Self::DeleteFlowtable { .. } => None,
+            | Self::DeleteObject { .. } => None,
         }
     }
 
@@ -220,8 +216,7 @@ impl Operation {
             | Self::DeleteSet { .. }
             | Self::AddElements { .. }
             | Self::DeleteElements { .. }
-            | Self::DeleteRule { .. }
-            | Self::DeleteFlowtable { .. } => None,
+            | Self::DeleteRule { .. } => None,
         }
     }
 }
@@ -292,7 +287,6 @@ impl std::fmt::Display for Operation {
                 handle,
                 name: _,
             } => write!(f, "delete rule inet {table} {chain} handle {handle}"),
-            Self::DeleteFlowtable { name } => write!(f, "delete flowtable inet {table} {name}"),
         }
     }
 }
@@ -310,6 +304,7 @@ pub(super) fn object_noun(kind: &ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Limit(_) => "limit",
         ObjectKind::CtHelper { .. } => "ct helper",
+        ObjectKind::Flowtable(_) | ObjectKind::Other(FLOWTABLE) => "flowtable",
         ObjectKind::Other(_) => "object",
     }
 }

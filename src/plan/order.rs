@@ -320,11 +320,6 @@ fn delete_removed(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
             });
         }
     }
-    for name in &diff.flowtables {
-        batch.push(Operation::DeleteFlowtable {
-            name: (*name).to_owned(),
-        });
-    }
     for chain in &diff.chains {
         if chain.change == ChainChange::Removed {
             batch.push(Operation::DeleteChain {

@@ -2,8 +2,8 @@
 //! manual: they become the descriptions in the schema.
 
 use super::{
-    ConnLimit, Date, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node, Schedule, Service,
-    ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
+    ConnLimit, Date, Flowtable, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node,
+    Schedule, Service, ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,10 @@ pub struct Policy {
     /// Address translation.
     #[serde(default, skip_serializing_if = "Nat::is_empty")]
     pub nat: Nat,
+
+    /// Where connections of rules with `offload: true` go past the rules. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flowtable: Option<Flowtable>,
 }
 
 /// Rules for connections from some zones to others.
@@ -152,6 +156,11 @@ pub struct Rule {
     /// is asked. Example: `{ max: 200, per: source }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connlimit: Option<ConnLimit>,
+
+    /// Whether connections that this rule accepts go past the rules once they are established, by the `flowtable`.
+    /// They are then no longer looked at, counted or ended by a change of the rules. Default: `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offload: bool,
 
     /// Logs what this rule decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]

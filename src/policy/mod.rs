@@ -6,6 +6,7 @@
 
 pub mod builtin;
 mod document;
+mod flowtable;
 mod group;
 mod locate;
 mod log;
@@ -21,6 +22,7 @@ mod value;
 mod zone;
 
 pub use document::{Action, Policy, RejectWith, Rule, ZonePolicy};
+pub use flowtable::Flowtable;
 pub use group::{Group, Hosts};
 pub use locate::Locations;
 pub use log::{ConnLimit, Limit, LimitPer, Log};

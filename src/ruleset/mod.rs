@@ -12,6 +12,7 @@
 mod elements;
 mod expr;
 mod interval;
+mod offload;
 mod rule;
 mod set;
 mod stmt;
@@ -20,8 +21,10 @@ mod validate;
 pub use elements::{Elements, Keys, KeysBuilder};
 pub use expr::{Ct, Expression, Field, Meta, NumgenMode, Transport};
 pub use interval::{Addresses, Bound, Interval, Intervals};
+pub use offload::OFFLOAD_LABEL;
 pub use rule::{
-    Base, Chain, ChainPolicy, ChainType, Hook, Object, ObjectKind, Origin, Rule, Verdict,
+    Base, Chain, ChainPolicy, ChainType, FLOWTABLE, Flowtable, Hook, Object, ObjectKind, Origin,
+    Rule, Verdict,
 };
 pub use set::{Count, DataType, Datum, Element, Key, Set, SetKind, SetSpec};
 pub use stmt::{

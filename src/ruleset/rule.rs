@@ -119,9 +119,24 @@ pub enum ObjectKind {
         /// The protocol number it works on.
         protocol: u8,
     },
+    /// A flowtable: established connections that a rule hands to it go past the rules, from one of its interfaces to
+    /// another. nft counts it among the objects of a table, though for the kernel it is none.
+    Flowtable(Flowtable),
     /// A kind rfw does not make, by its number (linux/netfilter/nf_tables.h `NFT_OBJECT_*`).
     Other(u32),
 }
+
+/// What a flowtable is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flowtable {
+    /// The interfaces, sorted; each must be there when the flowtable is made.
+    pub interfaces: Vec<String>,
+    /// Whether the network cards take the connections over (`flags offload`).
+    pub hardware: bool,
+}
+
+/// The number of the kind of flowtables. The kernel has none, and no `NFT_OBJECT_*` is as large.
+pub const FLOWTABLE: u32 = 1 << 16;
 
 impl ObjectKind {
     /// The kernel's number of the kind, `NFT_OBJECT_*`. Objects of different kinds may share a name.
@@ -129,6 +144,7 @@ impl ObjectKind {
         match self {
             Self::CtHelper { .. } => 3,
             Self::Limit(_) => 4,
+            Self::Flowtable(_) => FLOWTABLE,
             Self::Other(number) => *number,
         }
     }

@@ -26,6 +26,8 @@ pub enum Statement {
     CtHelper(String),
     /// Put a label on the connection, 0 to 127; labels that it has stay.
     CtLabel(u8),
+    /// Hand the connection, once it is established, to the named flowtable: `flow add @NAME`.
+    Offload(String),
     /// Log the packet.
     Log(Log),
     /// Answer and drop.

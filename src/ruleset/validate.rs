@@ -194,7 +194,9 @@ fn refers<'a>(statement: &'a Statement, check: &mut impl FnMut(Reference<'a>)) {
                 check(Reference::Set(name));
             }
         }
-        Statement::NamedLimit(name) | Statement::CtHelper(name) => check(Reference::Object(name)),
+        Statement::NamedLimit(name) | Statement::CtHelper(name) | Statement::Offload(name) => {
+            check(Reference::Object(name));
+        }
         Statement::Verdict(verdict) => target(verdict)
             .map(Reference::Chain)
             .into_iter()

@@ -681,8 +681,12 @@ pub(super) const CASES: &[Case] = &[
         ]
     }),
     ("a flowtable that is not there goes", |_| {
-        vec![Operation::DeleteFlowtable {
-            name: "new".to_owned(),
+        vec![Operation::DeleteObject {
+            object: rfw::ruleset::Object {
+                name: "new".to_owned(),
+                kind: rfw::ruleset::ObjectKind::Other(rfw::ruleset::FLOWTABLE),
+                origin: None,
+            },
         }]
     }),
     // The table's flags.

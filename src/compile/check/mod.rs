@@ -13,6 +13,7 @@ mod name;
 mod nat;
 mod netmap;
 mod node;
+mod offload;
 mod reach;
 mod rule;
 mod schedule;
@@ -41,6 +42,7 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     nat::entries(model, diagnostics);
     sysctl::settings(policy, model, diagnostics);
     forward::overlaps(model, diagnostics);
+    offload::offload(policy, model, diagnostics);
     reach::rules(model, diagnostics);
     reach::policies(model, diagnostics);
     if !partial {

@@ -57,6 +57,7 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
         schedule: _,
         limit,
         most_connections,
+        offload: _,
         log: _,
         at,
     } = rule;

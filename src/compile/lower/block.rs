@@ -95,6 +95,7 @@ struct Item<'a> {
 /// Whether a rule does nothing but decide.
 fn is_plain(rule: &PolicyRule) -> bool {
     !rule.is_limited()
+        && !rule.offload
         && rule.log.is_none()
         && rule.services.iter().all(|service| service.helper.is_none())
 }

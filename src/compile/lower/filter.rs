@@ -62,6 +62,7 @@ pub(super) fn linear(
             if let Some(helper) = &row.helper {
                 statements.push(helper_statement(helper, &row.protocol, output));
             }
+            statements.extend(super::offload::label(rule, entry.model));
             statements.push(Statement::Counter);
             match &rule.log {
                 Some(log) => statements.push(log_and_decide(

@@ -26,6 +26,7 @@ mod dispatch;
 mod filter;
 mod interface;
 mod nat;
+mod offload;
 mod output;
 mod row;
 mod schedule;

@@ -10,6 +10,7 @@ use super::address::{self, End, spans, suffixes};
 use super::dispatch::Entries;
 use super::interface::{matches_any, of_zones};
 use super::nat;
+use super::offload;
 use super::output::{Entry, Output, SetNames, element};
 use super::row::equal;
 use super::schedule::{self, Way};
@@ -42,6 +43,7 @@ pub(super) fn base_chains(model: &Model, entries: Entries, output: &mut Output) 
 
     let mut rules = nat::mss_rules(model, output);
     rules.extend(schedule::cuts(model, Way::Forward, output));
+    rules.extend(offload::hand_over(model, output));
     rules.extend([established(), invalid()]);
     rules.extend(spoofed);
     rules.extend(forward);

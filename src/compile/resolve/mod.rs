@@ -62,6 +62,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         policies.extend(resolved);
     }
     let nat = nat::entries(&scope, diagnostics);
+    let flowtable = zone::flowtable(&scope, diagnostics);
     let groups = scope.groups.into_iter();
     let host_parts = group::host_parts(policy);
     let schedules = scope.schedules.into_iter();
@@ -84,6 +85,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         snat: nat.snat,
         dnat: nat.dnat,
         redirect: nat.redirect,
+        flowtable,
         netmap: nat.netmap,
     };
     Draft { model, partial }

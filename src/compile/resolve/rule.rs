@@ -66,6 +66,7 @@ fn rule(
         schedule,
         limit,
         connlimit,
+        offload,
         log,
         // For people: they are shown beside the rule and change nothing on the wire.
         owner: _,
@@ -124,6 +125,7 @@ fn rule(
             let LimitPer::Source = per;
             *max
         }),
+        offload: *offload,
         log: log
             .as_ref()
             .map(|log| log_limit(log, &format!("{policy_name}/{name}"))),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::model;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
 use crate::policy::{self, Day, OnEnd, Policy};
+use crate::ruleset::OFFLOAD_LABEL;
 use crate::schedule::{Dates, Hours, Schedule};
 use jiff::civil::Weekday;
 
@@ -27,7 +28,8 @@ pub(super) fn schedules<'a>(
         diagnostics.push(diagnostic);
     }
     let zone = crate::compile::timezone(policy);
-    let mut taken = BTreeSet::new();
+    // One is for connections that are handed over.
+    let mut taken = BTreeSet::from([OFFLOAD_LABEL]);
     let mut known = BTreeMap::new();
     for (name, written) in &policy.schedules {
         let at = root.name(name.as_str());
@@ -175,7 +177,7 @@ fn label(
         .chain(0..wish)
         .find(|label| taken.insert(*label));
     if free.is_none() {
-        let message = format!("more than {LABELS} schedules with `on_end: cut`");
+        let message = format!("more than {} schedules with `on_end: cut`", LABELS - 1);
         let diagnostic = Diagnostic::error(Code::TooLarge, message)
             .at(at.key("on_end"), "a connection has no label left for it");
         diagnostics.push(diagnostic);

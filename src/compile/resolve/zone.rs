@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scope;
 use super::selector::addresses_of_prefix;
-use crate::compile::model::{Interface, Side, Zone};
+use crate::compile::model::{Flowtable, Interface, Side, Zone};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
-use crate::policy::{InterfacePattern, Policy, ZoneRef, Zones};
+use crate::policy::{self, InterfacePattern, Policy, ZoneRef, Zones};
 use crate::ruleset::Addresses;
 
 /// All zones of the policy.
@@ -73,6 +73,24 @@ pub(super) fn sides(
     known.then(|| sides.into_iter().collect())
 }
 
+/// `flowtable`, as far as its zones are known.
+pub(super) fn flowtable(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Option<Flowtable> {
+    let policy::Flowtable { zones, hardware } = scope.policy.flowtable.as_ref()?;
+    let at = DocPath::root().key("flowtable").key("zones");
+    let mut names = BTreeSet::new();
+    for (index, name) in zones.iter().enumerate() {
+        if is_zone(name.as_str(), scope) {
+            names.insert(name.to_string());
+        } else {
+            diagnostics.push(unknown_zone(name.as_str(), &at.index(index), scope));
+        }
+    }
+    Some(Flowtable {
+        zones: names.into_iter().collect(),
+        hardware: *hardware,
+    })
+}
+
 /// The zones that a translation means; `any` is every zone but those of `other_end`, and never the box itself.
 pub(super) fn nat_zones(
     zones: &Zones,
@@ -119,7 +137,8 @@ fn is_zone(name: &str, scope: &Scope<'_>) -> bool {
     scope.zones.contains_key(name)
 }
 
-fn unknown_zone(name: &str, at: &DocPath, scope: &Scope<'_>) -> Diagnostic {
+/// What is said of a zone that the policy does not define.
+pub(super) fn unknown_zone(name: &str, at: &DocPath, scope: &Scope<'_>) -> Diagnostic {
     let zones = scope.zones.keys().map(String::as_str);
     let diagnostic = Diagnostic::error(Code::UnknownZone, format!("unknown zone `{name}`"))
         .at(at, "no zone has this name");

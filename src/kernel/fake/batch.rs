@@ -187,14 +187,6 @@ impl Batch {
                 refer::drop_anonymous(table, &rule);
                 Ok(true)
             }
-            Operation::DeleteFlowtable { name } => {
-                let before = table.flowtables.len();
-                table.flowtables.retain(|flowtable| flowtable != name);
-                if table.flowtables.len() == before {
-                    return Err(Errno::ENOENT);
-                }
-                Ok(true)
-            }
         }
     }
 

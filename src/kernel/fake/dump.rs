@@ -36,7 +36,6 @@ fn write_table(table: &Table, f: &mut Formatter<'_>) -> fmt::Result {
         sets,
         objects,
         chains,
-        flowtables,
     } = table;
     write!(f, "table inet rfw")?;
     if *flags != 0 {
@@ -44,9 +43,6 @@ fn write_table(table: &Table, f: &mut Formatter<'_>) -> fmt::Result {
     }
     write_handle(*handle, f)?;
     f.write_char('\n')?;
-    for flowtable in flowtables {
-        writeln!(f, "  flowtable {flowtable}")?;
-    }
     for LiveObject { handle, object } in objects {
         write!(f, "  object {} {:?}", object.name, object.kind)?;
         write_handle(*handle, f)?;

@@ -7,7 +7,7 @@
 use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase};
 use crate::netlink::attribute::{Malformed, attributes};
 use crate::netlink::constants::sys;
-use crate::ruleset::{Count, Limit};
+use crate::ruleset::{Count, FLOWTABLE, Limit};
 
 use super::fields::{Fields, register};
 use super::translation::{masquerade, nat, redirect};
@@ -71,6 +71,7 @@ fn known(name: &str, data: &[u8]) -> Option<Instruction> {
         "numgen" => numgen(&mut fields),
         "hash" => hash(&mut fields),
         "objref" => object(&mut fields),
+        "flow_offload" => flow(&mut fields),
         "dynset" => dynset(&mut fields),
         "exthdr" => exthdr(&mut fields),
         "rt" => rt(&mut fields),
@@ -320,6 +321,13 @@ fn object(fields: &mut Fields<'_>) -> Option<Instruction> {
     Some(Instruction::Object {
         kind: fields.number(sys::NFTA_OBJREF_IMM_TYPE)?,
         name: fields.text(sys::NFTA_OBJREF_IMM_NAME)?,
+    })
+}
+
+fn flow(fields: &mut Fields<'_>) -> Option<Instruction> {
+    Some(Instruction::Object {
+        kind: FLOWTABLE,
+        name: fields.text(sys::NFTA_FLOW_TABLE_NAME)?,
     })
 }
 

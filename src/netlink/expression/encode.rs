@@ -3,7 +3,7 @@
 use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register};
 use crate::netlink::attribute::Writer;
 use crate::netlink::constants::sys;
-use crate::ruleset::{Count, Limit};
+use crate::ruleset::{Count, FLOWTABLE, Limit};
 
 use super::fields::write_register;
 use super::translation;
@@ -54,6 +54,9 @@ fn name(instruction: &Instruction) -> &str {
         Instruction::Fib { .. } => "fib",
         Instruction::Numgen { .. } => "numgen",
         Instruction::Hash { .. } => "hash",
+        Instruction::Object {
+            kind: FLOWTABLE, ..
+        } => "flow_offload",
         Instruction::Object { .. } => "objref",
         Instruction::Dynset { .. } => "dynset",
         Instruction::Exthdr { .. } | Instruction::ExthdrSet { .. } => "exthdr",
@@ -196,6 +199,10 @@ fn fields(w: &mut Writer, instruction: &Instruction) {
             w.be32(sys::NFTA_NG_OFFSET, *offset);
         }
         Instruction::Hash { .. } => hash(w, instruction),
+        Instruction::Object {
+            kind: FLOWTABLE,
+            name,
+        } => w.string(sys::NFTA_FLOW_TABLE_NAME, name),
         Instruction::Object { kind, name } => {
             w.be32(sys::NFTA_OBJREF_IMM_TYPE, *kind);
             w.string(sys::NFTA_OBJREF_IMM_NAME, name);

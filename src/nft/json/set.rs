@@ -8,7 +8,7 @@ use crate::nft::set::type_name;
 use crate::nft::statement::{split, unit_name};
 use crate::nft::value::Kind;
 use crate::ruleset::{
-    DataType, Datum, Element, Key, Object, ObjectKind, Set, SetKind, SetSpec, TABLE,
+    DataType, Datum, Element, Flowtable, Key, Object, ObjectKind, Set, SetKind, SetSpec, TABLE,
 };
 
 /// Whether the key is a number or a time that only an expression yields; the schema has no type for it.
@@ -159,6 +159,14 @@ pub(super) fn object(object: &Object) -> Value {
                 "type": helper, "protocol": protocol, "l3proto": "inet",
             }})
         }
+        // nft 1.0.6 has no word for `flags offload` here.
+        ObjectKind::Flowtable(Flowtable {
+            interfaces,
+            hardware: _,
+        }) => json!({"flowtable": {
+            "family": "inet", "table": TABLE, "name": name,
+            "hook": "ingress", "prio": 0, "dev": interfaces,
+        }}),
         ObjectKind::Other(kind) => json!({"object": {
             "family": "inet", "table": TABLE, "name": name, "kind": kind,
         }}),

@@ -25,6 +25,7 @@ pub(super) fn statement(statement: &Statement, sets: &[Set]) -> Value {
         Statement::CtLabel(label) => {
             json!({"mangle": {"key": {"ct": {"key": "label"}}, "value": label}})
         }
+        Statement::Offload(name) => json!({"flow": {"op": "add", "flowtable": format!("@{name}")}}),
         Statement::Log(it) => log(it),
         Statement::Reject(Reject::TcpReset) => json!({"reject": {"type": "tcp reset"}}),
         Statement::Reject(Reject::Icmpx(code)) => {

@@ -9,8 +9,8 @@ use crate::bytecode::{
 use crate::live::Generation;
 use crate::plan::{Operation, Place};
 use crate::ruleset::{
-    Base, ChainPolicy, ChainType, Count, DataType, Datum, Element, Elements, Hook, Key, Limit,
-    Object, ObjectKind, Origin, Set, SetKind, SetSpec, Verdict,
+    Base, ChainPolicy, ChainType, Count, DataType, Datum, Element, Elements, Flowtable, Hook, Key,
+    Limit, Object, ObjectKind, Origin, Set, SetKind, SetSpec, Verdict,
 };
 
 mirror_newtype!(Generation(u32), Origin(String), Register(u8));
@@ -128,8 +128,13 @@ mirror_struct!(ObjectImage of Object {
 
 mirror_enum!(ObjectKindImage of ObjectKind {
     plain: [],
-    one: [Limit(Limit), Other(u32)],
+    one: [Limit(Limit), Flowtable(Flowtable), Other(u32)],
     named: [CtHelper { helper: String, protocol: u8 }]
+});
+
+mirror_struct!(FlowtableImage of Flowtable {
+    interfaces: Vec<String>,
+    hardware: bool,
 });
 
 mirror_struct!(LimitImage of Limit {
@@ -236,7 +241,6 @@ mirror_enum!(OperationImage of Operation {
         AddRule { chain: String, place: Place, rule: Rule },
         ReplaceRule { chain: String, handle: u64, rule: Rule },
         DeleteRule { chain: String, handle: u64, name: Option<String> },
-        DeleteFlowtable { name: String },
     ]
 });
 

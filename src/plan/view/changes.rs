@@ -7,7 +7,7 @@ use crate::diff::{
     ChainChange, ChainDiff, Diff, ElementDiff, ObjectDiff, RuleDiff, SetDiff, TableDiff,
 };
 use crate::nft;
-use crate::ruleset::{Base, Element, Object, Origin, Set, SetSpec, TABLE};
+use crate::ruleset::{Base, Element, FLOWTABLE, Object, ObjectKind, Origin, Set, SetSpec, TABLE};
 
 /// All changes; of new and removed sets, `few` elements.
 pub(super) fn changes(diff: &Diff<'_>, few: usize) -> Vec<Change> {
@@ -15,7 +15,6 @@ pub(super) fn changes(diff: &Diff<'_>, few: usize) -> Vec<Change> {
         table: table_diff,
         sets,
         objects,
-        flowtables,
         chains,
     } = diff;
     let mut changes = Vec::new();
@@ -28,10 +27,6 @@ pub(super) fn changes(diff: &Diff<'_>, few: usize) -> Vec<Change> {
         }
     }
     changes.extend(objects.iter().map(object));
-    changes.extend(flowtables.iter().map(|name| Change {
-        text: format!("flowtable {name}"),
-        ..change(Verb::Remove, Subject::Flowtable, name)
-    }));
     for set in sets {
         add_set(set, few, &mut changes);
     }
@@ -70,11 +65,20 @@ fn label(origin: Option<&Origin>) -> Option<String> {
     origin.map(|Origin(label)| label.clone())
 }
 
+fn subject(kind: &ObjectKind) -> Subject {
+    match kind {
+        ObjectKind::Flowtable(_) | ObjectKind::Other(FLOWTABLE) => Subject::Flowtable,
+        ObjectKind::Limit(_) | ObjectKind::CtHelper { .. } | ObjectKind::Other(_) => {
+            Subject::Object
+        }
+    }
+}
+
 fn object(diff: &ObjectDiff<'_>) -> Change {
     let show = |verb, object: &Object| Change {
         text: nft::object_text(object),
         origin: label(object.origin.as_ref()),
-        ..change(verb, Subject::Object, &object.name)
+        ..change(verb, subject(&object.kind), &object.name)
     };
     match diff {
         ObjectDiff::Added(object) => show(Verb::Add, object),

@@ -205,18 +205,10 @@ fn first_sentence(description: &str) -> String {
 const UNSUPPORTED: &[(&str, &[&str])] = &[
     (
         "",
-        &[
-            "protect",
-            "tests",
-            "ha",
-            "foreign_tables",
-            "sets",
-            "flowtable",
-            "raw",
-        ],
+        &["protect", "tests", "ha", "foreign_tables", "sets", "raw"],
     ),
     ("Zone", &["match"]),
-    ("Rule", &["offload", "add_source_to"]),
+    ("Rule", &["add_source_to"]),
 ];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {
