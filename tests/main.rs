@@ -41,6 +41,7 @@ mod plan_saved;
 mod properties;
 mod readme;
 mod reconcile;
+mod scenarios;
 mod schedules;
 mod schema;
 mod settings;

@@ -19,6 +19,19 @@ pub(crate) fn tcp(host: &Host, port: u16) {
     });
 }
 
+/// As [`tcp`], but named by the address that was asked for: several servers on one host.
+pub(crate) fn tcp_by_address(host: &Host, port: u16) {
+    each_connection(host, port, |_, mut stream, peer| {
+        let here = stream.local_addr().expect("an address").ip();
+        let _ = writeln!(
+            stream,
+            "{} {}",
+            here.to_canonical(),
+            peer.ip().to_canonical()
+        );
+    });
+}
+
 /// Greets every TCP connection to `port` and then echoes what it is sent, for connections that stay.
 pub(crate) fn tcp_echo(host: &Host, port: u16) {
     each_connection(host, port, |_, mut stream, _| {
