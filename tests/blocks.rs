@@ -31,7 +31,7 @@ fn by_the_policy(policy: &ZonePolicy, model: &Model, packet: Packet) -> &'static
             list.iter().any(|entry| match entry {
                 Selected::Addresses(addresses) => addresses.v4.contains(address),
                 Selected::Group(name) => model.groups[name].v4.contains(address),
-                Selected::HostParts(_) => false,
+                Selected::Set(_) | Selected::HostParts(_) => false,
             })
         };
         (selector.include.is_empty() || inside(&selector.include)) && !inside(&selector.exclude)
@@ -252,6 +252,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
                     limit: None,
                     most_connections: None,
                     offload: false,
+                    adds_source_to: None,
                     log: None,
                     at: DocPath::root(),
                 });
@@ -353,6 +354,7 @@ fn a_long_run_becomes_one_lookup_for_each_shape() {
             limit: None,
             most_connections: None,
             offload: false,
+            adds_source_to: None,
             log: None,
             at: DocPath::root(),
         }

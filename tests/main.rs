@@ -34,6 +34,7 @@ mod packets_nat;
 mod packets_office;
 mod packets_offload;
 mod packets_schedule;
+mod packets_set;
 mod packets_state;
 mod plan;
 mod plan_listing;

@@ -170,6 +170,22 @@ fn talk(pair: &Pair) {
     check(mgmt, "10.9.0.10", "10.9.0.1:22", "open: gateway 10.9.0.10");
     check(mgmt, "10.9.0.20", "10.9.0.1:22", "refused");
     check(lan, "10.1.0.50", "10.1.0.1:22", "filtered");
+    // Whoever has knocked (above, in IPv4) gets nothing more; in IPv6 not yet.
+    check(internet, "203.0.113.7", "203.0.113.10:443", "filtered");
+    let shop = "[2001:db8:0:2::10]:443";
+    check(
+        internet,
+        "2001:db8:0:1::7",
+        shop,
+        "open: dmz 2001:db8:0:1::7",
+    );
+    check(
+        internet,
+        "2001:db8:0:1::7",
+        "[2001:db8:0:1::10]:22",
+        "filtered",
+    );
+    check(internet, "2001:db8:0:1::7", shop, "filtered");
 }
 
 #[test]

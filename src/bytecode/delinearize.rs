@@ -363,6 +363,7 @@ fn consumer(loads: &[Load], rest: &[Instruction], used: usize) -> Option<(Statem
         Instruction::Dynset { set, state, .. } => {
             let (set, key) = (set.clone(), key(loads)?);
             match state.as_slice() {
+                [] => Statement::SetUpdate { set, key },
                 [Instruction::Limit(limit)] => Statement::Meter {
                     set,
                     key,

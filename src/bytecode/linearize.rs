@@ -127,34 +127,32 @@ impl Linear {
                 self.out.push(Instruction::Redirect { port, flags: 0 });
             }
             Statement::Meter { set, key, limit } => {
-                self.key(key);
-                self.out.push(Instruction::Dynset {
-                    set: set.clone(),
-                    op: sys::NFT_DYNSET_OP_UPDATE,
-                    key: FIRST,
-                    data: None,
-                    timeout: 0,
-                    inverted: false,
-                    state: vec![Instruction::Limit(*limit)],
-                });
+                let state = vec![Instruction::Limit(*limit)];
+                self.dynset(set, key, sys::NFT_DYNSET_OP_UPDATE, state);
             }
             Statement::CountConnections { set, key, most } => {
-                self.key(key);
-                self.out.push(Instruction::Dynset {
-                    set: set.clone(),
-                    op: sys::NFT_DYNSET_OP_ADD,
-                    key: FIRST,
-                    data: None,
-                    timeout: 0,
-                    inverted: false,
-                    state: vec![Instruction::Connlimit {
-                        count: *most,
-                        flags: 0,
-                    }],
-                });
+                let (count, flags) = (*most, 0);
+                let state = vec![Instruction::Connlimit { count, flags }];
+                self.dynset(set, key, sys::NFT_DYNSET_OP_ADD, state);
+            }
+            Statement::SetUpdate { set, key } => {
+                self.dynset(set, key, sys::NFT_DYNSET_OP_UPDATE, Vec::new());
             }
             Statement::ClampMss => self.clamp_mss(),
         }
+    }
+
+    fn dynset(&mut self, set: &str, key: &Expression, op: u32, state: Vec<Instruction>) {
+        self.key(key);
+        self.out.push(Instruction::Dynset {
+            set: set.to_owned(),
+            op,
+            key: FIRST,
+            data: None,
+            timeout: 0,
+            inverted: false,
+            state,
+        });
     }
 
     fn relation(&mut self, left: &Expression, relation: Relation, right: &Operand) {
@@ -558,6 +556,10 @@ mod tests {
                     key: SADDR,
                     limit,
                 },
+                Statement::SetUpdate {
+                    set: "d".into(),
+                    key: SADDR,
+                },
                 Statement::ClampMss,
             ],
             "
@@ -568,6 +570,8 @@ mod tests {
             [ cmp eq reg 1 0x00000002 ]
             [ payload load 4b @ network header + 12 => reg 1 ]
             [ dynset update reg_key 1 set s expr [ limit rate 10/minute burst 5 type packets flags 0x0 ] ]
+            [ payload load 4b @ network header + 12 => reg 1 ]
+            [ dynset update reg_key 1 set d ]
             [ rt load tcpmss => reg 1 ]
             [ byteorder reg 1 = hton(reg 1, 2, 2) ]
             [ exthdr write tcpopt reg 1 => 2b @ 2 + 2 ]

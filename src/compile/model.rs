@@ -24,6 +24,8 @@ pub struct Model {
     pub groups: BTreeMap<String, Addresses>,
     /// The host parts in the groups by name, flattened; groups without any are not here.
     pub host_parts: BTreeMap<String, BTreeSet<HostPart>>,
+    /// The sets by name.
+    pub sets: BTreeMap<String, LivingSet>,
     /// The schedules by name.
     pub schedules: BTreeMap<String, Schedule>,
     /// The zone policies in file order.
@@ -91,6 +93,18 @@ impl Interface {
     }
 }
 
+/// A set whose content is not the policy's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LivingSet {
+    /// Filled by the packet path.
+    Dynamic {
+        /// How long a source stays in it, in seconds.
+        timeout: u64,
+        /// How many sources it holds, of each family.
+        size: u32,
+    },
+}
+
 /// The times at which rules are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -152,6 +166,8 @@ pub struct Rule {
     pub most_connections: Option<u32>,
     /// Whether its connections go past the rules once they are established.
     pub offload: bool,
+    /// The dynamic set, by name, that it adds the source of each packet to.
+    pub adds_source_to: Option<String>,
     /// Logs what the rule decides; never limits the verdict.
     pub log: Option<LogLimit>,
     /// Where it stands.
@@ -236,6 +252,8 @@ pub struct Selector {
 pub enum Selected {
     /// A group by name.
     Group(String),
+    /// A set by name: what it holds is not known here.
+    Set(String),
     /// Addresses written in place, or the networks of a zone.
     Addresses(Addresses),
     /// Hosts by the host part of their IPv6 address, written in place.
@@ -247,21 +265,21 @@ impl Selected {
     pub fn host_parts<'a>(&'a self, model: &'a Model) -> Option<&'a BTreeSet<HostPart>> {
         match self {
             Self::Group(name) => model.host_parts.get(name),
-            Self::Addresses(_) => None,
+            Self::Set(_) | Self::Addresses(_) => None,
             Self::HostParts(hosts) => Some(hosts),
         }
     }
 }
 
 impl Selector {
-    /// Whether hosts are named by the host part of their address: then the addresses of its entries are not all there is
-    /// to it.
-    pub fn has_host_parts(&self, model: &Model) -> bool {
+    /// Whether hosts are named by the host part of their address, or by sets: then the addresses of its entries are not
+    /// all there is to it.
+    pub fn is_vague(&self, model: &Model) -> bool {
         let Self { include, exclude } = self;
         include
             .iter()
             .chain(exclude)
-            .any(|entry| entry.host_parts(model).is_some())
+            .any(|entry| matches!(entry, Selected::Set(_)) || entry.host_parts(model).is_some())
     }
 }
 

@@ -48,6 +48,9 @@ pub(super) fn statement(statement: &Statement) -> String {
             name(set),
             expression(key)
         ),
+        Statement::SetUpdate { set, key } => {
+            format!("update @{} {{ {} }}", name(set), expression(key))
+        }
         Statement::ClampMss => "tcp option maxseg size set rt mtu".to_owned(),
     }
 }

@@ -2,8 +2,9 @@
 //! manual: they become the descriptions in the schema.
 
 use super::{
-    ConnLimit, Date, Flowtable, Group, Hosts, IncludePattern, Limit, Log, Name, Nat, Node,
-    Schedule, Service, ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones, value::names,
+    ConnLimit, Date, Flowtable, Group, Hosts, IncludePattern, Limit, LivingSet, Log, Name, Nat,
+    Node, Schedule, Service, ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones,
+    value::names,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,12 @@ pub struct Policy {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "names::<Name, Group>")]
     pub groups: BTreeMap<Name, Group>,
+
+    /// Sets of addresses that change while the box runs, by name, for `source` and `destination`. Example: `ssh-abuse:
+    /// { dynamic: true, timeout: 1h }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "names::<Name, LivingSet>")]
+    pub sets: BTreeMap<Name, LivingSet>,
 
     /// Times at which rules are there, by name, for `schedule`. Example: `office-hours: { days: [mon, tue], from:
     /// "08:00", to: "17:00" }`.
@@ -161,6 +168,11 @@ pub struct Rule {
     /// They are then no longer looked at, counted or ended by a change of the rules. Default: `false`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offload: bool,
+
+    /// The dynamic set, by name, that the source of each packet that this rule matches is put into, before the action
+    /// happens. Only the first packets of connections come to rules. Example: `ssh-abuse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add_source_to: Option<Name>,
 
     /// Logs what this rule decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -69,6 +69,14 @@ pub enum Statement {
         /// How many connections a key may have.
         most: u32,
     },
+    /// Put the key into a dynamic set, or begin its time there anew: `update @set { KEY }`. When the set is full, the
+    /// rule ends here.
+    SetUpdate {
+        /// The dynamic set.
+        set: String,
+        /// The key.
+        key: Expression,
+    },
     /// Clamp the maximum segment size of a SYN to what the route can carry.
     ClampMss,
 }

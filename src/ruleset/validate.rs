@@ -211,7 +211,8 @@ fn refers<'a>(statement: &'a Statement, check: &mut impl FnMut(Reference<'a>)) {
             set,
             key: _,
             most: _,
-        } => check(Reference::Set(set)),
+        }
+        | Statement::SetUpdate { set, key: _ } => check(Reference::Set(set)),
         Statement::Nat(super::Nat {
             kind: _,
             family: _,

@@ -477,8 +477,13 @@ fn action(about: About, place: Place) -> BoxedStrategy<Statement> {
         let set = set_name("c", &types(&key));
         Statement::CountConnections { set, key, most }
     });
+    let update = key(about).prop_map(|key| Statement::SetUpdate {
+        set: set_name("d", &types(&key)),
+        key,
+    });
     let mut kinds = vec![
         connections.boxed(),
+        update.boxed(),
         Just(Statement::Counter).boxed(),
         (0u8..128).prop_map(Statement::CtLabel).boxed(),
         limit().prop_map(Statement::Limit).boxed(),

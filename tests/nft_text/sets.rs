@@ -106,6 +106,7 @@ pub(super) fn specs_of(chains: &[Chain]) -> BTreeMap<String, SetSpec> {
             | Statement::VerdictMap { map: name, .. }
             | Statement::Meter { set: name, .. }
             | Statement::CountConnections { set: name, .. }
+            | Statement::SetUpdate { set: name, .. }
             | Statement::Nat(Nat {
                 address: NatAddress::Map(Expression::Map(_, name)),
                 ..

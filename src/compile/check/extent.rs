@@ -42,10 +42,11 @@ pub(super) fn everyone() -> &'static Addresses {
     &EVERYONE
 }
 
-/// The addresses that a selector lets through; more than those where it names host parts.
+/// The addresses that a selector lets through; more than those where it names host parts or sets.
 pub(super) fn addresses<'a>(selector: &'a Selector, model: &'a Model) -> Cow<'a, Addresses> {
     let Selector { include, exclude } = selector;
-    let included = if include.is_empty() {
+    let anyone = |entry: &Selected| matches!(entry, Selected::Set(_));
+    let included = if include.is_empty() || include.iter().any(anyone) {
         Cow::Borrowed(everyone())
     } else {
         let included = union(include, model);
@@ -75,7 +76,7 @@ fn union<'a>(entries: &'a [Selected], model: &'a Model) -> Cow<'a, Addresses> {
     let mut parts = entries.iter().filter_map(|entry| match entry {
         Selected::Group(name) => model.groups.get(name),
         Selected::Addresses(addresses) => Some(addresses),
-        Selected::HostParts(_) => None,
+        Selected::Set(_) | Selected::HostParts(_) => None,
     });
     let first = parts.next().map(Cow::Borrowed).unwrap_or_default();
     parts.fold(first, |all, part| Cow::Owned(all.union(part)))

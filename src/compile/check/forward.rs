@@ -97,7 +97,7 @@ impl<'a> Forward<'a> {
             } else {
                 To::These(addresses(destination, model).into_owned())
             },
-            exact: !source.has_host_parts(model) && !destination.has_host_parts(model),
+            exact: !source.is_vague(model) && !destination.is_vague(model),
             at,
         }
     }

@@ -12,7 +12,7 @@ use crate::policy::{Policy, ServiceRef};
 const LONGEST_STABLE_NAME: usize = 120;
 
 /// Beginnings of the names of rfw's own rules and sets: a policy of that name would be mistaken for them.
-const OWN: [&str; 6] = ["forward", "group", "input", "nat", "output", "zone"];
+const OWN: [&str; 7] = ["forward", "group", "input", "nat", "output", "set", "zone"];
 
 /// Checks all names.
 pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
@@ -20,6 +20,7 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
     nat(policy, diagnostics);
     services(policy, diagnostics);
     groups(policy, diagnostics);
+    sets(policy, diagnostics);
     repeated_services(policy, diagnostics);
 }
 
@@ -187,6 +188,33 @@ fn groups(policy: &Policy, diagnostics: &mut Diagnostics) {
                     .help("in `source` nobody could tell which one is meant: rename one");
             diagnostics.push(diagnostic);
         }
+    }
+}
+
+fn sets(policy: &Policy, diagnostics: &mut Diagnostics) {
+    let root = DocPath::root();
+    for name in policy.sets.keys() {
+        let name = name.as_str();
+        let at = root.key("sets").name(name);
+        if matches!(name, "any" | "all" | "firewall" | "self") {
+            diagnostics.push(reserved("set", name, &at));
+            continue;
+        }
+        let groups = policy.groups.keys().map(|group| group.as_str());
+        let other = if policy.zones.contains_key(name) {
+            ("zone", "zones")
+        } else if groups.into_iter().any(|group| group == name) {
+            ("group", "groups")
+        } else {
+            continue;
+        };
+        let (what, section) = other;
+        let diagnostic =
+            Diagnostic::error(Code::NameClash, format!("`{name}` is a set and a {what}"))
+                .at_key(at, "is a set")
+                .at_key(root.key(section).name(name), format!("and a {what}"))
+                .help("in `source` nobody could tell which one is meant: rename one");
+        diagnostics.push(diagnostic);
     }
 }
 

@@ -173,7 +173,11 @@ fn ends(policy: &ZonePolicy, model: &Model) -> bool {
             destination,
             protocols,
         } = extent(rule, model);
-        !rule.is_limited() && protocols.all && *source == *everyone() && *destination == *everyone()
+        !rule.is_limited()
+            && is_exact(rule, model)
+            && protocols.all
+            && *source == *everyone()
+            && *destination == *everyone()
     };
     policy.default.is_some() || policy.rules.iter().any(decides_all)
 }

@@ -58,6 +58,7 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
         limit,
         most_connections,
         offload: _,
+        adds_source_to: _,
         log: _,
         at,
     } = rule;
@@ -96,12 +97,12 @@ fn rule(rule: &Rule, homes: &Homes<'_>, model: &Model, diagnostics: &mut Diagnos
         diagnostics.push(diagnostic);
     }
     if can_match(&extent, source, destination, at, diagnostics) {
-        if !source.include.is_empty() && !source.has_host_parts(model) {
+        if !source.include.is_empty() && !source.is_vague(model) {
             homes
                 .from
                 .check(&extent.source, &at.key("source"), diagnostics);
         }
-        if !destination.include.is_empty() && !destination.has_host_parts(model) {
+        if !destination.include.is_empty() && !destination.is_vague(model) {
             homes
                 .to
                 .check(&extent.destination, &at.key("destination"), diagnostics);
@@ -181,7 +182,7 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
                     None => continue,
                 },
                 Selected::Addresses(addresses) => (addresses, "the list holds".to_owned()),
-                Selected::HostParts(_) => continue,
+                Selected::Set(_) | Selected::HostParts(_) => continue,
             };
             let all = everyone();
             let family = if addresses.v4.contains_all(&all.v4) {
@@ -209,10 +210,10 @@ fn blocks_everybody(rule: &Rule, model: &Model, diagnostics: &mut Diagnostics) {
 
 /// Whether the packets of a rule are just those of its [`extent`].
 pub(super) fn is_exact(rule: &Rule, model: &Model) -> bool {
-    !rule.source.has_host_parts(model) && !rule.destination.has_host_parts(model)
+    !rule.source.is_vague(model) && !rule.destination.is_vague(model)
 }
 
-/// The packets of a rule; more than those where it names hosts by host parts.
+/// The packets of a rule; more than those where it names hosts by host parts or sets.
 pub(super) fn extent<'a>(rule: &'a Rule, model: &'a Model) -> Extent<'a> {
     Extent::of(&rule.services, &rule.source, &rule.destination, model)
 }

@@ -1,4 +1,4 @@
-//! Zones, groups, services and schedules that nothing refers to: left over, or misspelt elsewhere.
+//! Zones, groups, sets, services and schedules that nothing refers to: left over, or misspelt elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,8 @@ struct Used<'a> {
     hosts: BTreeSet<&'a str>,
     services: BTreeSet<&'a str>,
     schedules: BTreeSet<&'a str>,
+    /// Sets that rules add to.
+    filled: BTreeSet<&'a str>,
 }
 
 /// Points out every name that is defined and not used.
@@ -49,6 +51,7 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
             diagnostics.push(diagnostic);
         }
     }
+    sets(policy, &used, diagnostics);
     for service in policy.services.keys().map(|service| service.as_str()) {
         if !used.services.contains(service) {
             let diagnostic = Diagnostic::warning(
@@ -79,6 +82,41 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
     }
 }
 
+fn sets(policy: &Policy, used: &Used<'_>, diagnostics: &mut Diagnostics) {
+    let at = DocPath::root().key("sets");
+    for set in policy.sets.keys().map(|set| set.as_str()) {
+        let (is_asked, is_filled) = (used.hosts.contains(set), used.filled.contains(set));
+        let found = match (is_asked, is_filled) {
+            (true, true) => continue,
+            (false, false) => {
+                Diagnostic::warning(Code::UnusedSet, format!("the set `{set}` is not used"))
+                    .at_key(
+                        at.name(set),
+                        "no `source`, no `destination` and no `add_source_to` has it",
+                    )
+                    .help("use it or take it out")
+            }
+            (false, true) => {
+                Diagnostic::warning(Code::UnusedSet, format!("nothing asks the set `{set}`"))
+                    .at_key(
+                        at.name(set),
+                        "is filled, and no `source` and no `destination` has it",
+                    )
+                    .help("use it in the `source` of a rule, or take it out")
+            }
+            (true, false) => {
+                Diagnostic::warning(Code::UnfilledSet, format!("nothing fills the set `{set}`"))
+                    .at_key(
+                        at.name(set),
+                        "is empty for ever: no rule has it as its `add_source_to`",
+                    )
+                    .help("give a rule `add_source_to`, or take the set out")
+            }
+        };
+        diagnostics.push(found);
+    }
+}
+
 fn used(policy: &Policy) -> Used<'_> {
     let mut used = Used::default();
     for group in policy.groups.values() {
@@ -92,6 +130,8 @@ fn used(policy: &Policy) -> Used<'_> {
             used.selectors([&rule.source, &rule.destination]);
             let schedule = rule.schedule.iter().map(|name| name.as_str());
             used.schedules.extend(schedule);
+            let filled = rule.add_source_to.iter().map(|name| name.as_str());
+            used.filled.extend(filled);
         }
     }
     let Nat {

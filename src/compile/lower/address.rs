@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::output::{Entry, Output, SetNames};
+use super::set;
 use crate::compile::model::{Model, Selected, Selector};
 use crate::policy::HostPart;
 use crate::ruleset::{
@@ -118,7 +119,7 @@ pub(super) fn addresses<'a>(selected: &'a [Selected], model: &'a Model) -> Cow<'
     let of = |entry: &'a Selected| match entry {
         Selected::Addresses(addresses) => Some(addresses),
         Selected::Group(name) => model.groups.get(name),
-        Selected::HostParts(_) => None,
+        Selected::Set(_) | Selected::HostParts(_) => None,
     };
     if let [only] = selected
         && let Some(addresses) = of(only)
@@ -136,6 +137,8 @@ pub(super) enum Part {
     Addresses,
     /// What follows so many bits is among the host parts of the list.
     HostParts(u8),
+    /// The address is in the set that stands at this place of the list.
+    Set(usize),
 }
 
 /// The ways in which packets of a family can match a selector; none when they cannot.
@@ -155,7 +158,18 @@ pub(super) fn parts(selector: &Selector, family: Family, model: &Model) -> Vec<P
     addresses
         .into_iter()
         .chain(by_host.into_keys().map(Part::HostParts))
+        .chain(sets(include).map(|(at, _)| Part::Set(at)))
         .collect()
+}
+
+/// The sets in a list, with their places.
+fn sets(list: &[Selected]) -> impl Iterator<Item = (usize, &str)> {
+    list.iter()
+        .enumerate()
+        .filter_map(|(at, entry)| match entry {
+            Selected::Set(name) => Some((at, name.as_str())),
+            Selected::Group(_) | Selected::Addresses(_) | Selected::HostParts(_) => None,
+        })
 }
 
 /// The host parts of a list, by the bits before them.
@@ -194,6 +208,10 @@ pub(super) fn conditions(
         statements.extend(side(&selector.include, Relation::Eq, ""));
     }
     statements.extend(side(&selector.exclude, Relation::Ne, "not-"));
+    let included = sets(&selector.include).filter(|(at, _)| part == Part::Set(*at));
+    statements.extend(included.map(|(_, name)| set::is_in(name, end, family, Relation::Eq)));
+    let excluded = sets(&selector.exclude);
+    statements.extend(excluded.map(|(_, name)| set::is_in(name, end, family, Relation::Ne)));
     if family == Family::Ipv4 {
         return statements;
     }

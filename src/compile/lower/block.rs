@@ -1,7 +1,7 @@
 //! Long runs of rules become verdict maps, so that a packet pays for a lookup and not for every rule.
 //!
 //! A *run* is consecutive rules with the same action and nothing else to do (no schedule, no limit, no
-//! log, no helper): inside it the order does not matter to the verdict. A short run stays linear, one nft rule
+//! log, no helper, nothing to add to a set): inside it the order does not matter to the verdict. A short run stays linear, one nft rule
 //! per row, which is what people like to read. In a long run every row that is a product of prefixes
 //! and ports becomes elements, one hash map for each *shape* (which fields, which prefix lengths):
 //! mask, look up, done. Rows with ranges that do not fit, negations or ICMP types stay linear behind
@@ -96,6 +96,7 @@ struct Item<'a> {
 fn is_plain(rule: &PolicyRule) -> bool {
     !rule.is_limited()
         && !rule.offload
+        && rule.adds_source_to.is_none()
         && rule.log.is_none()
         && rule.services.iter().all(|service| service.helper.is_none())
 }

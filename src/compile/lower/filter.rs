@@ -5,6 +5,7 @@ use super::block;
 use super::output::{Entry, Output};
 use super::row::{self, Protocol, Row, equal};
 use super::schedule;
+use super::set;
 use crate::compile::model::{
     Action, LogLimit, Model, RejectWith, Rule as PolicyRule, RuleLimit, ZonePolicy,
 };
@@ -64,15 +65,10 @@ pub(super) fn linear(
             }
             statements.extend(super::offload::label(rule, entry.model));
             statements.push(Statement::Counter);
-            match &rule.log {
-                Some(log) => statements.push(log_and_decide(
-                    log,
-                    rule.action,
-                    &row.protocol,
-                    entry,
-                    output,
-                )),
-                None => statements.extend(action(rule.action, &row.protocol, output)),
+            if rule.log.is_some() || rule.adds_source_to.is_some() {
+                statements.push(aside_and_decide(rule, &row.protocol, entry, output));
+            } else {
+                statements.extend(action(rule.action, &row.protocol, output));
             }
             rules.push(entry.rule(statements));
         }
@@ -145,12 +141,11 @@ fn limit_statement(
 
 /// The number of the IP version, and who counts as one source.
 fn source_key(family: Family) -> (u8, Expression) {
-    let field = End::Source.field(family);
-    match family {
-        Family::Ipv4 => (4, Expression::Field(field)),
-        // A host picks its own address inside its /64 (RFC 8981): the network is the source.
-        Family::Ipv6 => (6, Expression::Masked(field, network_mask())),
-    }
+    let version = match family {
+        Family::Ipv4 => 4,
+        Family::Ipv6 => 6,
+    };
+    (version, set::key(End::Source, family))
 }
 
 /// The connections of each source, in a set without a timeout: the kernel itself takes out a source that has none left.
@@ -172,10 +167,6 @@ fn count_statement(most: u32, family: Family, entry: &Entry<'_>, output: &mut Ou
 
 /// How many sources a meter keeps; a source that finds it full is over its rate.
 const METER_SIZE: u32 = 65_535;
-
-fn network_mask() -> Box<[u8]> {
-    (u128::MAX << 64).to_be_bytes().into()
-}
 
 /// After this time without a packet a source has its whole burst back, so its element may go.
 fn refill_seconds(Limit { rate, unit, burst }: Limit) -> u64 {
@@ -220,19 +211,24 @@ fn log_statements(LogLimit { log, rate }: &LogLimit) -> Vec<Statement> {
         .collect()
 }
 
-/// Logging has its own rate and must not limit the verdict, so both go into a chain of their own.
-fn log_and_decide(
-    log: &LogLimit,
-    decided: Action,
+/// Logging has its own rate, and a set may be full, and neither must keep the verdict from happening: all three go
+/// into a chain of their own, a rule each.
+fn aside_and_decide(
+    rule: &PolicyRule,
     protocol: &Protocol,
     entry: &Entry<'_>,
     output: &mut Output,
 ) -> Statement {
+    let decided = rule.action;
     let suffix = match (decided, protocol) {
         (Action::Reject(RejectWith::Default), Protocol::Ports(Transport::Tcp, _)) => "-tcp",
         _ => "",
     };
-    let name = format!("log/{}{suffix}", entry.name);
+    let stem = match rule.adds_source_to {
+        Some(_) => "add",
+        None => "log",
+    };
+    let name = format!("{stem}/{}{suffix}", entry.name);
     if !output.has_chain(&name) {
         let verdict = action(
             decided,
@@ -243,13 +239,13 @@ fn log_and_decide(
             },
             output,
         );
-        output.regular_chain(
-            &name,
-            vec![
-                entry.part("log", log_statements(log)),
-                entry.part("verdict", verdict),
-            ],
-        );
+        let sets = rule.adds_source_to.iter();
+        let adds = sets.flat_map(|name| set::add_source(name));
+        let mut rules: Vec<Rule> = adds.map(|add| entry.part("add", vec![add])).collect();
+        let log = rule.log.as_ref();
+        rules.extend(log.map(|log| entry.part("log", log_statements(log))));
+        rules.push(entry.part("verdict", verdict));
+        output.regular_chain(&name, rules);
     }
     Statement::Verdict(Verdict::Goto(name))
 }

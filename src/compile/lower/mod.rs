@@ -2,7 +2,7 @@
 //!
 //! The whole of it, top to bottom: [`skeleton`] makes the base chains and what is built into every
 //! ruleset, [`dispatch`] leads a pair of zones into its chain, [`filter`] lowers zone policies rule by
-//! rule, [`block`] turns long runs of rules into verdict maps, [`schedule`] makes sets of times, [`nat`] makes the translation chains and
+//! rule, [`block`] turns long runs of rules into verdict maps, [`schedule`] makes sets of times, [`set`] those whose content is not the policy's, [`nat`] makes the translation chains and
 //! the paths they open. [`row`] and [`address`] are the words they share.
 //!
 //! Names in the table are built from the policy's own names, with `/` and `.` between, which no name
@@ -13,9 +13,11 @@
 //! | `policy/NAME` | chain of a zone policy |
 //! | `pair/FROM/TO` | chain of a pair of zones that more than one policy speaks about |
 //! | `log/POLICY/RULE` | chain of a rule that logs |
+//! | `add/POLICY/RULE` | chain of a rule that adds to a set, and may log |
 //! | `schedule/NAME` | the times at which a schedule is open |
 //! | `cut/NAME` | chain of connections that a schedule ends |
 //! | `group/NAME.ip4` `.net4` `.ip6` `.net6` | a group's hosts, or hosts and prefixes |
+//! | `set/NAME.ip4` `.ip6` | the sources in a dynamic set; IPv6 by /64 |
 //! | `POLICY/RULE.tcp`, `.source.net4`, … | what one rule lists |
 //! | `POLICY.accept.4.s24.d32.port` | verdict map of a run of rules |
 //! | `nat/NAME.backends`, … | what one translation lists |
@@ -30,6 +32,7 @@ mod offload;
 mod output;
 mod row;
 mod schedule;
+mod set;
 mod skeleton;
 
 use super::model::Model;
@@ -40,6 +43,7 @@ use output::Output;
 pub fn lower(model: &Model) -> Ruleset {
     let mut output = Output::default();
     schedule::sets(model, &mut output);
+    set::sets(model, &mut output);
     for policy in &model.policies {
         filter::policy_chain(policy, model, &mut output);
     }

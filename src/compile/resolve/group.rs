@@ -161,6 +161,17 @@ fn names_are_groups(
             diagnostics.push(diagnostic);
             continue;
         }
+        if policy.sets.keys().any(|set| set.as_str() == name) {
+            let message = format!("the set `{name}` cannot be part of a group");
+            let diagnostic = Diagnostic::error(Code::SetInGroup, message)
+                .at(
+                    at,
+                    "is a set; a group has addresses and groups that never change",
+                )
+                .help("write the set beside the group in `source` or `destination`");
+            diagnostics.push(diagnostic);
+            continue;
+        }
         let diagnostic = Diagnostic::error(Code::UnknownGroup, format!("unknown group `{name}`"))
             .at(at, "no group has this name");
         diagnostics.push(

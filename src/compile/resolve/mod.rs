@@ -9,12 +9,13 @@ mod rule;
 mod schedule;
 mod selector;
 mod service;
+mod set;
 mod zone;
 
 use std::collections::BTreeMap;
 
 use super::Given;
-use super::model::{Model, Schedule, Service, Zone};
+use super::model::{LivingSet, Model, Schedule, Service, Zone};
 use crate::diagnostic::{Diagnostics, DocPath};
 use crate::policy::Policy;
 use crate::ruleset::Addresses;
@@ -36,6 +37,7 @@ struct Scope<'a> {
     policy: &'a Policy,
     zones: BTreeMap<String, Zone>,
     groups: BTreeMap<&'a str, Option<Addresses>>,
+    sets: BTreeMap<&'a str, Option<LivingSet>>,
     services: BTreeMap<&'a str, Option<Service>>,
     schedules: BTreeMap<&'a str, Option<Schedule>>,
 }
@@ -44,11 +46,13 @@ struct Scope<'a> {
 pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagnostics) -> Draft {
     let services = service::own(policy, diagnostics);
     let groups = group::flatten(policy, given.lists, diagnostics);
+    let sets = set::sets(policy, diagnostics);
     let schedules = schedule::schedules(policy, diagnostics);
     let scope = Scope {
         policy,
         zones: zone::zones(policy),
         groups,
+        sets,
         services,
         schedules,
     };
@@ -65,6 +69,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
     let flowtable = zone::flowtable(&scope, diagnostics);
     let groups = scope.groups.into_iter();
     let host_parts = group::host_parts(policy);
+    let sets = scope.sets.into_iter();
     let schedules = scope.schedules.into_iter();
     let model = Model {
         name: policy
@@ -77,6 +82,9 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
             .filter_map(|(name, addresses)| Some((name.to_owned(), addresses?)))
             .collect(),
         host_parts,
+        sets: sets
+            .filter_map(|(name, set)| Some((name.to_owned(), set?)))
+            .collect(),
         schedules: schedules
             .filter_map(|(name, schedule)| Some((name.to_owned(), schedule?)))
             .collect(),

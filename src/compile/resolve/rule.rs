@@ -67,6 +67,7 @@ fn rule(
         limit,
         connlimit,
         offload,
+        add_source_to,
         log,
         // For people: they are shown beside the rule and change nothing on the wire.
         owner: _,
@@ -91,6 +92,10 @@ fn rule(
             diagnostics,
         )
     });
+    let adds_source_to = add_source_to.as_ref().map(|name| {
+        let at = at.key("add_source_to");
+        super::set::added_to(name.as_str(), &at, &scope.sets, scope.policy, diagnostics)
+    });
     let traffic = traffic(
         services,
         source.as_ref(),
@@ -106,6 +111,10 @@ fn rule(
     } = traffic?;
     // A rule whose schedule means nothing is not there at all.
     let schedule = match schedule {
+        None => None,
+        Some(known) => Some(known?.to_owned()),
+    };
+    let adds_source_to = match adds_source_to {
         None => None,
         Some(known) => Some(known?.to_owned()),
     };
@@ -126,6 +135,7 @@ fn rule(
             *max
         }),
         offload: *offload,
+        adds_source_to,
         log: log
             .as_ref()
             .map(|log| log_limit(log, &format!("{policy_name}/{name}"))),

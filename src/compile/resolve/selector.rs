@@ -79,6 +79,13 @@ fn selected(
                     selected.push(group);
                 }
             }
+            Host::Name(name) if scope.sets.contains_key(name.as_str()) => {
+                let set = Selected::Set(name.to_string());
+                known &= scope.sets.get(name.as_str()).is_some_and(Option::is_some);
+                if !selected.contains(&set) {
+                    selected.push(set);
+                }
+            }
             Host::Name(name) => match networks(name.as_str(), &at, scope, diagnostics) {
                 Some(networks) => in_place = in_place.union(&networks),
                 None => known = false,
@@ -135,7 +142,7 @@ fn networks(
         }
         "any" | "all" => unknown("leave the key out for every address".to_owned()),
         _ => {
-            let groups = scope.groups.keys().copied();
+            let groups = scope.groups.keys().chain(scope.sets.keys()).copied();
             let zones = scope.zones.keys().map(String::as_str);
             match nearest(name, groups.chain(zones)) {
                 Some(near) => unknown(format!("did you mean `{near}`?")),
@@ -188,7 +195,7 @@ mod tests {
         ));
         let text = |list: &[Selected]| {
             let words = list.iter().map(|selected| match selected {
-                Selected::Group(name) => name.clone(),
+                Selected::Group(name) | Selected::Set(name) => name.clone(),
                 Selected::Addresses(addresses) => format!("[{}]", shown(addresses)),
                 Selected::HostParts(hosts) => format!("{hosts:?}"),
             });

@@ -53,6 +53,9 @@ pub(super) fn statement(statement: &Statement, sets: &[Set]) -> Value {
             "op": "add", "elem": expression(key, sets), "set": format!("@{set}"),
             "stmt": [{"ct count": {"val": most}}],
         }}),
+        Statement::SetUpdate { set, key } => json!({"set": {
+            "op": "update", "elem": expression(key, sets), "set": format!("@{set}"),
+        }}),
         Statement::ClampMss => json!({"mangle": {
             "key": {"tcp option": {"name": "maxseg", "field": "size"}},
             "value": {"rt": {"key": "mtu"}},

@@ -29,7 +29,7 @@ enum Union {
 
 fn union_of(key: &str) -> Union {
     match key {
-        "zones" | "services" | "groups" | "nodes" | "schedules" => Union::Names,
+        "zones" | "services" | "groups" | "sets" | "nodes" | "schedules" => Union::Names,
         "policies" | "include" => Union::Append,
         "nat" => Union::Lists,
         "sysctl" => Union::Names,

@@ -1,9 +1,9 @@
 //! What all leaf values have in common: how they are read, written, described and complained about.
 
 use super::{
-    Address, Auto, Date, DateRange, Host, IcmpType, Icmpv6Type, IncludePattern, InterfaceName,
-    InterfacePattern, IpProtocol, ListFile, LogPrefix, Name, Port, PortRange, Prefix, Rate, Text,
-    TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
+    Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, IncludePattern,
+    InterfaceName, InterfacePattern, IpProtocol, ListFile, LogPrefix, Name, Port, PortRange,
+    Prefix, Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
 };
 use crate::diagnostic::Code;
 use serde_json::Value;
@@ -78,7 +78,7 @@ macro_rules! leaves {
 }
 
 leaves! {
-    Address, Auto, Date, DateRange, Host, IcmpType, Icmpv6Type, InterfacePattern,
+    Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, InterfacePattern,
     IpProtocol, LogPrefix, Name, Port, PortRange, Prefix,
     Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
     IncludePattern, InterfaceName, ListFile,

@@ -7,6 +7,7 @@
 
 mod address;
 mod auto;
+mod duration;
 mod leaf;
 mod name;
 mod path;
@@ -19,6 +20,7 @@ mod time;
 
 pub use address::{Address, AddressPool, AddressRange, Host, HostPart, Prefix};
 pub use auto::Auto;
+pub use duration::Duration;
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};
 pub use name::{InterfaceName, InterfacePattern, Name, ZoneName, ZoneRef};

@@ -203,12 +203,19 @@ fn first_sentence(description: &str) -> String {
 
 /// Keys of the language that this version does not do, by the map they belong to.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    (
-        "",
-        &["protect", "tests", "ha", "foreign_tables", "sets", "raw"],
-    ),
+    ("", &["protect", "tests", "ha", "foreign_tables", "raw"]),
     ("Zone", &["match"]),
-    ("Rule", &["add_source_to"]),
+    (
+        "LivingSet",
+        &[
+            "source",
+            "refresh",
+            "max_entries",
+            "keep_last_good",
+            "never_contains",
+            "sha256_of",
+        ],
+    ),
 ];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {
