@@ -15,15 +15,18 @@ fn under(name: &str, rays: &[Ray<'_>]) -> (Star, Desk) {
     (star, desk)
 }
 
+/// Applies it; what was said beside the plan.
 #[track_caller]
-fn apply(name: &str, host: &Host, desk: &Desk) {
+fn apply(name: &str, host: &Host, desk: &Desk) -> String {
     let policy = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("policies")
         .join(name);
     let policy = policy.to_str().unwrap();
-    desk.must(host, &["apply", "--policy", policy]);
+    let applied = desk.rfw(host, &["apply", "--policy", policy]);
+    assert!(applied.success(), "{}", applied.stderr);
     let again = ["plan", "--full", "--detailed-exitcode", "--policy", policy];
     desk.must(host, &again);
+    applied.stderr
 }
 
 /// What a TCP connection meets: `open: NAME CLIENT`, `refused`, `filtered`, …
@@ -440,7 +443,10 @@ table ip filter {
         };
         let before = [theirs("nat"), theirs("filter")];
 
-        apply("docker-host.yaml", &star.center, &desk);
+        let said = apply("docker-host.yaml", &star.center, &desk);
+        let docker = "note: table ip filter is not rfw's and drops by default: `FORWARD` at forward, priority 0; \
+                      what rfw accepts there passes only if that table accepts it, too\n";
+        assert!(said.starts_with(docker), "{said}");
         assert_eq!(
             seen(internet, "203.0.113.10:8080"),
             "open: container 203.0.113.7"

@@ -11,7 +11,7 @@ use crate::{host, netlink};
 /// Look at the box for what will go wrong
 ///
 /// Reads how full the kernel's tables of neighbours and connections are, what they have lost, and what the kernel's log says
-/// of it; warns before they are full. Needs no policy and changes nothing. Exits with 2 when there is a warning.
+/// of it; warns before they are full. Tells which other firewalls drop what rfw may accept. Needs no policy and changes nothing. Exits with 2 when there is a warning.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How to print the findings
@@ -37,7 +37,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Fail
 }
 
 fn facts() -> Facts {
+    let foreign = netlink::Netlink::open().and_then(|mut kernel| kernel.foreign_chains());
     Facts {
+        foreign: foreign.map_err(|error| error.to_string()),
         neighbours: netlink::neighbour_tables().map_err(|error| error.to_string()),
         conntrack: host::conntrack().map_err(|error| error.to_string()),
         log: host::kernel_log().map_err(|error| format!("/dev/kmsg: {error}")),

@@ -7,6 +7,7 @@ mod apply;
 mod doctor;
 mod error;
 mod exit;
+mod foreign;
 mod generated;
 mod offload;
 mod output;

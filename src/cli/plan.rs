@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::error::Failure;
 use super::output::Output;
 use super::policy::{self, Loaded};
-use super::{Global, offload, session, settings};
+use super::{Global, foreign, offload, session, settings};
 use crate::bytecode::{Program, linearize};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
@@ -183,6 +183,7 @@ pub(super) fn compare(
         // No thread to be had.
         None | Some(Err(_)) => session::observe(kernel)?,
     };
+    foreign::report(&mut loaded, kernel, output)?;
     let plan = plan(&live, &program, session::fresh_mark()?);
     let settings = settings::compare(&loaded.settings, global)?;
     Ok(Comparison::Read(Box::new(Planned {

@@ -37,6 +37,8 @@ pub(super) struct Loaded {
     pub(super) until: Option<Timestamp>,
     /// What its schedules do next.
     pub(super) switches: Vec<Switch>,
+    /// Whether plans name the tables of others that drop by default.
+    pub(super) reports_foreign: bool,
 }
 
 /// Reads the texts of the policy.
@@ -139,6 +141,7 @@ pub(super) fn load(
         settings,
         until,
         timetables,
+        reports_foreign,
     } = compiled;
     let now = Timestamp::now();
     let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
@@ -156,6 +159,7 @@ pub(super) fn load(
         warnings,
         until,
         switches,
+        reports_foreign,
     };
     Ok((loaded, ruleset))
 }

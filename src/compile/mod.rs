@@ -14,7 +14,7 @@ pub use list::{Lists, lists};
 pub use lower::lower;
 
 use crate::diagnostic::Diagnostics;
-use crate::policy::Policy;
+use crate::policy::{ForeignTables, Policy};
 use crate::ruleset::Ruleset;
 use crate::schedule::Timetable;
 use crate::system::Settings;
@@ -72,6 +72,8 @@ pub struct Compiled {
     pub until: Option<Date>,
     /// The schedules that rules have, by name.
     pub timetables: Vec<Timetable>,
+    /// Whether plans name the tables of others that drop by default.
+    pub reports_foreign: bool,
 }
 
 /// The whole way from a policy to a ruleset. A large policy is not kept longer than it is looked at.
@@ -83,6 +85,7 @@ pub fn compile<'a>(policy: Policy, given: impl Into<Given<'a>>) -> (Option<Compi
     let bound = model.and_then(|model| bind::bind(model, &policy, given.node, &mut diagnostics));
     let until = next_expiry_notice(&policy);
     let bound = bound.map(|model| (settings::settings(&policy, &model), model));
+    let reports_foreign = policy.foreign_tables != Some(ForeignTables::Ignore);
     drop(policy);
     let compiled = bound.map(|(settings, model)| Compiled {
         ruleset: lower(&model),
@@ -92,6 +95,7 @@ pub fn compile<'a>(policy: Policy, given: impl Into<Given<'a>>) -> (Option<Compi
             .chain(check::next_notice(&model, &zone, given.today))
             .min(),
         timetables: timetables(&model, &zone),
+        reports_foreign,
     });
     (compiled, diagnostics)
 }

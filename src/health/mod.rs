@@ -6,11 +6,13 @@
 
 mod conntrack;
 mod display;
+mod foreign;
 mod kernel_log;
 mod neighbour;
 mod status;
 
 pub use conntrack::Conntrack;
+pub use foreign::{ForeignChain, conflicts};
 pub use kernel_log::{LogRecord, kernel_log_record};
 pub use neighbour::NeighbourTable;
 pub use status::{Drift, SettingDrift, Status, Verified};
@@ -28,11 +30,17 @@ pub struct Facts {
     pub conntrack: Result<Option<Conntrack>, String>,
     /// What the kernel's log says about full tables.
     pub log: Result<Vec<LogRecord>, String>,
+    /// The base chains of other tables.
+    pub foreign: Result<Vec<ForeignChain>, String>,
 }
 
 /// All checks, in the order of their findings.
-pub const CHECKS: &[fn(&Facts) -> Vec<Finding>] =
-    &[neighbour::check, conntrack::check, kernel_log::check];
+pub const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
+    neighbour::check,
+    conntrack::check,
+    kernel_log::check,
+    foreign::check,
+];
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

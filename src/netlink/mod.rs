@@ -20,6 +20,7 @@ mod decode;
 mod element;
 mod encode;
 mod expression;
+mod foreign;
 #[cfg(test)]
 mod hostile;
 mod key_type;

@@ -87,6 +87,22 @@ pub struct Policy {
     /// Where connections of rules with `offload: true` go past the rules. Default: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flowtable: Option<Flowtable>,
+
+    /// What is said of the tables of others (Docker, libvirt, ...), which are never touched. Default: `report`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_tables: Option<ForeignTables>,
+}
+
+/// What is said of tables that are not rfw's.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForeignTables {
+    /// Plans name those that drop by default: what rfw accepts there passes only if they accept it, too.
+    Report,
+    /// Nothing is said of them.
+    Ignore,
 }
 
 /// Rules for connections from some zones to others.

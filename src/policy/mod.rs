@@ -22,7 +22,7 @@ mod sysctl;
 mod value;
 mod zone;
 
-pub use document::{Action, Policy, RejectWith, Rule, ZonePolicy};
+pub use document::{Action, ForeignTables, Policy, RejectWith, Rule, ZonePolicy};
 pub use flowtable::Flowtable;
 pub use group::{Group, Hosts};
 pub use locate::Locations;

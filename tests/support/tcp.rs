@@ -10,7 +10,7 @@ use super::socket::{Kind, connect_from};
 use super::{Host, Icmp};
 
 /// How long a probe waits before it calls a port filtered.
-pub(crate) const WAIT: Duration = Duration::from_millis(300);
+pub(crate) const WAIT: Duration = Duration::from_millis(600);
 
 /// What came of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
