@@ -77,8 +77,10 @@ fn every_policy_is_listed_alike() {
         for entry in std::fs::read_dir("policies").unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|it| it == "yaml") {
-                let ruleset = crate::compile::compiled(&path).ruleset().clone();
-                let ruleset = validate(policies::thinned(ruleset)).expect("fewer elements");
+                // A flowtable wants its interfaces there, and a kernel that has flowtables.
+                let ruleset = crate::compile::compiled(&path).into_ruleset();
+                let ruleset =
+                    validate(policies::thinned(ruleset.without_offload())).expect("fewer elements");
                 check(&ruleset).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 seen += 1;
             }
