@@ -1,8 +1,7 @@
 //! `rfw` beside `nft -f` and `iptables-restore`, as whole programs: what an administrator waits for, and how much memory it takes.
 //!
 //! Every contender has a network namespace of its own. They are measured in turns (A B C D, A B C D …), so that
-//! whatever else the machine does meets all of them; a figure is the median of its rounds. A program that is
-//! measured is the only child of a process of its own, whose resource usage tells the peak memory.
+//! whatever else the machine does meets all of them; a figure is the median of its rounds.
 //!
 //!     cargo bench --bench commands -- [--rules 10000] [--rounds 9]
 //!     cargo bench --bench commands -- write DIRECTORY [--rules 10000]     the same policy in all languages, to look at
@@ -19,6 +18,7 @@
     reason = "a benchmark meets the system, prints, and stops at the first surprise"
 )]
 
+mod measured;
 mod policy;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "tests need more of it")]
@@ -27,23 +27,19 @@ mod support;
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
+use measured::{Run, is_installed, is_mighty, load, median, number};
 use policy::Policy;
 use rfw::apply;
 use rfw::bytecode::{Program, linearize};
 use rfw::diagnostic::SourceText;
 use rfw::kernel::Kernel;
 use rfw::netlink::Netlink;
-use support::{Host, program};
+use support::Host;
 
-/// The first argument with which this binary measures one program.
-const MEASURE: &str = "measure";
-/// Set in the second run, inside a user namespace.
-const INSIDE: &str = "RFW_BENCH_INSIDE";
 /// The time any program gets.
 const BOUND: Duration = Duration::from_secs(120);
 /// The kernel frees what a program left behind, or what a namespace held, after the program has ended.
@@ -51,69 +47,20 @@ const SETTLE: Duration = Duration::from_millis(150);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|one| one != "--bench").collect();
-    if let [first, rest @ ..] = arguments.as_slice()
-        && first == MEASURE
-    {
-        return measure(rest);
-    }
-    let number = |flag: &str, otherwise: usize| {
-        let at = arguments.iter().position(|one| one == flag);
-        at.and_then(|at| arguments.get(at + 1))
-            .map_or(otherwise, |value| value.parse().expect("a number"))
-    };
-    let rules = number("--rules", 10_000);
     if let [first, directory, ..] = arguments.as_slice()
         && first == "write"
     {
-        Files::write(Path::new(directory), rules);
+        Files::write(Path::new(directory), number(&arguments, "--rules", 10_000));
         return ExitCode::SUCCESS;
     }
-    if !nix::unistd::geteuid().is_root() && env::var_os(INSIDE).is_none() {
-        return inside();
+    if let Some(code) = measured::errand(&arguments) {
+        return code;
     }
-    compare(rules, number("--rounds", 9));
+    compare(
+        number(&arguments, "--rules", 10_000),
+        number(&arguments, "--rounds", 9),
+    );
     ExitCode::SUCCESS
-}
-
-/// Runs this program again in a user namespace of its own.
-fn inside() -> ExitCode {
-    let mut command = program::command("unshare");
-    command
-        .args(["-Urn", "--"])
-        .arg(env::current_exe().expect("the path of this program"))
-        .args(env::args().skip(1))
-        .env(INSIDE, "1");
-    let status = command.status().expect("unshare (util-linux)");
-    if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-/// Runs a program as the only child and says how it went: nanoseconds, peak memory in KiB, exit code.
-fn measure(command: &[String]) -> ExitCode {
-    let [name, arguments @ ..] = command else {
-        return ExitCode::FAILURE;
-    };
-    let mut command = Command::new(name);
-    command.args(arguments);
-    let started = Instant::now();
-    let status = command.status();
-    let took = started.elapsed().as_nanos();
-    let memory = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
-    let code = status.map_or(-1, |status| status.code().unwrap_or(-1));
-    println!("\nmeasured {took} {memory} {code}");
-    ExitCode::SUCCESS
-}
-
-/// One measured run.
-#[derive(Clone, Copy)]
-struct Run {
-    /// Milliseconds from starting the program to its end.
-    time: f64,
-    /// Peak memory in MiB.
-    memory: f64,
 }
 
 /// What is compared.
@@ -209,35 +156,16 @@ impl Files {
 
     /// Runs commands one after the other on a host: their time together, the memory of the largest.
     fn run(&self, host: &Host, commands: &[Vec<String>]) -> Result<Run, String> {
-        let mut run = Run {
-            time: 0.0,
-            memory: 0.0,
-        };
+        let lock = self.path("xtables", "lock");
+        let mut sum = Run::default();
         for words in commands {
-            let this = env::current_exe().expect("the path of this program");
-            let mut command = program::command(this.to_str().expect("a path in UTF-8"));
-            command
-                .arg(MEASURE)
-                .args(words)
-                .env("XTABLES_LOCKFILE", self.path("xtables", "lock"));
-            let output = host.run(|| program::run(command, b"", BOUND));
-            let measured = output
-                .stdout
-                .rsplit_once("\nmeasured ")
-                .map(|(_, measured)| measured.split_whitespace().collect::<Vec<_>>());
-            match measured.as_deref() {
-                Some([took, memory, "0"]) => {
-                    run.time += took.parse::<f64>().expect("nanoseconds") / 1e6;
-                    run.memory = run.memory.max(memory.parse::<f64>().expect("KiB") / 1024.0);
-                }
-                _ => {
-                    let said = output.stderr.trim();
-                    return Err(said.lines().next().unwrap_or("failed").to_owned());
-                }
-            }
+            let run = Run::of(host, words, &[("XTABLES_LOCKFILE", &lock)], BOUND)?;
+            sum.time += run.time;
+            sum.processor += run.processor;
+            sum.memory = sum.memory.max(run.memory);
         }
         sleep(SETTLE);
-        Ok(run)
+        Ok(sum)
     }
 }
 
@@ -324,15 +252,6 @@ fn compare(rules: usize, rounds: usize) {
 /// What rfw remembers of another namespace's kernel would be of no use; it notices, but let it begin as new.
 fn forget(files: &Files) {
     let _ = fs::remove_dir_all(files.path("state", "d"));
-}
-
-fn is_installed(name: &str) -> bool {
-    let path = env::var("PATH").unwrap_or_default();
-    name.contains('/')
-        || path
-            .split(':')
-            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"])
-            .any(|directory| Path::new(directory).join(name).exists())
 }
 
 /// How long the commit of one changed line takes, measured inside this process: encoding the batch, sending it, and
@@ -485,32 +404,9 @@ fn verdict(value: Option<f64>, aim: f64) -> &'static str {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
-}
-
 /// The machine, the versions, the conditions.
 fn facts(rules: usize, rounds: usize, files: &Files) {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let model = read("/proc/cpuinfo");
-    let model = model
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown processor", |rest| {
-            rest.trim_matches([' ', '\t', ':'])
-        });
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{cores} cores, {model}");
-    println!("Linux {}", read("/proc/sys/kernel/osrelease").trim());
-    for name in ["nft", "iptables-nft", "iptables-legacy"] {
-        if is_installed(name) {
-            let mut command = program::command(name);
-            command.arg("--version");
-            print!("{}", program::run(command, b"", BOUND).stdout);
-        }
-    }
+    measured::machine(&["nft", "iptables-nft", "iptables-legacy"]);
     let size = |path: String| {
         File::open(path)
             .and_then(|file| file.metadata())
@@ -522,22 +418,5 @@ fn facts(rules: usize, rounds: usize, files: &Files) {
         size(files.path("base", "nft")),
         size(files.path("base", "v4")) + size(files.path("base", "v6")),
     );
-    if !is_mighty() {
-        println!(
-            "not root of the machine: socket buffers end at net.core.wmem_max, large batches may fail"
-        );
-    }
     println!("load at the start: {}\n", load());
-}
-
-fn load() -> String {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
-
-/// Whether this is root in the initial user namespace.
-fn is_mighty() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let initial = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    initial && nix::unistd::geteuid().is_root()
 }
