@@ -2,6 +2,7 @@
 
 use rfw::health::{Report, Status};
 use serde_json::Value;
+use std::fs;
 
 use super::support::rfw::Desk;
 use super::support::{Host, alone, link, serve, tcp};
@@ -131,6 +132,32 @@ fn status_tells_of_the_table_the_policy_and_drift() {
         assert_eq!(status()["drift"], "yes");
         // Nothing was written meanwhile.
         assert!(desk.file("90-rfw.conf").exists());
+    });
+}
+
+#[test]
+fn status_tells_what_schedules_do_next() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let policy = "version: 1\nname: clock\ntimezone: Europe/Berlin\nzones: { net: { interfaces: [eth0] } }\n\
+             schedules: { later: { dates: [2040-03-01], from: \"08:00\", to: \"09:00\" } }\n\
+             policies:\n  - name: in\n    from: net\n    to: firewall\n    rules:\n\
+             \x20     - { name: ssh, services: [ssh], schedule: later, action: accept }\n";
+        let path = desk.write("clock.yaml", policy);
+        desk.must(&host, &["apply", "--policy", &path]);
+        let line = "next       later opens Thu 2040-03-01 08:00 Europe/Berlin\n";
+        let said = || desk.must(&host, &["status", "--policy", &path]);
+        assert!(said().ends_with(line), "{}", said());
+        // What was kept is over: the policy is asked again.
+        let kept = desk.state_file("verified.json");
+        let text = fs::read_to_string(&kept).unwrap();
+        let mut state: Value = serde_json::from_str(&text).unwrap();
+        state["until"] = 1.into();
+        state["next"][0]["text"] = "is over".into();
+        fs::write(&kept, state.to_string()).unwrap();
+        assert!(said().ends_with(line), "{}", said());
+        desk.write("clock.yaml", &policy.replace("09:00", "10:00"));
+        assert!(!said().contains("next"), "{}", said());
     });
 }
 

@@ -164,6 +164,15 @@ pub(super) fn load(
     Ok((loaded, ruleset))
 }
 
+/// What the schedules of a policy do next, whatever else there is to say about it.
+pub(super) fn next(texts: Texts, global: &Global) -> Vec<Switch> {
+    let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()));
+    let compiled = examined.compiled.map(|(_, compiled, _)| compiled);
+    compiled.map_or_else(Vec::new, |compiled| {
+        switches(&compiled.timetables, Timestamp::now())
+    })
+}
+
 /// What each schedule does next, the soonest first.
 fn switches(timetables: &[Timetable], now: Timestamp) -> Vec<Switch> {
     let next = timetables.iter().filter_map(|timetable| {

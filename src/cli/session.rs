@@ -117,7 +117,7 @@ pub(super) fn still_verified(
 }
 
 /// A switch as it was kept, to be shown.
-fn said_again(switch: &state::Switch) -> Switch {
+pub(super) fn said_again(switch: &state::Switch) -> Switch {
     let state::Switch {
         schedule,
         opens,

@@ -1,19 +1,26 @@
 //! `rfw status`: how rfw stands.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the clock is read"
+)]
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::error::Failure;
 use super::output::Output;
 use super::plan::Format;
 use super::{Global, policy, session, settings};
-use crate::health::{Drift, SettingDrift, Status, Verified};
+use crate::health::{Drift, NextSwitch, SettingDrift, Status, Verified};
+use crate::plan::Switch;
+use crate::source::Texts;
 use crate::state::{self, digest, hex};
 use crate::{host, netlink};
 
 /// Show how rfw stands
 ///
 /// Its table, the policy it has verified last, whether anything has drifted since, and how full the kernel's tables of
-/// neighbours and connections are. Only what is cheap to know; changes nothing.
+/// neighbours and connections are, and what the schedules do next. Only what is cheap to know; changes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How to print it
@@ -60,13 +67,20 @@ fn status(global: &Global) -> Result<Status, Failure> {
             }
         }
     };
-    let verified = kept.map(|kept| Verified {
-        policy_is_same: policy::read(global)
-            .ok()
-            .map(|texts| digest(&texts.sources) == kept.policy),
-        policy: kept.policy,
+    let texts = policy::read(global).ok();
+    let is_same = |kept: &state::Verified| {
+        let texts = texts.as_ref()?;
+        Some(digest(&texts.sources) == kept.policy && kept.node == global.node)
+    };
+    let verified = kept.as_ref().map(|kept| Verified {
+        policy_is_same: is_same(kept),
+        policy: kept.policy.clone(),
         generation: kept.generation,
     });
+    let next = match &kept {
+        Some(kept) => next(kept, is_same(kept) == Some(true), texts, global),
+        None => Vec::new(),
+    };
     let settings = difference.changes.into_iter().map(|change| SettingDrift {
         key: change.key.to_string(),
         value: change.value,
@@ -81,5 +95,42 @@ fn status(global: &Global) -> Result<Status, Failure> {
         settings: settings.collect(),
         neighbours: netlink::neighbour_tables().unwrap_or_default(),
         conntrack: host::conntrack().ok().flatten(),
+        next,
     })
+}
+
+/// What the schedules do next: as it was kept, or as the policy says when that is over.
+fn next(
+    kept: &state::Verified,
+    is_same: bool,
+    texts: Option<Texts>,
+    global: &Global,
+) -> Vec<NextSwitch> {
+    let now = Timestamp::now().as_second();
+    if kept.until.is_none_or(|until| now < until) {
+        return kept
+            .next
+            .iter()
+            .map(session::said_again)
+            .map(shown)
+            .collect();
+    }
+    let texts = texts.filter(|_| is_same);
+    let next = texts.map_or_else(Vec::new, |texts| policy::next(texts, global));
+    next.into_iter().map(shown).collect()
+}
+
+fn shown(switch: Switch) -> NextSwitch {
+    let Switch {
+        schedule,
+        opens,
+        at,
+        text,
+    } = switch;
+    NextSwitch {
+        schedule,
+        opens,
+        at,
+        text,
+    }
 }

@@ -54,6 +54,7 @@ impl Display for Status {
             settings,
             neighbours,
             conntrack,
+            next,
         } = self;
         match table {
             Some(handle) => writeln!(
@@ -102,9 +103,13 @@ impl Display for Status {
                 f,
                 "conntrack  {} of at most {}",
                 conntrack.count, conntrack.max
-            ),
-            None => writeln!(f, "conntrack  not known"),
+            )?,
+            None => writeln!(f, "conntrack  not known")?,
         }
+        for switch in next {
+            writeln!(f, "next       {}", switch.text)?;
+        }
+        Ok(())
     }
 }
 

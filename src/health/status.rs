@@ -23,6 +23,8 @@ pub struct Status {
     pub neighbours: Vec<NeighbourTable>,
     /// Connection tracking.
     pub conntrack: Option<Conntrack>,
+    /// What the schedules of the verified policy do next; none when the policy has changed since.
+    pub next: Vec<NextSwitch>,
 }
 
 /// What rfw has verified last.
@@ -34,6 +36,19 @@ pub struct Verified {
     pub generation: u32,
     /// Whether the policy is still the same; nothing when it cannot be read.
     pub policy_is_same: Option<bool>,
+}
+
+/// A schedule opens or closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NextSwitch {
+    /// The schedule's name.
+    pub schedule: String,
+    /// Whether it opens; else it closes.
+    pub opens: bool,
+    /// When, in UTC (RFC 3339).
+    pub at: String,
+    /// All of it, for people.
+    pub text: String,
 }
 
 /// Whether the box holds what was verified.

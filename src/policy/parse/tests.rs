@@ -54,7 +54,7 @@ policies:
     from: [lan, self]
     action: allow
     rules:
-      - { name: ssh, services: ssh, actoin: accept, add_source_to: x }
+      - { name: ssh, services: ssh, actoin: accept }
       - { services: [ssh], action: allow, expires: 2027, limit: { rate: 5 } }
       - name: no
         services: [{ tcp: [0x16, 022, 0, \"22\"], upd: [53] }]
@@ -71,7 +71,6 @@ policies:
         0:10:5-11 unknown-key: unknown key `action`; possible here: `default`, `from`, `log`, `name`, `rules`, `to`
         0:12:32-35 wrong-type: expected a list, found `ssh`; write a list: [ssh]
         0:12:37-43 unknown-key: unknown key `actoin`; did you mean `action`?
-        0:12:53-66 unsupported-key: `add_source_to` belongs to the language but this version does not do it yet; take it out; it is refused so that nobody relies on it
         0:13:9-78 missing-key: `policies[0].rules[1]` has no `name`; `name`: the name of this rule, unique within its policy
         0:13:36-41 unknown-value: `action` cannot be `allow`; did you mean `accept`?
         0:13:52-56 wrong-type: expected a date such as `2027-06-30`, found the number 2027; a date is year, month and day: `2027-06-30`
