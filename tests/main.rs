@@ -33,6 +33,7 @@ mod packets_map;
 mod packets_nat;
 mod packets_office;
 mod packets_offload;
+mod packets_raw;
 mod packets_schedule;
 mod packets_set;
 mod packets_state;

@@ -19,47 +19,12 @@ use rustables::sys;
 
 use super::layout::{self, prefix_mask};
 use super::load::{FIRST, Linear, SECOND};
-use super::{Chain, Comparison, Instruction, LookupResult, Program, Register, Rule};
+use super::raw;
+use super::{Comparison, Instruction, LookupResult, Register};
 use crate::ruleset::{
-    self, Count, Ct, Expression, FLOWTABLE, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort,
-    Operand, Reject, Relation, Ruleset, Statement, Verdict,
+    Count, Ct, Expression, FLOWTABLE, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand,
+    Reject, Relation, Statement, Verdict,
 };
-
-/// The program of a ruleset; everything in it sorted by name.
-pub fn linearize(ruleset: Ruleset) -> Program {
-    let Ruleset {
-        mut sets,
-        mut objects,
-        chains,
-    } = ruleset;
-    sets.sort_by(|left, right| left.spec.name.cmp(&right.spec.name));
-    objects.sort_by(|left, right| left.name.cmp(&right.name));
-    let chain = |ruleset::Chain { name, base, rules }| Chain {
-        name,
-        base,
-        rules: rules.into_iter().map(rule).collect(),
-    };
-    let mut chains: Vec<Chain> = chains.into_iter().map(chain).collect();
-    chains.sort_by(|left, right| left.name.cmp(&right.name));
-    Program {
-        sets,
-        objects,
-        chains,
-    }
-}
-
-fn rule(rule: ruleset::Rule) -> Rule {
-    let ruleset::Rule {
-        name,
-        statements,
-        origin,
-    } = rule;
-    Rule {
-        name,
-        instructions: instructions(&statements),
-        origin,
-    }
-}
 
 /// The instructions of one rule.
 pub fn instructions(statements: &[Statement]) -> Vec<Instruction> {
@@ -139,6 +104,7 @@ impl Linear {
                 self.dynset(set, key, sys::NFT_DYNSET_OP_UPDATE, Vec::new());
             }
             Statement::ClampMss => self.clamp_mss(),
+            Statement::Raw(text) => self.out.push(raw::unread(text)),
         }
     }
 

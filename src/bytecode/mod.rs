@@ -14,10 +14,14 @@ mod layout;
 mod linearize;
 mod load;
 mod names;
+mod program;
+mod raw;
 mod recover;
 
 pub use delinearize::{Recovered, delinearize};
-pub use linearize::{instructions, linearize};
+pub use linearize::instructions;
+pub use program::{linearize, linearize_with};
+pub use raw::{RawCode, why_not};
 
 use crate::ruleset::{Base, Count, Limit, Object, Origin, Set, Verdict};
 

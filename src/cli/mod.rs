@@ -13,6 +13,7 @@ mod offload;
 mod output;
 mod plan;
 mod policy;
+mod raw;
 mod remove;
 mod render;
 mod session;
@@ -92,6 +93,9 @@ enum Command {
     Remove(remove::Arguments),
     Completions(generated::CompletionsArguments),
     Man(generated::ManArguments),
+    /// What raw rules on standard input mean, in a network namespace of its own
+    #[command(name = raw::COMMAND, hide = true)]
+    ReadRaw,
 }
 
 /// Runs one command and says how it went.
@@ -123,6 +127,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             generated::completions(&arguments, Cli::command(), &mut output)
         }
         Command::Man(arguments) => generated::man(&arguments, Cli::command(), &mut output),
+        Command::ReadRaw => raw::inside(&mut output),
     };
     ExitCode::from(
         match done.and_then(|()| output.finish().map_err(Failure::Output)) {

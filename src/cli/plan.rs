@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::policy::{self, Loaded};
 use super::{Global, foreign, offload, session, settings};
-use crate::bytecode::{Program, linearize};
+use crate::bytecode::{Program, linearize_with};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
@@ -168,7 +168,8 @@ pub(super) fn compare(
             let without = ruleset
                 .offloads()
                 .then(|| ruleset.clone().without_offload());
-            (loaded, linearize(ruleset), without)
+            let program = linearize_with(ruleset, &loaded.raw);
+            (loaded, program, without)
         });
         (loaded, reader.ok().map(ScopedJoinHandle::join))
     });
@@ -176,7 +177,7 @@ pub(super) fn compare(
     if let Some(without) = without
         && offload::is_left_out(&mut loaded, kernel, output)?
     {
-        program = linearize(without);
+        program = linearize_with(without, &loaded.raw);
     }
     let live = match live {
         Some(Ok(live)) => live.map_err(session::unreadable)?,

@@ -12,6 +12,8 @@ use jiff::tz::TimeZone;
 use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
+use super::raw::{self, RawError};
+use crate::bytecode::RawCode;
 use crate::compile::{self, Compiled, Given};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
 use crate::plan::Switch;
@@ -31,6 +33,8 @@ pub(super) struct Loaded {
     pub(super) name: Option<String>,
     /// What it wants of the box.
     pub(super) settings: Settings,
+    /// What its raw rules mean.
+    pub(super) raw: RawCode,
     /// What there is to say about it, without colour.
     pub(super) warnings: String,
     /// From then on there may be other warnings, or other switches to come; `None`: never.
@@ -56,6 +60,8 @@ pub(super) struct Examined {
     pub(super) diagnostics: Diagnostics,
     /// The policy's name and what it compiles to, when there is no error.
     pub(super) compiled: Option<(Option<String>, Compiled, TimeZone)>,
+    /// What its raw rules mean, or why nobody can say.
+    pub(super) raw: Result<RawCode, RawError>,
 }
 
 impl Examined {
@@ -88,13 +94,17 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
         let name = policy.name.as_ref().map(ToString::to_string);
         let zone = compile::timezone(&policy);
         let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
+        // What raw rules mean is the same on all nodes, and known only of a ruleset: that of any will do.
+        let first = policy.nodes.keys().next().map(ToString::to_string);
+        let is_of_any = purpose == Purpose::Validity(None) && !policy.raw.is_empty();
         let given = Given {
             today,
             lists: &lists,
-            node,
+            node: node.or(first.as_deref().filter(|_| is_of_any)),
         };
         let (result, found) = match purpose {
             _ if !is_whole => (None, Diagnostics::new()),
+            _ if is_of_any => compile::compile(policy, given),
             // Whatever can be wrong is the same on all nodes.
             Purpose::Validity(None) => (None, compile::resolve(&policy, given).1),
             Purpose::Validity(Some(_)) | Purpose::Ruleset(_) => compile::compile(policy, given),
@@ -111,11 +121,24 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
             .filter(|_| !diagnostics.has_errors())
             .map(|compiled| (name, compiled, zone));
     }
+    let read = compiled
+        .as_ref()
+        .map(|(_, compiled, _)| raw::read(&compiled.ruleset));
+    let raw = read
+        .unwrap_or_else(|| Ok((RawCode::new(), Diagnostics::new())))
+        .map(|(code, found)| {
+            diagnostics.extend(found);
+            code
+        });
+    if diagnostics.has_errors() {
+        compiled = None;
+    }
     Examined {
         sources: texts.sources,
         locations: parsed.locations,
         diagnostics,
         compiled,
+        raw,
     }
 }
 
@@ -132,7 +155,9 @@ pub(super) fn load(
         locations,
         diagnostics: _,
         compiled,
+        raw,
     } = examined;
+    let raw = raw.map_err(raw::failure)?;
     let Some((name, compiled, zone)) = compiled else {
         return Err(Failure::Rejected);
     };
@@ -156,6 +181,7 @@ pub(super) fn load(
         locations,
         name,
         settings,
+        raw,
         warnings,
         until,
         switches,

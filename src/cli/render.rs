@@ -9,7 +9,7 @@ use crate::{bytecode, nft};
 
 /// Print the ruleset that a policy compiles to
 ///
-/// Needs neither root nor the kernel. `rfw render | nft -c -f -` lets nft check it.
+/// Needs neither root nor the kernel, but for raw rules. `rfw render | nft -c -f -` lets nft check it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// In which form
@@ -33,15 +33,26 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (_, ruleset) = policy::load(policy::read(global)?, global, output)?;
+    let (loaded, ruleset) = policy::load(policy::read(global)?, global, output)?;
+    if arguments.format == Format::Json && nft::raw_script(ruleset.ruleset()).is_some() {
+        return Err(Failure::world(RawInJson));
+    }
     let text = match arguments.format {
         Format::Nft => nft::script(ruleset.ruleset()),
         Format::Json => nft::json(ruleset.ruleset()),
-        Format::Bytecode => listing(&bytecode::linearize(ruleset.into_ruleset())),
+        Format::Bytecode => listing(&bytecode::linearize_with(
+            ruleset.into_ruleset(),
+            &loaded.raw,
+        )),
     };
     output.result(&text);
     Ok(())
 }
+
+/// nft's JSON has words only for what it takes apart itself.
+#[derive(Debug, thiserror::Error)]
+#[error("raw rules have no form in nft's JSON; `--format nft` and `--format bytecode` show them")]
+struct RawInJson;
 
 /// Rule by rule, chain by chain.
 fn listing(program: &bytecode::Program) -> String {

@@ -5,12 +5,12 @@ use clap::{Args, ValueEnum};
 use super::error::Failure;
 use super::output::Output;
 use super::policy::Purpose;
-use super::{Global, policy};
+use super::{Global, policy, raw};
 use crate::diagnostic::Severity;
 
 /// Check a policy: its form, and what it means
 ///
-/// Needs neither root nor the kernel. All mistakes are reported at once, each with its place and what to do; of a policy for
+/// Needs neither root nor the kernel, but for raw rules. All mistakes are reported at once, each with its place and what to do; of a policy for
 /// several nodes, those of all nodes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -37,6 +37,9 @@ pub(super) fn run(
         policy::read(global)?,
         Purpose::Validity(global.node.as_deref()),
     );
+    if let Err(error) = examined.raw {
+        return Err(raw::failure(error));
+    }
     let valid = !examined.diagnostics.has_errors();
     match arguments.format {
         Format::Json => output.line(&format!("{:#}", examined.report().json())),

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 pub use super::ports::Ports;
 
 use crate::diagnostic::DocPath;
-use crate::policy::{HostPart, Prefix};
+use crate::policy::{HostPart, Prefix, RawHook, RawPlace};
 use crate::ruleset::{Addresses, Icmpx, Interval, Limit, Log, NatFlags};
 use crate::schedule::Windows;
 
@@ -42,6 +42,8 @@ pub struct Model {
     pub flowtable: Option<Flowtable>,
     /// `nat.netmap`, then `nat.nptv6`, in file order.
     pub netmap: Vec<Netmap>,
+    /// `raw` in file order.
+    pub raw: Vec<Raw>,
 }
 
 impl Model {
@@ -430,4 +432,19 @@ pub struct Flowtable {
     pub zones: Vec<String>,
     /// Whether the network cards take them over.
     pub hardware: bool,
+}
+
+/// A raw block: rules that only nft understands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// The name.
+    pub name: String,
+    /// The base chain that leads to it.
+    pub hook: RawHook,
+    /// Where in the base chain.
+    pub place: RawPlace,
+    /// The rules as texts, in order.
+    pub rules: Vec<String>,
+    /// Where it stands.
+    pub at: DocPath,
 }

@@ -126,6 +126,7 @@ codes! {
     // Names that say two things.
     DuplicatePolicy "duplicate-policy" "two policies of one name",
     DuplicateRule "duplicate-rule" "two rules of one name in one policy",
+    DuplicateRaw "duplicate-raw" "two raw blocks of one name",
     DuplicateNat "duplicate-nat" "two translations of one name",
     NameClash "name-clash" "a group or set with the name of a zone or of each other",
     RuleNameTooLong "rule-name-too-long" "policy and rule names that the kernel cannot keep together",
@@ -183,6 +184,9 @@ codes! {
     OffloadPastSchedule "offload-past-schedule" "`offload` on a rule whose schedule ends running connections",
     FlowtableByPrefix "flowtable-by-prefix" "a flowtable of interfaces that are only named by their beginning",
     UnusedFlowtable "unused-flowtable" "a `flowtable` that no rule uses",
+    // Rules in nft's own words.
+    RawSyntax "raw-syntax" "a raw rule that nft does not understand",
+    RawNotPossible "raw-not-possible" "a raw rule that leads out of its chain, or that rfw could not keep as it is",
     UnequalPrefixes "unequal-prefixes" "two networks of different size that should be mapped host by host",
     Nptv6OfIpv4 "nptv6-of-ipv4" "an IPv4 network in `nptv6`",
     BackendTwice "backend-twice" "a backend that is listed twice",

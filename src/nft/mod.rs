@@ -1,10 +1,11 @@
 //! The ruleset as a text or as JSON that nft(8) reads, and pieces of it for people.
 //!
 //! A script is the second opinion: loaded by `nft -f` it gives the same listing as rfw's own batch.
-//! rfw itself never runs nft.
+//! rfw runs nft for one thing only: to learn what raw rules mean, away from the live ruleset.
 
 mod chain;
 mod json;
+mod raw;
 mod set;
 mod statement;
 mod value;
@@ -12,6 +13,7 @@ mod word;
 
 pub use chain::{chain_text, rule_text};
 pub use json::json;
+pub use raw::{RawLine, RawScript, raw_chain, raw_script};
 pub use set::{element_text, key_text, object_text, set_text};
 pub use word::is_name;
 

@@ -51,6 +51,7 @@ pub(super) fn statement(statement: &Statement) -> String {
         Statement::SetUpdate { set, key } => {
             format!("update @{} {{ {} }}", name(set), expression(key))
         }
+        Statement::Raw(text) => text.clone(),
         Statement::ClampMss => "tcp option maxseg size set rt mtu".to_owned(),
     }
 }

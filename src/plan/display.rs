@@ -91,6 +91,7 @@ impl Listing<'_> {
             was,
             elements,
             element_count,
+            outside_proofs,
         } = change;
         let (mark, style) = match verb {
             Verb::Add => ('+', AnsiColor::Green.on_default()),
@@ -122,6 +123,9 @@ impl Listing<'_> {
         );
         if let (Verb::Remove, Some(handle)) = (verb, handle) {
             right.push(format!("handle {handle}"));
+        }
+        if *outside_proofs {
+            right.push("(raw, outside the proofs)".to_owned());
         }
         if !right.is_empty() {
             let gap = width.saturating_sub(text.chars().count()) + 5;

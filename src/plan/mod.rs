@@ -14,7 +14,7 @@ mod view;
 
 pub use display::Listing;
 pub use operation::{Operation, Place};
-pub use saved::{SavedPlan, SavedPlanError, SettingPromise, digest};
+pub use saved::{RawReading, SavedPlan, SavedPlanError, SettingPromise, digest};
 pub use view::{
     Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Switch, Tally,
     UnavailableSetting, Verb, View,

@@ -3,7 +3,7 @@
 
 use super::{
     ConnLimit, Date, Flowtable, Group, Hosts, IncludePattern, Limit, LivingSet, Log, Name, Nat,
-    Node, Schedule, Service, ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones,
+    Node, Raw, Schedule, Service, ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones,
     value::names,
 };
 use schemars::JsonSchema;
@@ -91,6 +91,10 @@ pub struct Policy {
     /// What is said of the tables of others (Docker, libvirt, ...), which are never touched. Default: `report`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_tables: Option<ForeignTables>,
+
+    /// Rules in nft's own words, in chains of their own, outside of all that rfw can say about the policy. In this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raw: Vec<Raw>,
 }
 
 /// What is said of tables that are not rfw's.

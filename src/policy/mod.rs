@@ -13,6 +13,7 @@ mod log;
 mod nat;
 mod node;
 mod parse;
+mod raw;
 mod refer;
 mod schedule;
 mod schema;
@@ -32,6 +33,7 @@ pub use nat::{
 };
 pub use node::Node;
 pub use parse::{LARGEST_FILE, LARGEST_POLICY, Parsed, parse, parse_and};
+pub use raw::{Raw, RawHook, RawPlace};
 pub use refer::{Reference, References, references};
 pub use schedule::{Day, OnEnd, Schedule};
 pub use schema::{schema, schema_text};

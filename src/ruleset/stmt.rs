@@ -77,6 +77,9 @@ pub enum Statement {
         /// The key.
         key: Expression,
     },
+    /// A whole rule in nft's own words: printable ASCII, no word of which leads out of its chain. What it means is known
+    /// only to who has asked nft and the kernel, so it is the only statement of its rule.
+    Raw(String),
     /// Clamp the maximum segment size of a SYN to what the route can carry.
     ClampMss,
 }

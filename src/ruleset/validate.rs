@@ -235,6 +235,7 @@ fn refers<'a>(statement: &'a Statement, check: &mut impl FnMut(Reference<'a>)) {
         | Statement::Log(_)
         | Statement::Reject(_)
         | Statement::Masquerade
+        | Statement::Raw(_)
         | Statement::ClampMss => {}
     }
 }

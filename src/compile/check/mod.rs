@@ -14,6 +14,7 @@ mod nat;
 mod netmap;
 mod node;
 mod offload;
+mod raw;
 mod reach;
 mod rule;
 mod schedule;
@@ -43,6 +44,7 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     sysctl::settings(policy, model, diagnostics);
     forward::overlaps(model, diagnostics);
     offload::offload(policy, model, diagnostics);
+    raw::blocks(model, diagnostics);
     reach::rules(model, diagnostics);
     reach::policies(model, diagnostics);
     if !partial {

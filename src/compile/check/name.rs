@@ -12,12 +12,17 @@ use crate::policy::{Policy, ServiceRef};
 const LONGEST_STABLE_NAME: usize = 120;
 
 /// Beginnings of the names of rfw's own rules and sets: a policy of that name would be mistaken for them.
-const OWN: [&str; 7] = ["forward", "group", "input", "nat", "output", "set", "zone"];
+const OWN: [&str; 8] = [
+    "forward", "group", "input", "nat", "output", "raw", "set", "zone",
+];
 
 /// Checks all names.
 pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
     policies(policy, diagnostics);
     nat(policy, diagnostics);
+    let names = policy.raw.iter().map(|block| block.name.as_str());
+    let at = |index| DocPath::root().key("raw").index(index).key("name");
+    unique(Code::DuplicateRaw, "raw blocks", names, at, diagnostics);
     services(policy, diagnostics);
     groups(policy, diagnostics);
     sets(policy, diagnostics);

@@ -15,6 +15,7 @@
 //! | `log/POLICY/RULE` | chain of a rule that logs |
 //! | `add/POLICY/RULE` | chain of a rule that adds to a set, and may log |
 //! | `schedule/NAME` | the times at which a schedule is open |
+//! | `raw/NAME` | chain of a raw block |
 //! | `cut/NAME` | chain of connections that a schedule ends |
 //! | `group/NAME.ip4` `.net4` `.ip6` `.net6` | a group's hosts, or hosts and prefixes |
 //! | `set/NAME.ip4` `.ip6` | the sources in a dynamic set; IPv6 by /64 |
@@ -30,6 +31,7 @@ mod interface;
 mod nat;
 mod offload;
 mod output;
+mod raw;
 mod row;
 mod schedule;
 mod set;

@@ -12,10 +12,12 @@ use super::interface::{matches_any, of_zones};
 use super::nat;
 use super::offload;
 use super::output::{Entry, Output, SetNames, element};
+use super::raw;
 use super::row::equal;
 use super::schedule::{self, Way};
 use crate::compile::model::{Model, Zone};
 use crate::diagnostic::DocPath;
+use crate::policy::{RawHook, RawPlace};
 use crate::ruleset::{
     Addresses, Base, Chain, ChainPolicy, ChainType, Ct, DataType, Expression, Family, Field, Hook,
     Key, Meta, Operand, Relation, Rule, SetKind, SetSpec, Statement, Verdict,
@@ -33,27 +35,38 @@ pub(super) fn base_chains(model: &Model, entries: Entries, output: &mut Output) 
     } = entries;
     let spoofed = anti_spoof(model, output);
 
-    let mut rules = schedule::cuts(model, Way::Input, output);
+    let mut rules = raw::visits(model, RawHook::Input, RawPlace::Before, output);
+    rules.extend(schedule::cuts(model, Way::Input, output));
     rules.extend([established(), interface_index(Meta::Iif)]);
     rules.extend(neighbour_discovery(output));
     rules.push(invalid());
     rules.extend(spoofed.clone());
     rules.extend(input);
+    rules.extend(raw::visits(model, RawHook::Input, RawPlace::After, output));
     base_chain("input", Hook::Input, rules, output);
 
-    let mut rules = nat::mss_rules(model, output);
+    let mut rules = raw::visits(model, RawHook::Forward, RawPlace::Before, output);
+    rules.extend(nat::mss_rules(model, output));
     rules.extend(schedule::cuts(model, Way::Forward, output));
     rules.extend(offload::hand_over(model, output));
     rules.extend([established(), invalid()]);
     rules.extend(spoofed);
     rules.extend(forward);
+    rules.extend(raw::visits(
+        model,
+        RawHook::Forward,
+        RawPlace::After,
+        output,
+    ));
     base_chain("forward", Hook::Forward, rules, output);
 
-    let mut rules = schedule::cuts(model, Way::Output, output);
+    let mut rules = raw::visits(model, RawHook::Output, RawPlace::Before, output);
+    rules.extend(schedule::cuts(model, Way::Output, output));
     rules.extend([established(), interface_index(Meta::Oif)]);
     rules.extend(neighbour_discovery(output));
     rules.push(invalid());
     rules.extend(out);
+    rules.extend(raw::visits(model, RawHook::Output, RawPlace::After, output));
     base_chain("output", Hook::Output, rules, output);
 }
 

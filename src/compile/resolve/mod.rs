@@ -5,6 +5,7 @@
 
 mod group;
 mod nat;
+mod raw;
 mod rule;
 mod schedule;
 mod selector;
@@ -95,6 +96,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         redirect: nat.redirect,
         flowtable,
         netmap: nat.netmap,
+        raw: raw::blocks(policy),
     };
     Draft { model, partial }
 }

@@ -56,6 +56,8 @@ pub(super) fn statement(statement: &Statement, sets: &[Set]) -> Value {
         Statement::SetUpdate { set, key } => json!({"set": {
             "op": "update", "elem": expression(key, sets), "set": format!("@{set}"),
         }}),
+        // nft has no JSON for what only its own words say, and refuses this.
+        Statement::Raw(text) => json!({"raw": text}),
         Statement::ClampMss => json!({"mangle": {
             "key": {"tcp option": {"name": "maxseg", "field": "size"}},
             "value": {"rt": {"key": "mtu"}},

@@ -8,6 +8,7 @@
 mod check;
 mod images;
 mod mirror;
+mod reading;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,7 @@ use crate::bytecode::Program;
 use crate::system::{Difference, Setting, Settings};
 use images::ProgramImage;
 use mirror::Mirror;
+pub use reading::RawReading;
 
 /// A plan and what it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -58,8 +58,12 @@ fn change(verb: Verb, object: Subject, parent: &str) -> Change {
         was: None,
         elements: Vec::new(),
         element_count: None,
+        outside_proofs: matches!(object, Subject::Chain | Subject::Rule) && parent.starts_with(RAW),
     }
 }
+
+/// How the chains of raw blocks begin.
+const RAW: &str = "raw/";
 
 fn label(origin: Option<&Origin>) -> Option<String> {
     origin.map(|Origin(label)| label.clone())

@@ -91,6 +91,9 @@ pub struct Change {
     /// How many elements the new or removed set has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub element_count: Option<usize>,
+    /// Whether it is of a raw block, so that nothing rfw says about the policy holds for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub outside_proofs: bool,
 }
 
 /// What happens to an object.

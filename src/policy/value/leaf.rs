@@ -3,7 +3,7 @@
 use super::{
     Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, IncludePattern,
     InterfaceName, InterfacePattern, IpProtocol, ListFile, LogPrefix, Name, Port, PortRange,
-    Prefix, Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
+    Prefix, Rate, RawRule, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
 };
 use crate::diagnostic::Code;
 use serde_json::Value;
@@ -79,7 +79,7 @@ macro_rules! leaves {
 
 leaves! {
     Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, InterfacePattern,
-    IpProtocol, LogPrefix, Name, Port, PortRange, Prefix,
+    IpProtocol, LogPrefix, Name, Port, PortRange, Prefix, RawRule,
     Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
     IncludePattern, InterfaceName, ListFile,
 }

@@ -29,5 +29,5 @@ pub use port::{Port, PortRange};
 pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
 pub use rate::{Rate, RateUnit};
 pub(crate) use shape::{names, one_or_list, one_or_map, with_leaf};
-pub use text::{Date, LogPrefix, Text, TimeZoneName};
+pub use text::{Date, LogPrefix, RawRule, Text, TimeZoneName};
 pub use time::{DateRange, TimeOfDay};

@@ -112,6 +112,71 @@ leaf!(LogPrefix, "log-prefix", "a log prefix", {
     "description": "What each log line begins with: printable ASCII without quotes and `\\`, at most 64 characters."
 });
 
+/// A rule as nft(8) writes it: printable ASCII on one line, 1 to 400 characters, without those by which it could end and
+/// something else begin.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RawRule(String);
+
+impl RawRule {
+    /// The rule.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RawRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for RawRule {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        const HELP: &str = "one rule on one line in ASCII, without quotes and `; { } # $ ? \\`";
+        let bad = |message: String| ValueError::new(Code::RawSyntax, message).help(HELP);
+        if text.trim().is_empty() {
+            return Err(bad("the raw rule is empty".into()));
+        }
+        if let Some(odd) = text.chars().find(|c| !is_of_raw_rule(*c)) {
+            return Err(bad(match odd {
+                '{' | '}' => "a raw rule cannot have a set or a block of its own".into(),
+                c if c.is_ascii_graphic() => format!("a raw rule cannot hold `{c}`"),
+                '\n' => "a raw rule cannot go over several lines".into(),
+                c => format!(
+                    "a raw rule cannot hold the character U+{:04X}",
+                    u32::from(c)
+                ),
+            }));
+        }
+        if text.len() > 400 {
+            let message = format!(
+                "the raw rule has {} characters, at most 400 are allowed",
+                text.len()
+            );
+            return Err(ValueError::new(Code::TextTooLong, message));
+        }
+        Ok(RawRule(text.trim().into()))
+    }
+}
+
+/// Not those that end a rule for nft, join lines, quote, comment, name variables or open blocks.
+fn is_of_raw_rule(c: char) -> bool {
+    matches!(c, ' '..='~')
+        && !matches!(
+            c,
+            '"' | '\'' | '\\' | ';' | '{' | '}' | '#' | '$' | '`' | '?'
+        )
+}
+
+leaf!(RawRule, "raw-rule", "a rule in nft's words", {
+    "type": "string",
+    "pattern": "^[ !%&(-:<->@-\\[\\]-_a-z|~]{1,400}$",
+    "description": "A rule as nft(8) writes it: one line of ASCII without quotes and `; { } # $ ? \\`, at most 400 characters."
+});
+
 /// A day of the calendar, `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(civil::Date);
@@ -212,7 +277,7 @@ leaf!(TimeZoneName, "time-zone", "a time zone such as `Europe/Helsinki`", {
 
 #[cfg(test)]
 mod tests {
-    use super::{Date, LogPrefix, Text, TimeZoneName};
+    use super::{Date, LogPrefix, RawRule, Text, TimeZoneName};
     use crate::policy::value::{Leaf, leaf::told};
 
     #[track_caller]
@@ -260,6 +325,39 @@ mod tests {
         check::<LogPrefix>(
             &"x".repeat(65),
             "text-too-long: the log prefix has 65 characters, at most 64 are allowed",
+        );
+    }
+
+    #[test]
+    fn raw_rules() {
+        let form = "one rule on one line in ASCII, without quotes and `; { } # $ ? \\`";
+        let bad = |text: &str, message: &str| {
+            check::<RawRule>(text, &format!("raw-syntax: {message}; {form}"));
+        };
+        check::<RawRule>(
+            "tcp flags & (fin|syn) == (fin|syn) drop ",
+            "ok: tcp flags & (fin|syn) == (fin|syn) drop",
+        );
+        check::<RawRule>("@th,0,16 != 22 ^ 1 [~]", "ok: @th,0,16 != 22 ^ 1 [~]");
+        bad(" ", "the raw rule is empty");
+        bad(
+            "}; flush ruleset; table x {",
+            "a raw rule cannot have a set or a block of its own",
+        );
+        for odd in [';', '"', '\'', '\\', '#', '$', '`', '?'] {
+            bad(
+                &format!("drop {odd}"),
+                &format!("a raw rule cannot hold `{odd}`"),
+            );
+        }
+        bad(
+            "drop\nflush ruleset",
+            "a raw rule cannot go over several lines",
+        );
+        bad("drop\u{85}", "a raw rule cannot hold the character U+0085");
+        check::<RawRule>(
+            &"x".repeat(401),
+            "text-too-long: the raw rule has 401 characters, at most 400 are allowed",
         );
     }
 

@@ -203,7 +203,7 @@ fn first_sentence(description: &str) -> String {
 
 /// Keys of the language that this version does not do, by the map they belong to.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("", &["protect", "tests", "ha", "raw"]),
+    ("", &["protect", "tests", "ha"]),
     ("Zone", &["match"]),
     (
         "LivingSet",
