@@ -156,7 +156,10 @@ fn nft_makes_the_same_of_policies() {
                 .extension()
                 .is_some_and(|extension| extension == "yaml")
             {
-                let ruleset = super::compile::compiled(&path).ruleset().clone();
+                // A flowtable wants its interfaces there, and a kernel that has flowtables.
+                let ruleset = super::compile::compiled(&path)
+                    .into_ruleset()
+                    .without_offload();
                 judge(&host, &policies::thinned(ruleset)).unwrap();
             }
         }

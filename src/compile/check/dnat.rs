@@ -262,17 +262,11 @@ fn family_word(address: IpAddr) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::compile::check::tests::said;
+    use crate::compile::check::tests::said_of_nat;
 
     #[track_caller]
     fn check(nat: &str, expect: &str) {
-        let text = format!(
-            "version: 1\n\
-             zones:\n  dmz: {{ interfaces: [eth2] }}\n  lan: {{ interfaces: [eth1], networks: [192.168.0.0/16] }}\n  wan: {{ interfaces: [eth0] }}\n\
-             policies: [{{ name: in, from: any, to: firewall, default: accept }}]\n\
-             nat:\n{nat}\n"
-        );
-        assert_eq!(said(&text), expect);
+        assert_eq!(said_of_nat(nat), expect);
     }
 
     #[test]

@@ -89,6 +89,17 @@ mod tests {
         lines.collect()
     }
 
+    /// What is said about the translations of a gateway with the zones `wan`, `lan` (192.168.0.0/16) and `dmz`.
+    #[track_caller]
+    pub(super) fn said_of_nat(nat: &str) -> String {
+        said(&format!(
+            "version: 1\n\
+             zones:\n  dmz: {{ interfaces: [eth2] }}\n  lan: {{ interfaces: [eth1], networks: [192.168.0.0/16] }}\n  wan: {{ interfaces: [eth0] }}\n\
+             policies: [{{ name: in, from: any, to: firewall, default: accept }}]\n\
+             nat:\n{nat}\n"
+        ))
+    }
+
     /// What is said about the rules of a policy from `lan` (192.168.0.0/16) to the box.
     #[track_caller]
     pub(super) fn said_of_rules(rules: &str) -> String {
