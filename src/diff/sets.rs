@@ -99,8 +99,8 @@ fn is_same(live: &LiveSet, desired: &SetSpec) -> bool {
 
 fn diff_elements<'a>(live: &'a Elements, desired: &'a Elements) -> Vec<ElementDiff<'a>> {
     if let (Some(live), Some(desired)) = (live.plain(), desired.plain())
-        && is_in_order(live)
-        && is_in_order(desired)
+        && live.is_in_order()
+        && desired.is_in_order()
     {
         return diff_keys(live, desired);
     }
@@ -129,14 +129,8 @@ fn diff_elements<'a>(live: &'a Elements, desired: &'a Elements) -> Vec<ElementDi
     }
 }
 
-/// The same for elements that are nothing but their keys: only what differs is looked at one by one.
+/// The same for elements that are nothing but their keys: what is equal is passed over in long pieces.
 fn diff_keys<'a>(live: &'a Keys, desired: &'a Keys) -> Vec<ElementDiff<'a>> {
-    let mut diff = Vec::new();
-    if live == desired {
-        return diff;
-    }
-    let mut live = live.iter().peekable();
-    let mut desired = desired.iter().peekable();
     let element = |(lo, hi): (&[u8], &[u8])| {
         Cow::Owned(Element {
             key: Key::range(lo, hi),
@@ -145,25 +139,30 @@ fn diff_keys<'a>(live: &'a Keys, desired: &'a Keys) -> Vec<ElementDiff<'a>> {
             count: None,
         })
     };
+    let mut diff = Vec::new();
+    let (mut of_live, mut of_desired) = (0, 0);
     loop {
-        let order = match (live.peek(), desired.peek()) {
+        let same = live.equal_run(of_live, desired, of_desired);
+        (of_live, of_desired) = (of_live + same, of_desired + same);
+        let (left, right) = (live.get(of_live), desired.get(of_desired));
+        let order = match (left, right) {
             (None, None) => return diff,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(live), Some(desired)) => live.cmp(desired),
+            (Some(left), Some(right)) => left.cmp(&right),
         };
+        if order.is_le() {
+            of_live += 1;
+        }
+        if order.is_ge() {
+            of_desired += 1;
+        }
         match order {
-            Ordering::Less => diff.extend(live.next().map(element).map(ElementDiff::Removed)),
-            Ordering::Greater => diff.extend(desired.next().map(element).map(ElementDiff::Added)),
-            Ordering::Equal => _ = (live.next(), desired.next()),
+            Ordering::Less => diff.extend(left.map(element).map(ElementDiff::Removed)),
+            Ordering::Greater => diff.extend(right.map(element).map(ElementDiff::Added)),
+            Ordering::Equal => {}
         }
     }
-}
-
-fn is_in_order(keys: &Keys) -> bool {
-    keys.iter()
-        .zip(keys.iter().skip(1))
-        .all(|(one, next)| one < next)
 }
 
 /// The elements sorted by key: both sides promise that order, and one that broke it would be a flood of
@@ -184,4 +183,59 @@ fn is_same_element(live: &Element, desired: &Element) -> bool {
         count: _,
     } = live;
     *key == desired.key && *datum == desired.datum && *name == desired.name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::{ElementDiff, diff_keys};
+    use crate::ruleset::{Keys, KeysBuilder};
+
+    fn keys(numbers: &BTreeSet<u16>, width: u16) -> Keys {
+        let mut keys = KeysBuilder::new(2, width > 0, numbers.len());
+        for number in numbers {
+            keys.push(
+                &(8 * number).to_be_bytes(),
+                &(8 * number + width).to_be_bytes(),
+            );
+        }
+        keys.finish()
+    }
+
+    fn numbers() -> impl Strategy<Value = BTreeSet<u16>> {
+        prop::collection::btree_set(0u16..4000, 0..40)
+    }
+
+    proptest! {
+        /// Over runs that are longer and shorter than what is passed over at once.
+        #[test]
+        fn what_differs_is_what_one_of_two_sets_has(
+            length in 0u16..3000, out in numbers(), more in numbers(), width in 0u16..2, other in 0u16..2,
+        ) {
+            let live: BTreeSet<u16> = (0..length).collect();
+            let desired: BTreeSet<u16> = live.difference(&out).chain(&more).copied().collect();
+            let (left, right) = (keys(&live, width), keys(&desired, other));
+            let mut found = [BTreeSet::new(), BTreeSet::new()];
+            for one in diff_keys(&left, &right) {
+                let (side, element) = match one {
+                    ElementDiff::Removed(element) => (0, element),
+                    ElementDiff::Added(element) => (1, element),
+                    ElementDiff::Replaced { .. } => return Err(TestCaseError::fail("replaced")),
+                };
+                let key = u16::from_be_bytes([element.key.lo[0], element.key.lo[1]]);
+                prop_assert!(found[side].insert(key / 8));
+            }
+            let [removed, added] = found;
+            if width == other {
+                prop_assert_eq!(removed, live.difference(&desired).copied().collect::<BTreeSet<_>>());
+                prop_assert_eq!(added, desired.difference(&live).copied().collect::<BTreeSet<_>>());
+            } else {
+                prop_assert_eq!(removed, live);
+                prop_assert_eq!(added, desired);
+            }
+        }
+    }
 }

@@ -306,28 +306,46 @@ pub(super) fn knows_flowtables(socket: &mut Socket, first: u32) -> Result<bool, 
     Ok(answers.refusals.is_empty())
 }
 
-/// Asks the kernel whether it has `NFT_MSG_DESTROYSETELEM` (since 6.3), by a dry run in a table that
-/// does not exist: an unknown message is EINVAL, a known one misses the table or does nothing.
-pub(super) fn knows_destroy(socket: &mut Socket, first: u32) -> Result<bool, CommitError> {
-    let mut batch = Batch {
-        bytes: Vec::new(),
-        first,
-        messages: Vec::new(),
-    };
-    batch.begin(None);
+/// Asks the kernel whether it has `NFT_MSG_DESTROYSETELEM` (since 6.3), outside a batch, where nothing can come of it:
+/// an unknown message is EINVAL; of a known one the attributes are looked at first, and the name of the table is
+/// too long, ERANGE (net/netfilter/nfnetlink.c, `nfnetlink_rcv_msg`).
+///
+/// A dry run would do as well, but the kernel waits for a grace period when it ends one (6.18: 20 to 100 ms).
+pub(super) fn knows_destroy(socket: &mut Socket, sequence: u32) -> Result<bool, CommitError> {
+    knows(socket, sequence, NFT_MSG_DESTROYSETELEM)
+}
+
+/// The same for any message about elements that belongs into a batch.
+fn knows(socket: &mut Socket, sequence: u32, kind: u32) -> Result<bool, CommitError> {
+    /// Longer than `NFT_TABLE_MAXNAMELEN`, 256.
+    const TOO_LONG: usize = 300;
     let mut writer = Writer::new();
-    writer.string(sys::NFTA_SET_ELEM_LIST_TABLE, "rfw\u{1}probe");
-    writer.string(sys::NFTA_SET_ELEM_LIST_SET, "probe");
-    let attributes = writer.finish().unwrap_or_default();
-    batch.push(0, NFT_MSG_DESTROYSETELEM, 0, &attributes);
+    writer.string(sys::NFTA_SET_ELEM_LIST_TABLE, &"x".repeat(TOO_LONG));
+    let header = Header {
+        kind: message::nftables(kind),
+        flags: sys::NLM_F_ACK,
+        sequence,
+        family: NFPROTO_INET,
+        resource: 0,
+    };
+    let mut bytes = Vec::new();
+    message::append(&mut bytes, header, &writer.finish().unwrap_or_default());
     let io = |source| CommitError::Io {
         action: "asking what the kernel knows",
         source,
     };
-    socket.send(&batch.bytes).map_err(io)?;
-    let answers = answers(socket, &batch, &[]).map_err(io)?;
-    Ok(answers
-        .refusals
-        .iter()
-        .all(|refusal| refusal.reason.raw_os_error() != Some(libc::EINVAL)))
+    socket.send(&bytes).map_err(io)?;
+    loop {
+        for answer in message::messages(socket.receive().map_err(io)?).flatten() {
+            let is_ours = answer.sequence == sequence && u32::from(answer.kind) == sys::NLMSG_ERROR;
+            if let Some((error, _)) = answer.outcome().filter(|_| is_ours) {
+                return match error {
+                    libc::EPERM => Err(CommitError::Permission {
+                        source: std::io::Error::from_raw_os_error(error),
+                    }),
+                    error => Ok(error == libc::ERANGE),
+                };
+            }
+        }
+    }
 }

@@ -171,6 +171,12 @@ pub struct Keys {
     bytes: Arc<Vec<u8>>,
 }
 
+/// How many bytes at the beginning are equal, in whole pieces of `size`.
+fn equal_pieces(left: &[u8], right: &[u8], size: usize) -> usize {
+    let pieces = left.chunks_exact(size).zip(right.chunks_exact(size));
+    pieces.take_while(|(left, right)| left == right).count() * size
+}
+
 impl Keys {
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -201,14 +207,50 @@ impl Keys {
         })
     }
 
-    /// The last one; see [`Keys::iter`].
-    pub fn last(&self) -> Option<(&[u8], &[u8])> {
-        let at = self.bytes.len().checked_sub(self.stride())?;
-        let entry = self.bytes.get(at..).filter(|entry| !entry.is_empty())?;
+    /// One of them; see [`Keys::iter`].
+    pub fn get(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        let from = index.checked_mul(self.stride())?;
+        let entry = self.bytes.get(from..from.checked_add(self.stride())?)?;
         match entry.split_at_checked(self.width) {
+            _ if entry.is_empty() => None,
             Some((lo, hi)) if self.ranges => Some((lo, hi)),
             _ => Some((entry, entry)),
         }
+    }
+
+    /// How many from `index` on are equal to those of `other` from `of_other` on; 0 as well where the two are not of one
+    /// form, though some may be equal then.
+    pub fn equal_run(&self, index: usize, other: &Self, of_other: usize) -> usize {
+        /// Long pieces are compared at once.
+        const PIECE: usize = 512;
+        let stride = self.stride();
+        if stride == 0 || self.width != other.width || self.ranges != other.ranges {
+            return 0;
+        }
+        let rest =
+            |keys: &'_ Self, index: usize| keys.bytes.len().min(index.saturating_mul(stride));
+        let left = self.bytes.get(rest(self, index)..).unwrap_or_default();
+        let right = other.bytes.get(rest(other, of_other)..).unwrap_or_default();
+        let long = equal_pieces(left, right, stride * PIECE);
+        let left = left.get(long..).unwrap_or_default();
+        let right = right.get(long..).unwrap_or_default();
+        (long + equal_pieces(left, right, stride)) / stride
+    }
+
+    /// Whether each is greater than the one before.
+    pub fn is_in_order(&self) -> bool {
+        // Of keys of one width, the bytes of both ends in one piece have the order of the ends.
+        let entries = self.bytes.chunks_exact(self.stride().max(1));
+        if self.stride() == 8 {
+            let numbers = entries.map(|entry| entry.try_into().map_or(0, u64::from_be_bytes));
+            return numbers.is_sorted_by(|one, next| one < next);
+        }
+        entries.is_sorted_by(|one, next| one < next)
+    }
+
+    /// The last one; see [`Keys::iter`].
+    pub fn last(&self) -> Option<(&[u8], &[u8])> {
+        self.get(self.len().checked_sub(1)?)
     }
 
     /// Everything in one piece: [`Keys::width`] bytes for each, twice as many if there are ranges.
@@ -275,7 +317,7 @@ impl KeysBuilder {
 
 #[cfg(test)]
 mod tests {
-    use super::{Elements, Keys};
+    use super::{Elements, Keys, KeysBuilder};
     use crate::ruleset::{Count, Element, Key};
 
     fn element(key: Key, name: Option<&str>) -> Element {
@@ -333,5 +375,28 @@ mod tests {
             Keys::from_bytes(2, true, vec![0, 1, 0, 2]).unwrap().len(),
             1
         );
+    }
+
+    #[test]
+    fn keys_know_their_order_and_what_they_share() {
+        let of = |ranges: &[(u32, u32)]| {
+            let mut keys = KeysBuilder::new(4, true, 0);
+            for (lo, hi) in ranges {
+                keys.push(&lo.to_be_bytes(), &hi.to_be_bytes());
+            }
+            keys.finish()
+        };
+        let keys = of(&[(1, 2), (1, 3), (256, 257)]);
+        assert!(keys.is_in_order());
+        assert!(!of(&[(256, 257), (1, 2)]).is_in_order());
+        assert!(!of(&[(1, 2), (1, 2)]).is_in_order());
+        assert_eq!(keys.get(1), keys.iter().nth(1));
+        assert_eq!((keys.get(3), keys.get(usize::MAX)), (None, None));
+        assert_eq!(Keys::default().get(0), None);
+        let other = of(&[(0, 9), (1, 2), (1, 3), (7, 9)]);
+        assert_eq!(keys.equal_run(0, &other, 1), 2);
+        assert_eq!(keys.equal_run(0, &other, 0), 0);
+        assert_eq!(keys.equal_run(9, &other, 9), 0);
+        assert_eq!(keys.equal_run(0, &Keys::default(), 0), 0);
     }
 }

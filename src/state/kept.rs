@@ -61,6 +61,9 @@ pub fn keep(directory: &Path, sets: &[KeptSet<'_>]) -> Result<Option<String>, St
     }
     let digest = Sha256::digest(&file);
     file.extend_from_slice(&digest);
+    // Ext4 writes a file out at once when it replaces another, which takes 100 ms and more for a million elements. Without
+    // this one rfw lists the sets, so nothing is lost should the power fail between the two.
+    let _ = fs::remove_file(directory.join(FILE));
     replace(directory, FILE, &file)?;
     Ok(Some(hex(&digest)))
 }
