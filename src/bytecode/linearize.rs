@@ -343,6 +343,7 @@ fn equality(inverted: bool) -> Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytecode::Rule;
     use crate::ruleset::{Field, Limit, Transport};
 
     #[track_caller]
