@@ -344,6 +344,7 @@ fn compiled(list: List) -> Program {
     let given = Given {
         today: jiff::civil::date(2026, 1, 1),
         lists: &lists,
+        copies: &rfw::compile::Copies::new(),
         node: None,
     };
     let (compiled, found) = compile::compile(policy.expect("a policy without errors"), given);

@@ -16,6 +16,7 @@ pub(crate) fn compiled(path: &Path) -> Valid {
     let given = rfw::compile::Given {
         today: date(2026, 11, 24),
         lists: &lists,
+        copies: &rfw::compile::Copies::new(),
         node: Some("fw-a"),
     };
     let (compiled, diagnostics) = rfw::compile::compile(parsed.policy.unwrap(), given);

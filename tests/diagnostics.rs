@@ -62,6 +62,7 @@ fn said(code: &str, texts: &Texts) -> (Diagnostics, Locations) {
         let given = Given {
             today: jiff::civil::date(2026, 11, 24),
             lists: &lists,
+            copies: &compile::Copies::new(),
             node: (code != "node-needed").then_some("fw-a"),
         };
         let (_, meaning) = compile::compile(policy, given);

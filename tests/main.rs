@@ -29,6 +29,7 @@ mod packets_filter;
 mod packets_helper;
 mod packets_host_part;
 mod packets_limit;
+mod packets_list;
 mod packets_map;
 mod packets_nat;
 mod packets_office;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::{Explained, Failure};
+use super::lists::{self, Wanted};
 use super::output::Output;
 use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
@@ -29,6 +30,12 @@ pub(super) struct Arguments {
     /// A plan that `rfw plan --out FILE` has kept, instead of the policy
     #[arg(value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Fetch the lists of sets with a `source` before: those that are due, or those of these sets
+    #[arg(long, value_name = "SET", num_args = 0.., conflicts_with = "plan")]
+    refresh: Option<Vec<String>>,
+    /// With --refresh: take lists that have shrunk by more than half, or more than doubled, as well
+    #[arg(long, requires = "refresh")]
+    any_size: bool,
     /// How to print what was done
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -45,12 +52,21 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    // Before the lock: the network takes its time, and what it brings is kept whole or not at all.
+    let missed = match &arguments.refresh {
+        None => None,
+        Some(names) => {
+            let any_size = arguments.any_size;
+            lists::refresh(Wanted { names, any_size }, global, output)?
+        }
+    };
     let _lock = session::lock(global)?;
     let mut kernel = session::open()?;
     match &arguments.plan {
         Some(path) => apply_saved(path, &mut kernel, arguments, global, output),
         None => apply_policy(&mut kernel, arguments, global, output),
-    }
+    }?;
+    missed.map_or(Ok(()), Err)
 }
 
 fn apply_policy(

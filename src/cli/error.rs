@@ -13,6 +13,8 @@ pub(super) enum Failure {
     Rejected,
     /// There are changes or warnings, which have been printed, and the exit code says so.
     Changes,
+    /// A guard refused something.
+    Guard(Explained),
     /// The kernel has moved on since the plan was made.
     Stale(Explained),
     /// The world: kernel, file system, permission.
@@ -53,7 +55,8 @@ impl Failure {
 
     /// The same, with more that is true now.
     pub(super) fn also_now(mut self, more: Vec<String>) -> Self {
-        if let Self::Stale(explained) | Self::World(explained) = &mut self {
+        if let Self::Stale(explained) | Self::Guard(explained) | Self::World(explained) = &mut self
+        {
             explained.now.extend(more);
         }
         self
@@ -67,6 +70,10 @@ impl Failure {
             Self::Stale(explained) => {
                 print(&explained, output);
                 exit::STALE
+            }
+            Self::Guard(explained) => {
+                print(&explained, output);
+                exit::GUARD
             }
             Self::World(explained) => {
                 print(&explained, output);

@@ -8,6 +8,8 @@ pub(super) const WORLD: u8 = 1;
 pub(super) const CHANGES: u8 = 2;
 /// The policy was rejected.
 pub(super) const REJECTED: u8 = 3;
+/// A guard refused: a list that must not be taken.
+pub(super) const GUARD: u8 = 4;
 /// The plan is stale.
 pub(super) const STALE: u8 = 5;
 /// Wrong usage (sysexits.h `EX_USAGE`).
@@ -20,5 +22,6 @@ Exit codes:
    1  the world failed: kernel, file system, permission
    2  plan --detailed-exitcode: there are changes; doctor: there are warnings
    3  the policy was rejected
+   4  a guard refused: a list that must not be taken
    5  the plan is stale
   64  wrong usage";

@@ -9,6 +9,7 @@ mod error;
 mod exit;
 mod foreign;
 mod generated;
+mod lists;
 mod offload;
 mod output;
 mod plan;

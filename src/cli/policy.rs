@@ -5,12 +5,14 @@
 )]
 
 use std::cell::LazyCell;
+use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Global;
 use super::error::{Explained, Failure};
+use super::lists::{self, Stock};
 use super::output::Output;
 use super::raw::{self, RawError};
 use crate::bytecode::RawCode;
@@ -21,6 +23,7 @@ use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::schedule::Timetable;
 use crate::source::{Texts, read_files};
+use crate::state;
 use crate::system::Settings;
 
 /// A policy that compiles.
@@ -43,6 +46,8 @@ pub(super) struct Loaded {
     pub(super) switches: Vec<Switch>,
     /// Whether plans name the tables of others that drop by default.
     pub(super) reports_foreign: bool,
+    /// The digest of the copies that its fetched sets were filled from.
+    pub(super) lists: Option<String>,
 }
 
 /// Reads the texts of the policy.
@@ -62,6 +67,8 @@ pub(super) struct Examined {
     pub(super) compiled: Option<(Option<String>, Compiled, TimeZone)>,
     /// What its raw rules mean, or why nobody can say.
     pub(super) raw: Result<RawCode, RawError>,
+    /// What fetched sets are filled from.
+    pub(super) stock: Stock,
 }
 
 impl Examined {
@@ -84,8 +91,9 @@ pub(super) enum Purpose<'a> {
     Validity(Option<&'a str>),
 }
 
-/// Parses and compiles, as of today in the policy's own time zone.
-pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
+/// Parses and compiles, as of today in the policy's own time zone, with what fetched sets are filled from where there
+/// is a state directory.
+pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Path>) -> Examined {
     let (lists, bad_lists) = compile::lists(texts.lists());
     // Whoever refers to what is not there is told so, and not what follows from it.
     let (Purpose::Ruleset(node) | Purpose::Validity(node)) = purpose;
@@ -93,13 +101,17 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
     let parsed = policy::parse_and(texts.documents(), |policy| {
         let name = policy.name.as_ref().map(ToString::to_string);
         let zone = compile::timezone(&policy);
-        let today = Timestamp::now().to_zoned_datetime(zone.clone()).date();
+        let now = Timestamp::now();
+        let stock = state_dir.map(|directory| lists::stock(&policy, directory, now));
+        let stock = stock.unwrap_or_default();
+        let today = now.to_zoned_datetime(zone.clone()).date();
         // What raw rules mean is the same on all nodes, and known only of a ruleset: that of any will do.
         let first = policy.nodes.keys().next().map(ToString::to_string);
         let is_of_any = purpose == Purpose::Validity(None) && !policy.raw.is_empty();
         let given = Given {
             today,
             lists: &lists,
+            copies: &stock.copies,
             node: node.or(first.as_deref().filter(|_| is_of_any)),
         };
         let (result, found) = match purpose {
@@ -109,13 +121,14 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
             Purpose::Validity(None) => (None, compile::resolve(&policy, given).1),
             Purpose::Validity(Some(_)) | Purpose::Ruleset(_) => compile::compile(policy, given),
         };
-        (name, result, found, zone)
+        (name, result, found, zone, stock)
     });
     let mut diagnostics = texts.diagnostics;
     diagnostics.extend(parsed.diagnostics);
     diagnostics.extend(bad_lists);
-    let mut compiled = None;
-    if let Some((name, result, found, zone)) = parsed.policy {
+    let (mut compiled, mut stock) = (None, Stock::default());
+    if let Some((name, result, found, zone, in_stock)) = parsed.policy {
+        stock = in_stock;
         diagnostics.extend(found);
         compiled = result
             .filter(|_| !diagnostics.has_errors())
@@ -139,6 +152,7 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>) -> Examined {
         diagnostics,
         compiled,
         raw,
+        stock,
     }
 }
 
@@ -148,25 +162,37 @@ pub(super) fn load(
     global: &Global,
     output: &mut Output,
 ) -> Result<(Loaded, Valid), Failure> {
-    let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()));
-    let warnings = print(&examined, output);
+    let lists = state::copies_digest(&global.state_dir);
+    let purpose = Purpose::Ruleset(global.node.as_deref());
+    let examined = examine(texts, purpose, Some(&global.state_dir));
+    let mut warnings = print(&examined, output);
     let Examined {
         sources,
         locations,
         diagnostics: _,
         compiled,
         raw,
+        stock,
     } = examined;
     let raw = raw.map_err(raw::failure)?;
     let Some((name, compiled, zone)) = compiled else {
         return Err(Failure::Rejected);
     };
+    for note in &stock.notes {
+        output.note(note);
+        if !warnings.is_empty() {
+            warnings.push('\n');
+        }
+        warnings.push_str(note);
+    }
+    lists::refuse_forbidden(&compiled, &stock.copies)?;
     let Compiled {
         ruleset,
         settings,
         until,
         timetables,
         reports_foreign,
+        fetched: _,
     } = compiled;
     let now = Timestamp::now();
     let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
@@ -175,7 +201,7 @@ pub(super) fn load(
         .and_then(|date| date.to_zoned_datetime(zone).ok())
         .map(|moment| moment.timestamp());
     let first = switches.iter().filter_map(|switch| switch.at.parse().ok());
-    let until = first.chain(until).min();
+    let until = first.chain(until).chain(stock.until).min();
     let loaded = Loaded {
         sources,
         locations,
@@ -186,13 +212,14 @@ pub(super) fn load(
         until,
         switches,
         reports_foreign,
+        lists,
     };
     Ok((loaded, ruleset))
 }
 
 /// What the schedules of a policy do next, whatever else there is to say about it.
 pub(super) fn next(texts: Texts, global: &Global) -> Vec<Switch> {
-    let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()));
+    let examined = examine(texts, Purpose::Ruleset(global.node.as_deref()), None);
     let compiled = examined.compiled.map(|(_, compiled, _)| compiled);
     compiled.map_or_else(Vec::new, |compiled| {
         switches(&compiled.timetables, Timestamp::now())

@@ -96,12 +96,14 @@ pub(super) fn still_verified(
         mark: _,
         until,
         settings: _,
+        lists,
         elements: _,
         warnings,
         next,
     } = verified;
     let holds = policy == digest
         && *node == global.node
+        && *lists == state::copies_digest(&global.state_dir)
         && until.is_none_or(|until| Timestamp::now().as_second() < until);
     if !holds {
         return Ok(None);
@@ -205,6 +207,7 @@ pub(super) fn remember(
                 .iter()
                 .map(|setting| (setting.key.to_string(), setting.value))
                 .collect(),
+            lists: loaded.lists.clone(),
             elements,
             warnings: loaded.warnings.clone(),
             next: loaded.switches.iter().map(remembered_as).collect(),

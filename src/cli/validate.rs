@@ -36,6 +36,7 @@ pub(super) fn run(
     let examined = policy::examine(
         policy::read(global)?,
         Purpose::Validity(global.node.as_deref()),
+        None,
     );
     if let Err(error) = examined.raw {
         return Err(raw::failure(error));

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::policy::{Host, ValueError};
-use crate::ruleset::{Addresses, Bound, Interval};
+use crate::ruleset::{Addresses, Bound, Interval, Intervals};
 use ipnet::IpNet;
 
 /// Most entries of a list.
@@ -92,6 +92,21 @@ fn list(
         diagnostics.push(overlapping(path, source, text, merged, wide, narrow));
     }
     Some(addresses)
+}
+
+/// The first entry of a list that shares an address with others: its line, and how it is written.
+pub(super) fn place_of(text: &[u8], others: &Addresses) -> Option<(usize, String)> {
+    let shares = |span| match span {
+        Span::V4(span) => Intervals::from_iter([span]).overlaps(&others.v4),
+        Span::V6(span) => Intervals::from_iter([span]).overlaps(&others.v6),
+    };
+    let bytes = Entries::new(text).find(|bytes| {
+        let text = text.get(bytes.clone()).unwrap_or_default();
+        entry(text).is_ok_and(shares)
+    })?;
+    let before = text.get(..bytes.start)?;
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    Some((line, String::from_utf8_lossy(text.get(bytes)?).into_owned()))
 }
 
 /// A range of addresses of one family.

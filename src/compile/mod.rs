@@ -3,6 +3,7 @@
 
 mod bind;
 mod check;
+pub mod guard;
 mod list;
 mod lower;
 pub mod model;
@@ -15,13 +16,14 @@ pub use lower::lower;
 
 use crate::diagnostic::Diagnostics;
 use crate::policy::{ForeignTables, Policy};
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Addresses, Ruleset};
 use crate::schedule::Timetable;
 use crate::system::Settings;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use model::Model;
+use model::{LivingSet, Model, Terms};
+use std::collections::BTreeMap;
 
 /// What a policy is compiled with, beside its own texts.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +32,24 @@ pub struct Given<'a> {
     pub today: Date,
     /// The lists that its groups name.
     pub lists: &'a Lists,
+    /// The addresses of the copies of its fetched sets, by name.
+    pub copies: &'a Copies,
     /// Which of the policy's nodes the ruleset is for. A policy without nodes is for whatever box there is.
     pub node: Option<&'a str>,
 }
+
+/// What fetched sets hold, by name.
+pub type Copies = BTreeMap<String, Addresses>;
 
 /// A day, and no lists.
 impl From<Date> for Given<'static> {
     fn from(today: Date) -> Self {
         static NONE: Lists = Lists::new();
+        static NO_COPIES: Copies = Copies::new();
         Given {
             today,
             lists: &NONE,
+            copies: &NO_COPIES,
             node: None,
         }
     }
@@ -70,6 +79,8 @@ pub struct Compiled {
     pub settings: Settings,
     /// From this day on there is more to say about the policy, because a rule is about to expire or a schedule over.
     pub until: Option<Date>,
+    /// Its fetched sets by name.
+    pub fetched: BTreeMap<String, Terms>,
     /// The schedules that rules have, by name.
     pub timetables: Vec<Timetable>,
     /// Whether plans name the tables of others that drop by default.
@@ -94,6 +105,7 @@ pub fn compile<'a>(policy: Policy, given: impl Into<Given<'a>>) -> (Option<Compi
             .into_iter()
             .chain(check::next_notice(&model, &zone, given.today))
             .min(),
+        fetched: fetched(&model),
         timetables: timetables(&model, &zone),
         reports_foreign,
     });
@@ -108,6 +120,15 @@ pub fn timezone(policy: &Policy) -> TimeZone {
         .as_ref()
         .and_then(|name| TimeZoneDatabase::bundled().get(name.as_str()).ok())
         .unwrap_or(TimeZone::UTC)
+}
+
+fn fetched(model: &Model) -> BTreeMap<String, Terms> {
+    let sets = model.sets.iter();
+    let fetched = sets.filter_map(|(name, set)| match set {
+        LivingSet::Dynamic { .. } => None,
+        LivingSet::Fetched { terms, .. } => Some((name.clone(), terms.clone())),
+    });
+    fetched.collect()
 }
 
 fn timetables(model: &Model, zone: &TimeZone) -> Vec<Timetable> {

@@ -99,6 +99,7 @@ codes! {
     TextTooLong "text-too-long" "text that is longer than the kernel or the log takes",
     BadDate "bad-date" "no day of the calendar",
     BadDuration "bad-duration" "no span of time such as `6h`",
+    BadSetSource "bad-set-source" "no address on the web and no name that a set could come from",
     BadTime "bad-time" "no time of day",
     UnknownTimezone "unknown-timezone" "no time zone of the IANA database",
     // A name that means nothing, or not what stands here.
@@ -108,6 +109,9 @@ codes! {
     UnknownSchedule "unknown-schedule" "a schedule that the policy does not define",
     UnknownSet "unknown-set" "a set that the policy does not define",
     SetInGroup "set-in-group" "a set as part of a group",
+    SetNotDynamic "set-not-dynamic" "`add_source_to` with a set that is fetched",
+    SetTwoSources "set-two-sources" "a set that is both dynamic and fetched",
+    MisplacedSetKey "misplaced-set-key" "a key that sets of this kind do not have",
     SetWithoutSource "set-without-source" "a set that nothing can fill",
     GroupCycle "group-cycle" "a group that is part of itself",
     GroupTooDeep "group-too-deep" "groups of groups of groups, more than 32 deep",

@@ -8,6 +8,7 @@
     reason = "reads and writes /proc/sys, and the file that keeps the settings"
 )]
 
+mod address;
 mod fill;
 mod keep;
 
@@ -17,6 +18,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::system::{Change, Key, Observed, Reading, Scope, Settings};
+pub use address::addresses;
 pub use fill::{conntrack, kernel_log};
 pub use keep::{KeepError, discard, keep};
 

@@ -3,11 +3,13 @@
 
 mod directory;
 mod expand;
+mod fetch;
 mod files;
 mod gather;
 mod tree;
 
 pub use directory::Directory;
+pub use fetch::{FetchError, fetch, fetch_sum};
 pub use files::{SourceError, read_files};
 pub use gather::{LARGEST_LIST, Texts, gather};
 pub use tree::{Entry, Tree, Unreadable};

@@ -64,7 +64,7 @@ pub fn keep(directory: &Path, sets: &[KeptSet<'_>]) -> Result<Option<String>, St
     // Ext4 writes a file out at once when it replaces another, which takes 100 ms and more for a million elements. Without
     // this one rfw lists the sets, so nothing is lost should the power fail between the two.
     let _ = fs::remove_file(directory.join(FILE));
-    replace(directory, FILE, &file)?;
+    replace(directory, FILE, &file, false)?;
     Ok(Some(hex(&digest)))
 }
 

@@ -8,8 +8,10 @@
 )]
 
 mod kept;
+mod lists;
 
 pub use kept::{KeptSet, keep, kept};
+pub use lists::{DamagedCopy, ListCopy, copies_digest};
 
 use std::fs;
 use std::io::Write;
@@ -24,7 +26,7 @@ use crate::system::{Setting, Settings};
 /// The kernel held exactly this policy at this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// The form of this file: 3.
+    /// The form of this file: 4.
     pub version: u32,
     /// The version of rfw that compiled the policy.
     pub rfw: String,
@@ -43,6 +45,8 @@ pub struct Verified {
     pub until: Option<i64>,
     /// The settings of the box that the policy wants: key and value.
     pub settings: Vec<(String, u32)>,
+    /// SHA-256 of the copies of fetched lists; `None` if there were none.
+    pub lists: Option<String>,
     /// Under which digest the elements of large sets are kept; `None` if there are none.
     pub elements: Option<String>,
     /// What there was to say about the policy, as it is printed without colour; said again each time.
@@ -78,7 +82,7 @@ const FILE: &str = "verified.json";
 
 impl Verified {
     /// The form of the file that this version writes and reads.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
 
     /// What was remembered; `None` when there is nothing, or nothing that this version understands.
     pub fn load(directory: &Path) -> Option<Self> {
@@ -108,7 +112,7 @@ impl Verified {
             path: directory.join(FILE),
             source: error.into(),
         })?;
-        replace(directory, FILE, &text)
+        replace(directory, FILE, &text, false)
     }
 
     /// Forgets: after a failure nothing is known.
@@ -126,8 +130,9 @@ impl Verified {
     }
 }
 
-/// Puts a file into the directory. It is whole or the old one: written beside it, then renamed.
-fn replace(directory: &Path, name: &str, content: &[u8]) -> Result<(), StateError> {
+/// Puts a file into the directory. It is whole or the old one: written beside it, then renamed. `durable`: also
+/// when the power goes.
+fn replace(directory: &Path, name: &str, content: &[u8], durable: bool) -> Result<(), StateError> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -143,6 +148,9 @@ fn replace(directory: &Path, name: &str, content: &[u8]) -> Result<(), StateErro
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&beside).map_err(failed(&beside))?;
     file.write_all(content).map_err(failed(&beside))?;
+    if durable {
+        file.sync_all().map_err(failed(&beside))?;
+    }
     fs::rename(&beside, &path).map_err(failed(&path))
 }
 

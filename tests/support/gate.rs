@@ -52,6 +52,11 @@ impl Gate {
         self.desk.write("policy.yaml", &format!("{ZONES}{policy}"));
     }
 
+    /// The path of a file in the state directory.
+    pub(crate) fn state_file(&self, name: &str) -> std::path::PathBuf {
+        self.desk.state_file(name)
+    }
+
     /// Runs `rfw` on the gateway; it must end with exit code 0. Returns its stdout.
     #[track_caller]
     pub(crate) fn must(&self, arguments: &[&str]) -> String {

@@ -84,36 +84,25 @@ pub(super) fn names(policy: &Policy, diagnostics: &mut Diagnostics) {
 
 fn sets(policy: &Policy, used: &Used<'_>, diagnostics: &mut Diagnostics) {
     let at = DocPath::root().key("sets");
-    for set in policy.sets.keys().map(|set| set.as_str()) {
-        let (is_asked, is_filled) = (used.hosts.contains(set), used.filled.contains(set));
-        let found = match (is_asked, is_filled) {
-            (true, true) => continue,
-            (false, false) => {
-                Diagnostic::warning(Code::UnusedSet, format!("the set `{set}` is not used"))
+    for (name, set) in &policy.sets {
+        let name = name.as_str();
+        let is_filled = set.source.is_some() || used.filled.contains(name);
+        if !used.hosts.contains(name) {
+            let diagnostic =
+                Diagnostic::warning(Code::UnusedSet, format!("no rule asks the set `{name}`"))
+                    .at_key(at.name(name), "no `source` and no `destination` has it")
+                    .help("use it in the `source` of a rule, or take it out");
+            diagnostics.push(diagnostic);
+        } else if !is_filled {
+            let diagnostic =
+                Diagnostic::warning(Code::UnfilledSet, format!("nothing fills the set `{name}`"))
                     .at_key(
-                        at.name(set),
-                        "no `source`, no `destination` and no `add_source_to` has it",
+                        at.name(name),
+                        "stays empty: no rule has it as its `add_source_to`",
                     )
-                    .help("use it or take it out")
-            }
-            (false, true) => {
-                Diagnostic::warning(Code::UnusedSet, format!("nothing asks the set `{set}`"))
-                    .at_key(
-                        at.name(set),
-                        "is filled, and no `source` and no `destination` has it",
-                    )
-                    .help("use it in the `source` of a rule, or take it out")
-            }
-            (true, false) => {
-                Diagnostic::warning(Code::UnfilledSet, format!("nothing fills the set `{set}`"))
-                    .at_key(
-                        at.name(set),
-                        "is empty for ever: no rule has it as its `add_source_to`",
-                    )
-                    .help("give a rule `add_source_to`, or take the set out")
-            }
-        };
-        diagnostics.push(found);
+                    .help("give a rule `add_source_to`, or take the set out");
+            diagnostics.push(diagnostic);
+        }
     }
 }
 
@@ -133,6 +122,9 @@ fn used(policy: &Policy) -> Used<'_> {
             let filled = rule.add_source_to.iter().map(|name| name.as_str());
             used.filled.extend(filled);
         }
+    }
+    for set in policy.sets.values() {
+        used.hosts(&set.never_contains);
     }
     let Nat {
         masquerade,

@@ -209,9 +209,10 @@ pub(super) fn conditions(
     }
     statements.extend(side(&selector.exclude, Relation::Ne, "not-"));
     let included = sets(&selector.include).filter(|(at, _)| part == Part::Set(*at));
-    statements.extend(included.map(|(_, name)| set::is_in(name, end, family, Relation::Eq)));
+    let is_in = |name, relation| set::is_in(name, end, family, relation, entry.model);
+    statements.extend(included.filter_map(|(_, name)| is_in(name, Relation::Eq)));
     let excluded = sets(&selector.exclude);
-    statements.extend(excluded.map(|(_, name)| set::is_in(name, end, family, Relation::Ne)));
+    statements.extend(excluded.filter_map(|(_, name)| is_in(name, Relation::Ne)));
     if family == Family::Ipv4 {
         return statements;
     }
@@ -305,7 +306,7 @@ fn list_operand(
 }
 
 /// The addresses of one family as the keys of a set.
-fn keys(addresses: &Addresses, family: Family) -> Keys {
+pub(super) fn keys(addresses: &Addresses, family: Family) -> Keys {
     fn keys<T: Bound, const WIDTH: usize>(
         intervals: &Intervals<T>,
         bytes: impl Fn(T) -> [u8; WIDTH],

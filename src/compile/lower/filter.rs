@@ -240,7 +240,7 @@ fn aside_and_decide(
             output,
         );
         let sets = rule.adds_source_to.iter();
-        let adds = sets.flat_map(|name| set::add_source(name));
+        let adds = sets.flat_map(|name| set::add_source(name, entry.model));
         let mut rules: Vec<Rule> = adds.map(|add| entry.part("add", vec![add])).collect();
         let log = rule.log.as_ref();
         rules.extend(log.map(|log| entry.part("log", log_statements(log))));

@@ -19,6 +19,7 @@
 //! | `cut/NAME` | chain of connections that a schedule ends |
 //! | `group/NAME.ip4` `.net4` `.ip6` `.net6` | a group's hosts, or hosts and prefixes |
 //! | `set/NAME.ip4` `.ip6` | the sources in a dynamic set; IPv6 by /64 |
+//! | `set/NAME.net4` `.net6` | what a fetched set holds |
 //! | `POLICY/RULE.tcp`, `.source.net4`, … | what one rule lists |
 //! | `POLICY.accept.4.s24.d32.port` | verdict map of a run of rules |
 //! | `nat/NAME.backends`, … | what one translation lists |

@@ -6,8 +6,8 @@ use super::address::Span;
 use crate::compile::model::Model;
 use crate::diagnostic::DocPath;
 use crate::ruleset::{
-    Chain, DataType, Datum, Element, Key, Keys, Object, ObjectKind, Operand, Origin, Rule, Ruleset,
-    Set, SetKind, SetSpec, Statement,
+    Chain, DataType, Datum, Element, Elements, Key, Keys, Object, ObjectKind, Operand, Origin,
+    Rule, Ruleset, Set, SetKind, SetSpec, Statement,
 };
 
 /// Collects what the parts of the lowering make. Adding the same thing twice adds it once.
@@ -64,6 +64,16 @@ impl Output {
                 origin,
             },
         );
+    }
+
+    /// Adds a set whose elements are in order.
+    pub(super) fn filled_set(&mut self, spec: SetSpec, elements: Elements, origin: Origin) {
+        let set = Set {
+            spec,
+            elements,
+            origin: Some(origin),
+        };
+        self.sets.insert(set.spec.name.clone(), set);
     }
 
     /// Adds a named object.

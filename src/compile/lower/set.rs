@@ -1,49 +1,76 @@
 //! Sets whose content is not the policy's: which there are in the kernel, and how a packet meets them.
 
-use super::address::{End, address_type};
+use super::address::{End, address_type, keys, suffixes};
 use super::output::Output;
 use crate::compile::model::{LivingSet, Model};
-use crate::ruleset::{Expression, Family, Operand, Origin, Relation, SetKind, SetSpec, Statement};
+use crate::ruleset::{
+    Elements, Expression, Family, Operand, Origin, Relation, SetKind, SetSpec, Statement,
+};
 
 /// Makes the sets that the policy defines, whether rules have them at the moment or not: what is in them must not be
 /// lost because a rule is away for a while.
 pub(super) fn sets(model: &Model, output: &mut Output) {
     for (name, set) in &model.sets {
-        let LivingSet::Dynamic { timeout, size } = set;
         for family in Family::BOTH {
             let key = vec![address_type(family)];
-            let mut spec = SetSpec::new(set_name(name, family), key, SetKind::Set);
-            spec.dynamic = true;
-            spec.timeout = Some(timeout * 1000);
-            spec.size = Some(*size);
-            output.set(spec, Vec::new(), Some(Origin(format!("sets.{name}"))));
+            let mut spec = SetSpec::new(set_name(name, set, family), key, SetKind::Set);
+            let elements = match set {
+                LivingSet::Dynamic { timeout, size } => {
+                    spec.dynamic = true;
+                    spec.timeout = Some(timeout * 1000);
+                    spec.size = Some(*size);
+                    Elements::new()
+                }
+                // Always of ranges, so that another copy is never another set.
+                LivingSet::Fetched {
+                    addresses,
+                    terms: _,
+                } => {
+                    spec.interval = true;
+                    keys(addresses, family).into()
+                }
+            };
+            output.filled_set(spec, elements, Origin(format!("sets.{name}")));
         }
     }
 }
 
 /// Whether an address is in a set.
-pub(super) fn is_in(name: &str, end: End, family: Family, relation: Relation) -> Statement {
-    Statement::Match {
-        left: key(end, family),
+pub(super) fn is_in(
+    name: &str,
+    end: End,
+    family: Family,
+    relation: Relation,
+    model: &Model,
+) -> Option<Statement> {
+    let set = model.sets.get(name)?;
+    Some(Statement::Match {
+        left: match set {
+            LivingSet::Dynamic { .. } => key(end, family),
+            LivingSet::Fetched { .. } => Expression::Field(end.field(family)),
+        },
         relation,
-        right: Operand::Set(set_name(name, family)),
-    }
+        right: Operand::Set(set_name(name, set, family)),
+    })
 }
 
 /// Puts the source of a packet into a dynamic set, a statement for each family.
-pub(super) fn add_source(name: &str) -> impl Iterator<Item = Statement> {
-    Family::BOTH
-        .into_iter()
-        .map(move |family| Statement::SetUpdate {
-            set: set_name(name, family),
+pub(super) fn add_source(name: &str, model: &Model) -> Vec<Statement> {
+    let set = model.sets.get(name);
+    let families = Family::BOTH.into_iter().filter_map(|family| {
+        Some(Statement::SetUpdate {
+            set: set_name(name, set?, family),
             key: key(End::Source, family),
         })
+    });
+    families.collect()
 }
 
-fn set_name(name: &str, family: Family) -> String {
-    let end = match family {
-        Family::Ipv4 => "ip4",
-        Family::Ipv6 => "ip6",
+fn set_name(name: &str, set: &LivingSet, family: Family) -> String {
+    let (exact, ranges) = suffixes(family);
+    let end = match set {
+        LivingSet::Dynamic { .. } => exact,
+        LivingSet::Fetched { .. } => ranges,
     };
     format!("set/{name}.{end}")
 }

@@ -47,11 +47,17 @@ struct Scope<'a> {
 pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagnostics) -> Draft {
     let services = service::own(policy, diagnostics);
     let groups = group::flatten(policy, given.lists, diagnostics);
-    let sets = set::sets(policy, diagnostics);
     let schedules = schedule::schedules(policy, diagnostics);
+    let zones = zone::zones(policy);
+    let names = set::Names {
+        zones: &zones,
+        groups: &groups,
+        copies: given.copies,
+    };
+    let sets = set::sets(policy, &names, diagnostics);
     let scope = Scope {
         policy,
-        zones: zone::zones(policy),
+        zones,
         groups,
         sets,
         services,

@@ -1,13 +1,13 @@
 //! `source` and `destination`: addresses, groups, zones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::Scope;
 use super::service::services;
-use crate::compile::model::{Selected, Selector, Service};
+use crate::compile::model::{Selected, Selector, Service, Zone};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
 use crate::policy::{Host, Hosts, Prefix, ServiceRef};
 use crate::ruleset::Addresses;
@@ -114,7 +114,19 @@ fn networks(
     scope: &Scope<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Addresses> {
-    if let Some(zone) = scope.zones.get(name) {
+    let names = scope.groups.keys().chain(scope.sets.keys()).copied();
+    networks_of(name, at, &scope.zones, names, diagnostics)
+}
+
+/// The networks of a zone; `names` are the others that might have been meant.
+pub(super) fn networks_of<'n>(
+    name: &str,
+    at: &DocPath,
+    zones: &'n BTreeMap<String, Zone>,
+    names: impl Iterator<Item = &'n str>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Addresses> {
+    if let Some(zone) = zones.get(name) {
         if zone.networks.is_empty() {
             let message = format!("the zone `{name}` does not say which networks it has");
             let diagnostic = Diagnostic::error(Code::ZoneWithoutNetworks, message)
@@ -142,9 +154,8 @@ fn networks(
         }
         "any" | "all" => unknown("leave the key out for every address".to_owned()),
         _ => {
-            let groups = scope.groups.keys().chain(scope.sets.keys()).copied();
-            let zones = scope.zones.keys().map(String::as_str);
-            match nearest(name, groups.chain(zones)) {
+            let zones = zones.keys().map(String::as_str);
+            match nearest(name, names.chain(zones)) {
                 Some(near) => unknown(format!("did you mean `{near}`?")),
                 None => unknown("groups are defined below `groups:`".to_owned()),
             }

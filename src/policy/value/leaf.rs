@@ -3,7 +3,7 @@
 use super::{
     Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, IncludePattern,
     InterfaceName, InterfacePattern, IpProtocol, ListFile, LogPrefix, Name, Port, PortRange,
-    Prefix, Rate, RawRule, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
+    Prefix, Rate, RawRule, SetSource, Text, TimeOfDay, TimeZoneName, Url, ZoneName, ZoneRef,
 };
 use crate::diagnostic::Code;
 use serde_json::Value;
@@ -81,7 +81,7 @@ leaves! {
     Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, InterfacePattern,
     IpProtocol, LogPrefix, Name, Port, PortRange, Prefix, RawRule,
     Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
-    IncludePattern, InterfaceName, ListFile,
+    IncludePattern, InterfaceName, ListFile, SetSource, Url,
 }
 
 fn complain_about<L: Leaf>(value: &Value) -> Option<ValueError> {

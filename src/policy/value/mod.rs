@@ -17,6 +17,7 @@ mod rate;
 mod shape;
 mod text;
 mod time;
+mod url;
 
 pub use address::{Address, AddressPool, AddressRange, Host, HostPart, Prefix};
 pub use auto::Auto;
@@ -31,3 +32,4 @@ pub use rate::{Rate, RateUnit};
 pub(crate) use shape::{names, one_or_list, one_or_map, with_leaf};
 pub use text::{Date, LogPrefix, RawRule, Text, TimeZoneName};
 pub use time::{DateRange, TimeOfDay};
+pub use url::{SetSource, Url};

@@ -202,21 +202,7 @@ fn first_sentence(description: &str) -> String {
 }
 
 /// Keys of the language that this version does not do, by the map they belong to.
-const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("", &["protect", "tests", "ha"]),
-    ("Zone", &["match"]),
-    (
-        "LivingSet",
-        &[
-            "source",
-            "refresh",
-            "max_entries",
-            "keep_last_good",
-            "never_contains",
-            "sha256_of",
-        ],
-    ),
-];
+const UNSUPPORTED: &[(&str, &[&str])] = &[("", &["protect", "tests", "ha"]), ("Zone", &["match"])];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {
     UNSUPPORTED
