@@ -45,6 +45,7 @@ packages_for() {
       command -v conntrack >/dev/null || echo conntrack
       command -v iptables >/dev/null || echo iptables
       command -v ps >/dev/null || echo procps
+      command -v curl >/dev/null || echo curl
       ;;
     scan)
       command -v nmap >/dev/null || echo nmap
