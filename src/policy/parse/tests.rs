@@ -119,24 +119,16 @@ policies: [{ name: in, from: { zone: lan }, to: 7, default: 1, rules: { name: a 
 fn quotes_that_are_not_closed() {
     insta::assert_snapshot!(told(&[&format!("name: \"office\n{LAN}timezone: \"UTC\"\n")]), @"0:1:7-8 unterminated-quote: a quote is opened and not closed; close it on the same line");
     insta::assert_snapshot!(told(&[&format!("name: 'office\n{LAN}timezone: 'UTC'\n")]), @"0:1:7-8 unterminated-quote: a quote is opened and not closed; close it on the same line");
-    insta::assert_snapshot!(told(&[&format!("name: \"a\" b\n{LAN}")]), @r#"
-        0:1:11-12 yaml-syntax: not valid YAML: text after a closing quote; a quote inside of quotes is written \" between double ones and '' between single ones
-        "#);
-    insta::assert_snapshot!(told(&[&format!("name: \"C:\\d\"\n{LAN}")]), @r"
-        0:1:7-8 yaml-syntax: not valid YAML: an escape that does not exist; between double quotes `\` begins an escape; use single quotes
-        ");
+    insta::assert_snapshot!(told(&[&format!("name: \"a\" b\n{LAN}")]), @r#"0:1:11-12 yaml-syntax: not valid YAML: text after a closing quote; a quote inside of quotes is written \" between double ones and '' between single ones"#);
+    insta::assert_snapshot!(told(&[&format!("name: \"C:\\d\"\n{LAN}")]), @r"0:1:7-8 yaml-syntax: not valid YAML: an escape that does not exist; between double quotes `\` begins an escape; use single quotes");
 }
 
 #[test]
 fn readers_that_disagree() {
     insta::assert_snapshot!(told(&["version: 1\nzones: { lan: { interfaces: [?h1] } }\n"]), @"0:2:30-33 ambiguous-value: YAML readers do not agree on what this says; put it between quotes, on one line");
     insta::assert_snapshot!(told(&["version: 1\nzones: { lan: { interfaces: [:h1] } }\n"]), @"0:2:30-30 yaml-syntax: not valid YAML: did not find expected node content");
-    insta::assert_snapshot!(told(&[&format!("{LAN}name: .inf\n")]), @r#"
-        0:3:7-11 number-spelling: `.inf` is no number of the language; quote it if it is text: ".inf"
-        "#);
-    insta::assert_snapshot!(told(&[&format!("{LAN}name: 1_000\n")]), @r#"
-        0:3:7-12 ambiguous-value: some YAML readers take `1_000` for a number; quote it: "1_000"
-        "#);
+    insta::assert_snapshot!(told(&[&format!("{LAN}name: .inf\n")]), @r#"0:3:7-11 number-spelling: `.inf` is no number of the language; quote it if it is text: ".inf""#);
+    insta::assert_snapshot!(told(&[&format!("{LAN}name: 1_000\n")]), @r#"0:3:7-12 ambiguous-value: some YAML readers take `1_000` for a number; quote it: "1_000""#);
     insta::assert_snapshot!(told(&[&format!("{LAN}name: 99999999999999999999\n")]), @"0:3:7-7 out-of-range: a number that no key of the language takes; quote it if it is text");
 }
 
