@@ -18,12 +18,7 @@ pub(super) fn report(
         return Ok(());
     }
     for finding in conflicts(&kernel.foreign_chains().map_err(session::unreadable)?) {
-        let note = format!("note: {}", finding.message);
-        output.note(&note);
-        if !loaded.warnings.is_empty() {
-            loaded.warnings.push_str("\n\n");
-        }
-        loaded.warnings.push_str(&note);
+        loaded.say(&format!("note: {}", finding.message), output);
     }
     Ok(())
 }

@@ -16,11 +16,7 @@ pub(super) fn is_left_out(
     if kernel.has_flowtables().map_err(Failure::world)? {
         return Ok(false);
     }
-    output.note(LEFT_OUT);
-    if !loaded.warnings.is_empty() {
-        loaded.warnings.push_str("\n\n");
-    }
-    loaded.warnings.push_str(LEFT_OUT);
+    loaded.say(LEFT_OUT, output);
     Ok(true)
 }
 

@@ -271,6 +271,15 @@ fn too_large(violations: &[Violation]) -> Failure {
 }
 
 impl Loaded {
+    /// Says what the kernel, not the policy, is the reason of; it is said again with the policy's own warnings.
+    pub(super) fn say(&mut self, note: &str, output: &mut Output) {
+        output.note(note);
+        if !self.warnings.is_empty() {
+            self.warnings.push_str("\n\n");
+        }
+        self.warnings.push_str(note);
+    }
+
     /// Finds where the policy says what an operation came from: `office.yaml:73`.
     pub(super) fn places(&self) -> impl Fn(&Origin) -> Option<String> + '_ {
         let lines = LazyCell::new(|| {

@@ -18,7 +18,7 @@ use super::policy::Loaded;
 use super::settings;
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Known, Live};
-use crate::netlink::Netlink;
+use crate::netlink::{Netlink, TableIdentity};
 use crate::plan::Switch;
 use crate::ruleset::Keys;
 use crate::state::{self, KeptSet, Verified, hex, keep, kept};
@@ -68,11 +68,17 @@ pub(super) fn remembered(
         return Ok(None);
     };
     let (now, identity) = kernel.identity().map_err(unreadable)?;
-    let same_table = identity.is_some_and(|identity| {
-        identity.handle == verified.table
-            && identity.mark.is_some_and(|now| hex(&now) == verified.mark)
-    });
-    Ok((same_table && now.0 == verified.generation).then_some((verified, now)))
+    Ok(
+        (is_its_table(&verified, identity.as_ref()) && now.0 == verified.generation)
+            .then_some((verified, now)),
+    )
+}
+
+/// Whether the table is the one that was verified, and not another of its name.
+pub(super) fn is_its_table(verified: &Verified, table: Option<&TableIdentity>) -> bool {
+    table.is_some_and(|table| {
+        table.handle == verified.table && table.mark.is_some_and(|mark| hex(&mark) == verified.mark)
+    })
 }
 
 /// The settings of the box, and what the schedules do next, if these texts are what was verified, neither the time nor

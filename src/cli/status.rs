@@ -14,7 +14,7 @@ use super::{Global, policy, session, settings};
 use crate::health::{Drift, NextSwitch, SettingDrift, Status, Verified};
 use crate::plan::Switch;
 use crate::source::Texts;
-use crate::state::{self, digest, hex};
+use crate::state::{self, digest};
 use crate::{host, netlink};
 
 /// Show how rfw stands
@@ -54,11 +54,7 @@ fn status(global: &Global) -> Result<Status, Failure> {
     let drift = match &kept {
         None => Drift::Unknown,
         Some(kept) => {
-            let is_its_table = identity.as_ref().is_some_and(|identity| {
-                identity.handle == kept.table
-                    && identity.mark.is_some_and(|mark| hex(&mark) == kept.mark)
-            });
-            if !is_its_table || !difference.is_empty() {
+            if !session::is_its_table(kept, identity.as_ref()) || !difference.is_empty() {
                 Drift::Yes
             } else if kept.generation == generation.0 {
                 Drift::No
@@ -68,17 +64,17 @@ fn status(global: &Global) -> Result<Status, Failure> {
         }
     };
     let texts = policy::read(global).ok();
-    let is_same = |kept: &state::Verified| {
+    let policy_is_same = kept.as_ref().and_then(|kept| {
         let texts = texts.as_ref()?;
         Some(digest(&texts.sources) == kept.policy && kept.node == global.node)
-    };
+    });
     let verified = kept.as_ref().map(|kept| Verified {
-        policy_is_same: is_same(kept),
+        policy_is_same,
         policy: kept.policy.clone(),
         generation: kept.generation,
     });
     let next = match &kept {
-        Some(kept) => next(kept, is_same(kept) == Some(true), texts, global),
+        Some(kept) => next(kept, texts.filter(|_| policy_is_same == Some(true)), global),
         None => Vec::new(),
     };
     let settings = difference.changes.into_iter().map(|change| SettingDrift {
@@ -99,13 +95,8 @@ fn status(global: &Global) -> Result<Status, Failure> {
     })
 }
 
-/// What the schedules do next: as it was kept, or as the policy says when that is over.
-fn next(
-    kept: &state::Verified,
-    is_same: bool,
-    texts: Option<Texts>,
-    global: &Global,
-) -> Vec<NextSwitch> {
+/// What the schedules do next: as it was kept, or as the policy says, if it is still the same, when that is over.
+fn next(kept: &state::Verified, texts: Option<Texts>, global: &Global) -> Vec<NextSwitch> {
     let now = Timestamp::now().as_second();
     if kept.until.is_none_or(|until| now < until) {
         return kept
@@ -115,7 +106,6 @@ fn next(
             .map(shown)
             .collect();
     }
-    let texts = texts.filter(|_| is_same);
     let next = texts.map_or_else(Vec::new, |texts| policy::next(texts, global));
     next.into_iter().map(shown).collect()
 }

@@ -47,22 +47,19 @@ impl<'a> Staged<'a> {
                     .extend(targets().filter(|name| is_new(diff, name)));
             }
         }
-        for set in &diff.sets {
-            let SetDiff::Changed { set: _, elements } = set else {
-                continue;
-            };
-            for element in elements {
-                let (ElementDiff::Added(element) | ElementDiff::Replaced { element, .. }) = element
-                else {
-                    continue;
-                };
-                if let Some(name) = target(element) {
-                    // What refers to something that has to go first cannot come before it.
-                    let mut more = staged.clone();
-                    if more.whole(name, diff).is_some() {
-                        staged = more;
-                    }
-                }
+        let coming = diff.sets.iter().flat_map(|set| match set {
+            SetDiff::Changed { set: _, elements } => elements.as_slice(),
+            SetDiff::Added(_) | SetDiff::Removed(_) | SetDiff::Rebuilt { .. } => &[],
+        });
+        let coming = coming.filter_map(|element| match element {
+            ElementDiff::Added(element) | ElementDiff::Replaced { element, .. } => target(element),
+            ElementDiff::Removed(_) => None,
+        });
+        for name in coming.collect::<BTreeSet<_>>() {
+            // What refers to something that has to go first cannot come before it.
+            let mut more = staged.clone();
+            if more.whole(name, diff).is_some() {
+                staged = more;
             }
         }
         staged

@@ -54,14 +54,12 @@ impl<'a> Decided<'a> {
             protocols,
         } = extent;
         let new = self.pairs.len();
-        if new < PAIRS {
-            let known = self.number(&source).zip(self.number(&destination));
-            if !known.is_some_and(|pair| self.pairs.contains_key(&pair)) {
-                self.first.push((source.clone(), destination.clone()));
-            }
-        }
+        let first = (new < PAIRS).then(|| (source.clone(), destination.clone()));
         let pair = (self.numbered(source), self.numbered(destination));
         let pair = *self.pairs.entry(pair).or_insert(new);
+        if pair == new {
+            self.first.extend(first);
+        }
         self.spans.add(pair, &protocols, rule);
     }
 
