@@ -26,6 +26,8 @@
 )]
 
 #[expect(dead_code, reason = "other benchmarks need more of it")]
+mod measured;
+#[expect(dead_code, reason = "other benchmarks need more of it")]
 mod policy;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "tests need more of it")]
@@ -51,10 +53,8 @@ use rfw::bytecode::linearize;
 use rfw::diagnostic::SourceText;
 use rfw::kernel::Kernel;
 use rfw::netlink::Netlink;
-use support::{Host, link, nft, program};
+use support::{Host, link, nft};
 
-/// Set in the second run, inside a user namespace.
-const INSIDE: &str = "RFW_BENCH_INSIDE";
 /// Packets of a batch: a few milliseconds.
 const BATCH: u32 = 1000;
 /// How long connections are made in one round.
@@ -63,26 +63,11 @@ const CONNECTING: Duration = Duration::from_millis(150);
 const SERVED: u16 = LAST_PORT;
 
 fn main() -> ExitCode {
-    if !nix::unistd::geteuid().is_root() && env::var_os(INSIDE).is_none() {
-        let mut command = program::command("unshare");
-        command
-            .args(["-Urn", "--"])
-            .arg(env::current_exe().expect("the path of this program"))
-            .args(env::args().skip(1))
-            .env(INSIDE, "1");
-        let status = command.status().expect("unshare (util-linux)");
-        return if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let Some(code) = measured::errand(&arguments) {
+        return code;
     }
-    let arguments: Vec<String> = env::args().collect();
-    let rounds = arguments
-        .iter()
-        .position(|one| one == "--rounds")
-        .and_then(|at| arguments.get(at + 1))
-        .map_or(41, |rounds| rounds.parse().expect("a number"));
+    let rounds = measured::number(&arguments, "--rounds", 41);
     measure(rounds);
     ExitCode::SUCCESS
 }
