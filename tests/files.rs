@@ -161,17 +161,20 @@ fn nothing_outside_is_read_or_shown() {
     });
 }
 
+/// A policy whose only group is read from `bad.txt`; its path.
+fn policy_with_list(desk: &Desk) -> String {
+    let one_file = MAIN.replace(
+        "include: [services/*.yaml, groups/*.yaml]",
+        "services: { own: { tcp: [1] } }\ngroups: { bad: { file: bad.txt } }",
+    );
+    desk.write("p.yaml", &one_file)
+}
+
 #[test]
 fn lines_of_a_list_are_complained_about_where_they_are() {
     alone(|| {
         let (host, desk) = (Host::new("box"), Desk::new());
-        let policy = desk.write(
-            "p.yaml",
-            &MAIN.replace(
-                "include: [services/*.yaml, groups/*.yaml]",
-                "services: { own: { tcp: [1] } }\ngroups: { bad: { file: bad.txt } }",
-            ),
-        );
+        let policy = policy_with_list(&desk);
         let says = |list: &str| {
             desk.write("bad.txt", list);
             let output = desk.rfw(&host, &["validate", "--policy", &policy]);
@@ -281,13 +284,7 @@ fn list(other: &str) -> String {
 fn a_large_list_changes_by_its_elements_whoever_changed_it() {
     alone(|| {
         let (host, desk) = (Host::new("box"), Desk::new());
-        let policy = desk.write(
-            "p.yaml",
-            &MAIN.replace(
-                "include: [services/*.yaml, groups/*.yaml]",
-                "services: { own: { tcp: [1] } }\ngroups: { bad: { file: bad.txt } }",
-            ),
-        );
+        let policy = policy_with_list(&desk);
         let rfw =
             |arguments: &[&str]| desk.must(&host, &[arguments, &["--policy", &policy]].concat());
         let says = |arguments: &[&str], expect: &str| {

@@ -157,6 +157,13 @@ pub(crate) fn deserialize<'de, L: Leaf, D: serde::Deserializer<'de>>(
     deserializer.deserialize_any(Visitor(std::marker::PhantomData))
 }
 
+/// For tests: a text is read like this, in one line.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn check<L: Leaf>(text: &str, expect: &str) {
+    assert_eq!(told::<L>(text), expect);
+}
+
 /// For tests: how a text is read, in one line.
 #[cfg(test)]
 pub(crate) fn told<L: Leaf>(text: &str) -> String {

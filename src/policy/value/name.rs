@@ -286,12 +286,7 @@ leaf!(InterfaceName, "interface-name", "the name of one interface", {
 #[cfg(test)]
 mod tests {
     use super::{InterfacePattern, Name, ZoneName, ZoneRef};
-    use crate::policy::value::{Leaf, leaf::told};
-
-    #[track_caller]
-    fn check<L: Leaf>(text: &str, expect: &str) {
-        assert_eq!(told::<L>(text), expect);
-    }
+    use crate::policy::value::leaf::check;
 
     #[test]
     fn names() {

@@ -215,12 +215,7 @@ fn parse_number(
 #[cfg(test)]
 mod tests {
     use super::{IcmpType, Icmpv6Type, IpProtocol};
-    use crate::policy::value::{Leaf, leaf::told};
-
-    #[track_caller]
-    fn check<L: Leaf>(text: &str, expect: &str) {
-        assert_eq!(told::<L>(text), expect);
-    }
+    use crate::policy::value::leaf::check;
 
     #[test]
     fn protocols() {

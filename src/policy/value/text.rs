@@ -278,12 +278,7 @@ leaf!(TimeZoneName, "time-zone", "a time zone such as `Europe/Helsinki`", {
 #[cfg(test)]
 mod tests {
     use super::{Date, LogPrefix, RawRule, Text, TimeZoneName};
-    use crate::policy::value::{Leaf, leaf::told};
-
-    #[track_caller]
-    fn check<L: Leaf>(text: &str, expect: &str) {
-        assert_eq!(told::<L>(text), expect);
-    }
+    use crate::policy::value::leaf::check;
 
     #[test]
     fn texts() {

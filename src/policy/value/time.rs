@@ -125,12 +125,7 @@ leaf!(DateRange, "days", "a date such as `2026-12-24`, or two with `..` between"
 #[cfg(test)]
 mod tests {
     use super::{DateRange, TimeOfDay};
-    use crate::policy::value::{Leaf, leaf::told};
-
-    #[track_caller]
-    fn check<L: Leaf>(text: &str, expect: &str) {
-        assert_eq!(told::<L>(text), expect);
-    }
+    use crate::policy::value::leaf::check;
 
     #[test]
     fn times() {

@@ -1,12 +1,7 @@
 //! What addresses, prefixes, ranges and hosts are read as, and what is said of those that are none.
 
 use super::{Address, Host};
-use crate::policy::value::{Leaf, Prefix, leaf::told};
-
-#[track_caller]
-fn check<L: Leaf>(text: &str, expect: &str) {
-    assert_eq!(told::<L>(text), expect);
-}
+use crate::policy::value::{Prefix, leaf::check};
 
 #[test]
 fn hosts() {
