@@ -55,6 +55,7 @@
 //! | [`source`] | where policies come from | policy, diagnostic |
 //! | [`state`] | what rfw remembers | diagnostic, system |
 //! | [`host`] | the box itself: reads and writes settings, reads counts and the log | health, system |
+//! | [`reconcile`] | the loop: when to look, what to do about it | – |
 //! | [`cli`] | the command line | all |
 //!
 //! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host` and
@@ -74,6 +75,7 @@ pub mod netlink;
 pub mod nft;
 pub mod plan;
 pub mod policy;
+pub mod reconcile;
 pub mod ruleset;
 pub mod schedule;
 pub mod source;

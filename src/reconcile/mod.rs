@@ -1,0 +1,33 @@
+//! The loop that keeps the kernel as the policy says: when to look, how closely, what to do about what is found.
+//!
+//! A state machine over events and time. It meets nothing: the clock, chance, the policy and the kernel are behind
+//! [`World`], so that a test can be the world. What happened is only ever a hint to look: nothing that has to be done
+//! is kept from one step to the next; the desired ruleset comes from the source each time and is compared with the
+//! kernel.
+//!
+//! ```text
+//! events ──hear──► Reconciler ──todo──► wait · step · fetch · stop
+//!                       │ step
+//!                       ▼
+//!          World: compare ─► (nothing to do · drift that is only reported · apply) ─► Report
+//! ```
+//!
+//! Not here: where events come from (`watch`, `netlink`), what a comparison is (`plan`, `apply`, and the command line
+//! that joins them).
+
+mod backoff;
+mod event;
+mod limit;
+mod reconciler;
+mod report;
+mod world;
+
+pub use event::{Cause, Commit, Event};
+pub use reconciler::{Ending, Reconciler, Rhythm, Stepped, Todo};
+pub use report::{
+    Change, Drift, DriftMode, Foreign, LastDrift, Latency, Next, Report, Revision, State, Steps,
+    Trouble,
+};
+pub use world::{
+    Applied, Compared, Depth, Desired, Difference, Failure, FailureKind, Moment, World,
+};
