@@ -16,7 +16,7 @@ use super::support::program;
 
 const OURS: &str = "
 set ports port: 22 80
-set nets ipv4 interval: 10-19 30-39
+set nets ipv4 interval gc-interval=604800000: 10-19 30-39
 set fed ipv4 dynamic timeout=60000 size=100
 vmap ways mark: 1=>jump:leaf 2=>accept
 limit slow 5

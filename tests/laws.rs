@@ -177,7 +177,7 @@ impl Draft {
         let head = match shape {
             Shape::Hash => format!("set s{at} mark"),
             Shape::Interval => format!("set s{at} ipv4 interval"),
-            Shape::Boxes => format!("set s{at} ipv4.port interval"),
+            Shape::Boxes => format!("set s{at} ipv4.port interval gc-interval=604800000"),
             Shape::VerdictMap => format!("vmap s{at} mark"),
             Shape::IntervalVerdictMap => format!("vmap s{at} ipv4 interval"),
             Shape::Map => format!("map s{at} mark->ipv4"),

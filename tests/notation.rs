@@ -1,7 +1,7 @@
 //! A short notation for programs, so that a test shows what goes in and what comes out as text.
 //!
 //! ```text
-//! set NAME TYPE[.TYPE] [interval] [dynamic] [counter] [size=N] [timeout=MS]: KEY[#RULE] …
+//! set NAME TYPE[.TYPE] [interval] [dynamic] [counter] [size=N] [timeout=MS] [gc-interval=MS]: KEY[#RULE] …
 //! map NAME TYPE->TYPE …: KEY=>VALUE[#RULE] …
 //! vmap NAME TYPE …: KEY=>VERDICT[#RULE] …
 //! limit NAME RATE
@@ -134,6 +134,9 @@ fn set(head: &str, elements: &str) -> Set {
             ("counter", _) => spec.counter = true,
             ("size", size) => spec.size = Some(size.parse().expect("a size")),
             ("timeout", timeout) => spec.timeout = Some(timeout.parse().expect("a timeout")),
+            ("gc-interval", interval) => {
+                spec.gc_interval = Some(interval.parse().expect("an interval"));
+            }
             other => panic!("no flag {other:?}"),
         }
     }

@@ -29,7 +29,7 @@ fn saved(from: &str, to: &str) -> SavedPlan {
 
 const SAVED: (&str, &str) = (
     "set s ipv4 interval: 1-5\nvmap v mark: 1=>drop\nlimit l 5\nhelper h ftp\nchain old\n a: mark=1 accept",
-    "set s ipv4 interval: 1-6 8\nset n ipv4.port interval: 1-2.3-4\nvmap v mark counter: 1=>jump:c#a\n\
+    "set s ipv4 interval: 1-6 8\nset n ipv4.port interval gc-interval=604800000: 1-2.3-4\nvmap v mark counter: 1=>jump:c#a\n\
      map m mark->ipv4: 1=>9\nset d ipv4 dynamic timeout=60000\nlimit l 6\nhelper h ftp\n\
      chain input filter input 0 drop\n a: @s !@n vmap@v map@m meter@d counter accept\n \
      b: limit:l helper:h reject\n _: mark=1 goto:c\nchain c",
@@ -62,7 +62,7 @@ fn tampered(change: impl FnOnce(&mut serde_json::Value)) -> String {
 fn a_saved_plan_that_was_changed_is_refused() {
     assert_eq!(
         tampered(|file| file["version"] = 9.into()),
-        "the plan has form 9, and this rfw reads form 2: plan again"
+        "the plan has form 9, and this rfw reads form 3: plan again"
     );
     assert_eq!(
         tampered(|file| file["desired"]["chains"][1]["rules"] = serde_json::json!([])),

@@ -24,6 +24,8 @@ pub struct Model {
     pub groups: BTreeMap<String, Addresses>,
     /// The host parts in the groups by name, flattened; groups without any are not here.
     pub host_parts: BTreeMap<String, BTreeSet<HostPart>>,
+    /// The groups with addresses from a list file, their own or those of a group in them: they may be long.
+    pub from_files: BTreeSet<String>,
     /// The sets by name.
     pub sets: BTreeMap<String, LivingSet>,
     /// The schedules by name.

@@ -81,6 +81,7 @@ fn is_same(live: &LiveSet, desired: &SetSpec) -> bool {
         interval,
         dynamic,
         timeout,
+        gc_interval,
         size,
         counter,
         comment: _,
@@ -93,6 +94,7 @@ fn is_same(live: &LiveSet, desired: &SetSpec) -> bool {
         && *interval == desired.interval
         && *dynamic == desired.dynamic
         && *timeout == desired.timeout
+        && *gc_interval == desired.gc_interval
         && *size == desired.size
         && *counter == desired.counter
 }

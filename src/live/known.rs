@@ -60,6 +60,7 @@ fn is_plain(spec: &SetSpec) -> bool {
         interval: _,
         dynamic,
         timeout,
+        gc_interval: _,
         size: _,
         counter,
         comment: _,

@@ -22,6 +22,7 @@ pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32) {
         interval,
         dynamic,
         timeout,
+        gc_interval,
         size,
         counter,
         comment: _,
@@ -32,7 +33,10 @@ pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32) {
         (*interval, sys::NFT_SET_INTERVAL),
         (concatenated_intervals, CONCAT),
         (*kind != SetKind::Set, sys::NFT_SET_MAP),
-        (timeout.is_some(), sys::NFT_SET_TIMEOUT),
+        (
+            timeout.is_some() || gc_interval.is_some(),
+            sys::NFT_SET_TIMEOUT,
+        ),
         (*dynamic, sys::NFT_SET_EVAL),
     ] {
         if on {
@@ -67,6 +71,9 @@ pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32) {
     }
     if let Some(timeout) = timeout {
         writer.be64(sys::NFTA_SET_TIMEOUT, *timeout);
+    }
+    if let Some(interval) = gc_interval {
+        writer.be32(sys::NFTA_SET_GC_INTERVAL, *interval);
     }
     writer.bytes(sys::NFTA_SET_USERDATA, &userdata::set(spec));
     if *counter {
@@ -147,10 +154,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<SetHead, Malformed> {
                     head.unknown.push(format!("policy {policy}"));
                 }
             }
-            sys::NFTA_SET_GC_INTERVAL => {
-                let interval = attribute.be32()?;
-                head.unknown.push(format!("gc-interval {interval} ms"));
-            }
+            sys::NFTA_SET_GC_INTERVAL => head.spec.gc_interval = Some(attribute.be32()?),
             sys::NFTA_SET_OBJ_TYPE => {
                 let kind = attribute.be32()?;
                 head.unknown
@@ -198,7 +202,7 @@ fn read_flags(head: &mut SetHead, flags: u32) {
     head.spec.dynamic = flags & sys::NFT_SET_EVAL != 0;
     if flags & sys::NFT_SET_TIMEOUT != 0 {
         // Without a default of its own, only elements with their own timeout leave.
-        if head.spec.timeout.is_none() {
+        if head.spec.timeout.is_none() && head.spec.gc_interval.is_none() {
             head.unknown.push("flag timeout without a timeout".into());
         }
     }

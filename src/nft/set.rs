@@ -61,6 +61,7 @@ pub(super) fn set_lines(spec: &SetSpec) -> Vec<String> {
         interval,
         dynamic,
         timeout,
+        gc_interval,
         size,
         counter,
         comment,
@@ -72,7 +73,7 @@ pub(super) fn set_lines(spec: &SetSpec) -> Vec<String> {
     let flags: Vec<&str> = [
         (*interval, "interval"),
         (*dynamic, "dynamic"),
-        (timeout.is_some(), "timeout"),
+        (timeout.is_some() || gc_interval.is_some(), "timeout"),
     ]
     .into_iter()
     .filter_map(|(set, flag)| set.then_some(flag))
@@ -85,6 +86,9 @@ pub(super) fn set_lines(spec: &SetSpec) -> Vec<String> {
     }
     if let Some(timeout) = timeout {
         lines.push(format!("timeout {}", duration(*timeout)));
+    }
+    if let Some(interval) = gc_interval {
+        lines.push(format!("gc-interval {}", duration(u64::from(*interval))));
     }
     if let Some(comment) = comment {
         lines.push(format!("comment {}", quoted(comment)));
@@ -277,6 +281,12 @@ mod tests {
             set_text(&spec),
             "set lan.net4 { type ipv4_addr; size 10; flags interval,timeout; \
              timeout 1h30m500ms; comment \"our ?lan?\"; }"
+        );
+        spec.timeout = None;
+        spec.gc_interval = Some(604_800_000);
+        assert_eq!(
+            set_text(&spec),
+            "set lan.net4 { type ipv4_addr; size 10; flags interval,timeout; gc-interval 7d; comment \"our ?lan?\"; }"
         );
         let key = vec![DataType::Number, DataType::InetService];
         let spec = SetSpec::new("m", key, SetKind::Map(DataType::Ipv6Addr));

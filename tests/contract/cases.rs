@@ -10,7 +10,7 @@ use crate::notation::program;
 /// What all cases start from.
 pub(super) const SETUP: &str = "
 set ports port: 22 80
-set nets ipv4 interval: 10-19 30-39
+set nets ipv4 interval gc-interval=604800000: 10-19 30-39
 set full mark size=2: 1 2
 set fed ipv4 dynamic timeout=60000 size=100
 set mixed ipv4.port interval: 1-5.10-19

@@ -82,6 +82,7 @@ fn spec_of(name: &str) -> SetSpec {
     }
     if kind == "i" {
         spec.comment = Some("what it is".to_owned());
+        spec.gc_interval = Some(604_800_000);
     }
     spec
 }

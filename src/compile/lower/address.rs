@@ -284,7 +284,11 @@ fn list_operand(
         return None;
     }
     if let [Selected::Group(name)] = list {
-        return Some(Operand::Set(group_set(name, family, &addresses, output)));
+        let set = group_set(name, family, &addresses, output);
+        if entry.model.from_files.contains(name) {
+            output.without_expiry(&set);
+        }
+        return Some(Operand::Set(set));
     }
     if number == 1
         && let [span] = spans(&addresses, family).as_slice()
@@ -297,12 +301,15 @@ fn list_operand(
         ranges,
     };
     let keys = keys(&addresses, family);
-    Some(Operand::Set(output.key_set(
-        keys,
-        names,
-        address_type(family),
-        &entry.origin,
-    )))
+    let set = output.key_set(keys, names, address_type(family), &entry.origin);
+    let long = &entry.model.from_files;
+    let may_be_long = list
+        .iter()
+        .any(|part| matches!(part, Selected::Group(name) if long.contains(name)));
+    if may_be_long {
+        output.without_expiry(&set);
+    }
+    Some(Operand::Set(set))
 }
 
 /// The addresses of one family as the keys of a set.

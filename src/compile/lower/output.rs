@@ -131,6 +131,14 @@ impl Output {
             .clone()
     }
 
+    /// Has the kernel look through a set of ranges for elements whose time is over as rarely as possible: there are none.
+    /// For sets that may be long and change by a few elements; see [`SetSpec::gc_interval`].
+    pub(super) fn without_expiry(&mut self, name: &str) {
+        if let Some(set) = self.sets.get_mut(name).filter(|set| set.spec.interval) {
+            set.spec.gc_interval = Some(NEVER_EXPIRES);
+        }
+    }
+
     /// A set of spans, always as a set, so that its elements can change one by one.
     pub(super) fn span_set(
         &mut self,
@@ -156,6 +164,9 @@ impl Output {
         name
     }
 }
+
+/// A week, in milliseconds: nft's text reads well, and the kernel keeps no more than seven of them.
+pub(super) const NEVER_EXPIRES: u32 = 7 * 24 * 60 * 60 * 1000;
 
 /// The entry of the policy that is being lowered.
 #[derive(Clone)]

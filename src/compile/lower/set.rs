@@ -1,7 +1,7 @@
 //! Sets whose content is not the policy's: which there are in the kernel, and how a packet meets them.
 
 use super::address::{End, address_type, keys, suffixes};
-use super::output::Output;
+use super::output::{NEVER_EXPIRES, Output};
 use crate::compile::model::{LivingSet, Model};
 use crate::ruleset::{
     Elements, Expression, Family, Operand, Origin, Relation, SetKind, SetSpec, Statement,
@@ -27,6 +27,7 @@ pub(super) fn sets(model: &Model, output: &mut Output) {
                     terms: _,
                 } => {
                     spec.interval = true;
+                    spec.gc_interval = Some(NEVER_EXPIRES);
                     keys(addresses, family).into()
                 }
             };

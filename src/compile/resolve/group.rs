@@ -95,6 +95,26 @@ pub(super) fn host_parts(policy: &Policy) -> BTreeMap<String, BTreeSet<HostPart>
     all
 }
 
+/// The groups with addresses from a list file, groups of groups included.
+pub(super) fn from_files(policy: &Policy) -> BTreeSet<String> {
+    let own = policy.groups.iter();
+    let mut all: BTreeSet<String> = own
+        .filter(|(_, group)| matches!(group, Group::File(_)))
+        .map(|(name, _)| name.to_string())
+        .collect();
+    for _ in 0..DEEPEST {
+        let outer = policy.groups.iter().filter(|(name, group)| {
+            !all.contains(name.as_str()) && names(group).any(|(_, inner)| all.contains(inner))
+        });
+        let outer: Vec<String> = outer.map(|(name, _)| name.to_string()).collect();
+        if outer.is_empty() {
+            break;
+        }
+        all.extend(outer);
+    }
+    all
+}
+
 fn path_of(group: &str) -> DocPath {
     DocPath::root().key("groups").name(group)
 }
@@ -340,6 +360,16 @@ mod tests {
             (groups.join("\n").as_str(), said.as_str()),
             (expect_groups, expect_said)
         );
+    }
+
+    #[test]
+    fn a_list_file_makes_every_group_long_that_has_it() {
+        let (model, _) = drafted(
+            "version: 1\nzones: { lan: { interfaces: [eth1] } }\ngroups:\n  listed: { file: l.txt }\n  \
+             outer: [inner]\n  inner: [listed, 10.0.0.1]\n  short: [10.0.0.2]\n",
+        );
+        let long: Vec<_> = model.from_files.into_iter().collect();
+        assert_eq!(long, ["inner", "listed", "outer"]);
     }
 
     #[test]

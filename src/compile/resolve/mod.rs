@@ -89,6 +89,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
             .filter_map(|(name, addresses)| Some((name.to_owned(), addresses?)))
             .collect(),
         host_parts,
+        from_files: group::from_files(policy),
         sets: sets
             .filter_map(|(name, set)| Some((name.to_owned(), set?)))
             .collect(),

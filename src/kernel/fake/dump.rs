@@ -74,6 +74,9 @@ fn write_set(set: &LiveSet, f: &mut Formatter<'_>) -> fmt::Result {
     if let Some(timeout) = spec.timeout {
         write!(f, " timeout {timeout}")?;
     }
+    if let Some(interval) = spec.gc_interval {
+        write!(f, " gc-interval {interval}")?;
+    }
     if let Some(size) = spec.size {
         write!(f, " size {size}")?;
     }

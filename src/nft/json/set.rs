@@ -27,6 +27,7 @@ pub(super) fn set(set: &Set) -> Value {
         // Follows from the rules that fill it; nft does not read the flag.
         dynamic: _,
         timeout,
+        gc_interval,
         size,
         counter,
         comment,
@@ -53,7 +54,8 @@ pub(super) fn set(set: &Set) -> Value {
             "map"
         }
     };
-    let flags: Vec<&str> = [(*interval, "interval"), (timeout.is_some(), "timeout")]
+    let may_time_out = timeout.is_some() || gc_interval.is_some();
+    let flags: Vec<&str> = [(*interval, "interval"), (may_time_out, "timeout")]
         .into_iter()
         .filter_map(|(set, flag)| set.then_some(flag))
         .collect();
@@ -62,6 +64,9 @@ pub(super) fn set(set: &Set) -> Value {
     }
     if let Some(milliseconds) = timeout {
         put("timeout", json!(milliseconds / 1000));
+    }
+    if let Some(milliseconds) = gc_interval {
+        put("gc-interval", json!(milliseconds / 1000));
     }
     if let Some(size) = size {
         put("size", json!(size));

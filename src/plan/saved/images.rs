@@ -77,6 +77,7 @@ mirror_struct!(SetSpecImage of SetSpec {
     interval: bool,
     dynamic: bool,
     timeout: Option<u64>,
+    gc_interval: Option<u32>,
     size: Option<u32>,
     counter: bool,
     comment: Option<String>,

@@ -81,7 +81,7 @@ pub enum SavedPlanError {
 }
 
 /// The form of the file.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// The file.
 #[derive(Serialize, Deserialize)]
