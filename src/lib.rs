@@ -21,6 +21,8 @@
 //!   keeps are serialised.
 //! * [`compile`], [`diff`], [`plan`] are functions of their arguments: no clock, no environment, no order
 //!   of a hash map. Same input, same bytes.
+//! * [`digest`] puts nothing of the host, the date, a path or an order of files into the digest of a policy, and nothing that moves by
+//!   itself into those of a table: replicas compare them.
 //! * Backends are made from a [`ruleset::Valid`] ruleset.
 //! * [`apply`] takes no decision that [`plan`] could have taken. A plan names the generation it was made
 //!   from and is refused when the kernel has moved on and something else would have to be done.
@@ -50,6 +52,7 @@
 //! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system |
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
+//! | [`digest`] | one number for what a policy means, and one for what the kernel holds | compile, live, bytecode, ruleset |
 //! | [`health`] | whether the kernel's tables have room | system |
 //! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system |
 //! | [`source`] | where policies come from | policy, diagnostic |
@@ -67,6 +70,7 @@ pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod diff;
+pub mod digest;
 pub mod health;
 pub mod host;
 pub mod kernel;

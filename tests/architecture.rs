@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kernel", "plan", "live", "bytecode", "ruleset", "health", "system",
         ],
     ),
+    ("digest", &["compile", "live", "bytecode", "ruleset"]),
     ("source", &["policy", "diagnostic"]),
     ("state", &["diagnostic", "system"]),
     ("health", &["system"]),

@@ -14,6 +14,7 @@ mod cli;
 mod compile;
 mod contract;
 mod diagnostics;
+mod digest;
 mod drift;
 mod files;
 mod harness;

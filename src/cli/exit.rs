@@ -4,7 +4,7 @@
 pub(super) const DONE: u8 = 0;
 /// The world failed: kernel, file system, permission.
 pub(super) const WORLD: u8 = 1;
-/// `plan --detailed-exitcode`: there are changes; `doctor`: there are warnings.
+/// `plan --detailed-exitcode`: there are changes; `doctor`: there are warnings; `digest`: something is not the same.
 pub(super) const CHANGES: u8 = 2;
 /// The policy was rejected.
 pub(super) const REJECTED: u8 = 3;
@@ -20,7 +20,8 @@ pub(super) const HELP: &str = "\
 Exit codes:
    0  done; nothing to change
    1  the world failed: kernel, file system, permission
-   2  plan --detailed-exitcode: there are changes; doctor: there are warnings
+   2  plan --detailed-exitcode: there are changes; doctor: there are warnings;
+      digest: the kernel or the peer holds something else
    3  the policy was rejected
    4  a guard refused: a list that must not be taken
    5  the plan is stale

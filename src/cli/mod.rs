@@ -4,6 +4,7 @@
 //! what time it is, what the terminal can show, and what the exit codes are.
 
 mod apply;
+mod digest;
 mod doctor;
 mod error;
 mod exit;
@@ -90,6 +91,7 @@ enum Command {
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Status(status::Arguments),
+    Digest(digest::Arguments),
     Doctor(doctor::Arguments),
     Remove(remove::Arguments),
     Completions(generated::CompletionsArguments),
@@ -122,6 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
         Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
         Command::Status(arguments) => status::run(&arguments, &cli.global, &mut output),
+        Command::Digest(arguments) => digest::run(&arguments, &cli.global, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),
         Command::Completions(arguments) => {

@@ -16,7 +16,7 @@ use super::lists::{self, Stock};
 use super::output::Output;
 use super::raw::{self, RawError};
 use crate::bytecode::RawCode;
-use crate::compile::{self, Compiled, Given};
+use crate::compile::{self, Compiled, Given, Logical};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
 use crate::plan::Switch;
 use crate::policy::{self, Locations};
@@ -48,6 +48,10 @@ pub(super) struct Loaded {
     pub(super) reports_foreign: bool,
     /// The digest of the copies that its fetched sets were filled from.
     pub(super) lists: Option<String>,
+    /// What replicas compare, when it was asked for.
+    pub(super) logical: Option<Logical>,
+    /// The names of its fetched sets.
+    pub(super) fetched: Vec<String>,
 }
 
 /// Reads the texts of the policy.
@@ -69,6 +73,8 @@ pub(super) struct Examined {
     pub(super) raw: Result<RawCode, RawError>,
     /// What fetched sets are filled from.
     pub(super) stock: Stock,
+    /// What replicas compare, when it was asked for.
+    pub(super) logical: Option<Logical>,
 }
 
 impl Examined {
@@ -87,6 +93,8 @@ impl Examined {
 pub(super) enum Purpose<'a> {
     /// The ruleset of the node of this name, or of the only one there is.
     Ruleset(Option<&'a str>),
+    /// The same, and what replicas compare.
+    Digest(Option<&'a str>),
     /// Whether it is right: on this node, or on all of them.
     Validity(Option<&'a str>),
 }
@@ -96,7 +104,7 @@ pub(super) enum Purpose<'a> {
 pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Path>) -> Examined {
     let (lists, bad_lists) = compile::lists(texts.lists());
     // Whoever refers to what is not there is told so, and not what follows from it.
-    let (Purpose::Ruleset(node) | Purpose::Validity(node)) = purpose;
+    let (Purpose::Ruleset(node) | Purpose::Digest(node) | Purpose::Validity(node)) = purpose;
     let is_whole = !texts.diagnostics.has_errors();
     let parsed = policy::parse_and(texts.documents(), |policy| {
         let name = policy.name.as_ref().map(ToString::to_string);
@@ -114,21 +122,28 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
             copies: &stock.copies,
             node: node.or(first.as_deref().filter(|_| is_of_any)),
         };
+        let mut logical = None;
         let (result, found) = match purpose {
             _ if !is_whole => (None, Diagnostics::new()),
             _ if is_of_any => compile::compile(policy, given),
             // Whatever can be wrong is the same on all nodes.
             Purpose::Validity(None) => (None, compile::resolve(&policy, given).1),
             Purpose::Validity(Some(_)) | Purpose::Ruleset(_) => compile::compile(policy, given),
+            Purpose::Digest(_) => {
+                let (both, found) = compile::compile_logical(policy, given);
+                let (compiled, of_all) = both.unzip();
+                logical = of_all;
+                (compiled, found)
+            }
         };
-        (name, result, found, zone, stock)
+        (name, result, found, zone, stock, logical)
     });
     let mut diagnostics = texts.diagnostics;
     diagnostics.extend(parsed.diagnostics);
     diagnostics.extend(bad_lists);
-    let (mut compiled, mut stock) = (None, Stock::default());
-    if let Some((name, result, found, zone, in_stock)) = parsed.policy {
-        stock = in_stock;
+    let (mut compiled, mut stock, mut logical) = (None, Stock::default(), None);
+    if let Some((name, result, found, zone, in_stock, of_all)) = parsed.policy {
+        (stock, logical) = (in_stock, of_all);
         diagnostics.extend(found);
         compiled = result
             .filter(|_| !diagnostics.has_errors())
@@ -153,6 +168,7 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
         compiled,
         raw,
         stock,
+        logical,
     }
 }
 
@@ -162,8 +178,22 @@ pub(super) fn load(
     global: &Global,
     output: &mut Output,
 ) -> Result<(Loaded, Valid), Failure> {
+    load_for(
+        Purpose::Ruleset(global.node.as_deref()),
+        texts,
+        global,
+        output,
+    )
+}
+
+/// The same for a purpose that is not the validity alone.
+pub(super) fn load_for(
+    purpose: Purpose<'_>,
+    texts: Texts,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(Loaded, Valid), Failure> {
     let lists = state::copies_digest(&global.state_dir);
-    let purpose = Purpose::Ruleset(global.node.as_deref());
     let examined = examine(texts, purpose, Some(&global.state_dir));
     let mut warnings = print(&examined, output);
     let Examined {
@@ -173,6 +203,7 @@ pub(super) fn load(
         compiled,
         raw,
         stock,
+        logical,
     } = examined;
     let raw = raw.map_err(raw::failure)?;
     let Some((name, compiled, zone)) = compiled else {
@@ -192,7 +223,7 @@ pub(super) fn load(
         until,
         timetables,
         reports_foreign,
-        fetched: _,
+        fetched,
     } = compiled;
     let now = Timestamp::now();
     let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
@@ -213,6 +244,8 @@ pub(super) fn load(
         switches,
         reports_foreign,
         lists,
+        logical,
+        fetched: fetched.into_keys().collect(),
     };
     Ok((loaded, ruleset))
 }

@@ -3,6 +3,8 @@
 //! The last step before lowering, so that whatever is said about a policy before is the same on every node. Whether
 //! the nodes' interfaces make sense is not decided here but in [`super::check`].
 
+use std::collections::BTreeMap;
+
 use super::model::{Interface, Model};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
 use crate::policy::{Node, Policy};
@@ -51,6 +53,16 @@ pub(super) fn bind(
         Interface::tidy(&mut zone.interfaces);
     }
     Some(model)
+}
+
+/// What a node calls the interfaces of the policy.
+pub(super) fn interfaces(policy: &Policy, node: Option<&str>) -> BTreeMap<String, String> {
+    let mut nodes = policy.nodes.iter();
+    let node = nodes.find(|(name, _)| Some(name.as_str()) == node);
+    let interfaces = node.into_iter().flat_map(|(_, node)| &node.interfaces);
+    interfaces
+        .map(|(logical, real)| (logical.as_str().to_owned(), real.as_str().to_owned()))
+        .collect()
 }
 
 /// Every name is mapped, which has been checked; beginnings of names are the same on every node.

@@ -87,12 +87,53 @@ pub struct Compiled {
     pub reports_foreign: bool,
 }
 
+/// What a policy means on every node alike, and what its node adds: what replicas compare.
+#[derive(Clone, Debug)]
+pub struct Logical {
+    /// The ruleset with interfaces as the policy calls them, and without what copies of lists hold.
+    pub ruleset: Ruleset,
+    /// The settings of the box.
+    pub settings: Settings,
+    /// Where fetched sets come from, by name.
+    pub fetched: BTreeMap<String, Terms>,
+    /// What the node calls the interfaces of the policy; none where a policy has no nodes.
+    pub interfaces: BTreeMap<String, String>,
+    /// Whether rules have schedules, so that the time zone database has a say.
+    pub has_schedules: bool,
+}
+
 /// The whole way from a policy to a ruleset. A large policy is not kept longer than it is looked at.
 #[must_use]
 pub fn compile<'a>(policy: Policy, given: impl Into<Given<'a>>) -> (Option<Compiled>, Diagnostics) {
+    compile_and(policy, given.into(), |_, _| ()).0
+}
+
+/// The same, and what replicas compare.
+#[must_use]
+pub fn compile_logical<'a>(
+    policy: Policy,
+    given: impl Into<Given<'a>>,
+) -> (Option<(Compiled, Logical)>, Diagnostics) {
     let given = given.into();
+    let ((compiled, diagnostics), logical) = compile_and(policy, given, |policy, model| Logical {
+        ruleset: lower::without_copies(lower(model)),
+        settings: settings::settings(policy, model),
+        fetched: fetched(model),
+        interfaces: bind::interfaces(policy, given.node),
+        has_schedules: !model.used_schedules().is_empty(),
+    });
+    (compiled.zip(logical), diagnostics)
+}
+
+/// Compiles, and lets `before` look at the model before it is bound to the node.
+fn compile_and<T>(
+    policy: Policy,
+    given: Given<'_>,
+    before: impl FnOnce(&Policy, &Model) -> T,
+) -> ((Option<Compiled>, Diagnostics), Option<T>) {
     let zone = timezone(&policy);
     let (model, mut diagnostics) = resolve(&policy, given);
+    let seen = model.as_ref().map(|model| before(&policy, model));
     let bound = model.and_then(|model| bind::bind(model, &policy, given.node, &mut diagnostics));
     let until = next_expiry_notice(&policy);
     let bound = bound.map(|model| (settings::settings(&policy, &model), model));
@@ -109,7 +150,7 @@ pub fn compile<'a>(policy: Policy, given: impl Into<Given<'a>>) -> (Option<Compi
         timetables: timetables(&model, &zone),
         reports_foreign,
     });
-    (compiled, diagnostics)
+    ((compiled, diagnostics), seen)
 }
 
 /// The zone of all times in a policy, of the database inside the program: the host's own may be older, or missing.

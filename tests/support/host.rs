@@ -47,6 +47,11 @@ impl Host {
         &self.name
     }
 
+    /// A path of its namespace for other programs, as long as it lives.
+    pub(crate) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.namespace.as_raw_fd())
+    }
+
     /// Runs `act` on this host, in a thread that ends with it.
     pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
@@ -126,11 +131,7 @@ impl Host {
 #[track_caller]
 pub(crate) fn link(one: (&Host, &str), other: (&Host, &str)) {
     // `ip` takes a path for a namespace; ours have none but that of our own descriptor.
-    let path = format!(
-        "/proc/{}/fd/{}",
-        process::id(),
-        other.0.namespace.as_raw_fd()
-    );
+    let path = other.0.path();
     one.0.ip(&format!(
         "link add {} type veth peer name {} netns {path}\nlink set {} up",
         one.1, other.1, one.1

@@ -38,6 +38,8 @@ mod schedule;
 mod set;
 mod skeleton;
 
+pub(super) use set::without_copies;
+
 use super::model::Model;
 use crate::ruleset::Ruleset;
 use output::Output;

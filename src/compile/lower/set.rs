@@ -4,8 +4,11 @@ use super::address::{End, address_type, keys, suffixes};
 use super::output::{NEVER_EXPIRES, Output};
 use crate::compile::model::{LivingSet, Model};
 use crate::ruleset::{
-    Elements, Expression, Family, Operand, Origin, Relation, SetKind, SetSpec, Statement,
+    Elements, Expression, Family, Operand, Origin, Relation, Ruleset, SetKind, SetSpec, Statement,
 };
+
+/// How the names of all of them begin, and of no other set.
+const PREFIX: &str = "set/";
 
 /// Makes the sets that the policy defines, whether rules have them at the moment or not: what is in them must not be
 /// lost because a rule is away for a while.
@@ -34,6 +37,15 @@ pub(super) fn sets(model: &Model, output: &mut Output) {
             output.filled_set(spec, elements, Origin(format!("sets.{name}")));
         }
     }
+}
+
+/// A ruleset whose fetched sets hold nothing: what the copies of a box hold is no part of a policy.
+pub(in crate::compile) fn without_copies(mut ruleset: Ruleset) -> Ruleset {
+    let sets = ruleset.sets.iter_mut();
+    for set in sets.filter(|set| set.spec.name.starts_with(PREFIX)) {
+        set.elements = Elements::new();
+    }
+    ruleset
 }
 
 /// Whether an address is in a set.
@@ -73,7 +85,7 @@ fn set_name(name: &str, set: &LivingSet, family: Family) -> String {
         LivingSet::Dynamic { .. } => exact,
         LivingSet::Fetched { .. } => ranges,
     };
-    format!("set/{name}.{end}")
+    format!("{PREFIX}{name}.{end}")
 }
 
 /// What counts as one host: an IPv4 address, or an IPv6 /64, inside of which a host picks its own address (RFC 8981).

