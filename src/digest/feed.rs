@@ -117,6 +117,7 @@ pub(super) fn set_spec(feed: &mut Feed, spec: &SetSpec) {
         timeout,
         size,
         counter,
+        gc_interval,
         comment: _,
     } = spec;
     feed.list(key, |feed, data| data_type(feed, *data));
@@ -133,9 +134,11 @@ pub(super) fn set_spec(feed: &mut Feed, spec: &SetSpec) {
     feed.option(*timeout, |feed, timeout| {
         feed.number(timeout);
     });
-    feed.option(*size, |feed, size| {
-        feed.number(size);
-    });
+    for number in [size, gc_interval] {
+        feed.option(*number, |feed, number| {
+            feed.number(number);
+        });
+    }
 }
 
 fn data_type(feed: &mut Feed, data: DataType) {
