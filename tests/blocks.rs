@@ -269,6 +269,7 @@ fn model(rules: Vec<Rule>) -> Model {
             prefix: false,
         }],
         networks: Addresses::default(),
+        by_address: false,
     };
     Model {
         zones: BTreeMap::from([

@@ -39,6 +39,7 @@ mod packets_raw;
 mod packets_schedule;
 mod packets_set;
 mod packets_state;
+mod packets_zone;
 mod plan;
 mod plan_listing;
 mod plan_saved;

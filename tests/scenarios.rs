@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::support::rfw::Desk;
 use super::support::star::Ray;
+use super::support::topology::address;
 use super::support::{Host, Star, alone, icmp, nft, nmap, serve, tcp, udp};
 
 /// The policy of this name on the box; a second plan is empty.
@@ -209,6 +210,77 @@ fn guests_get_the_internet_and_nothing_of_the_house() {
         );
         assert_eq!(seen(pc, "192.168.20.50:80"), "refused");
         assert_eq!(seen(internet, "203.0.113.10:22"), "filtered");
+    });
+}
+
+#[test]
+fn on_one_wire_the_address_decides() {
+    alone(|| {
+        let (star, _desk) = under(
+            "one-lan.yaml",
+            &[
+                (
+                    "eth0",
+                    &["203.0.113.10/24"],
+                    "internet",
+                    &["203.0.113.7/24"],
+                ),
+                (
+                    "eth1",
+                    &["192.168.10.1/24"],
+                    "house",
+                    &[
+                        "192.168.10.50/24",
+                        "192.168.20.50/24",
+                        "192.168.30.50/24",
+                        "fd00:10::50/64",
+                        "fd00:20::50/64",
+                    ],
+                ),
+            ],
+        );
+        let addresses = [
+            "192.168.20.1/24",
+            "192.168.30.1/24",
+            "fd00:10::1/64",
+            "fd00:20::1/64",
+        ];
+        address(&star.center, "eth1", &addresses);
+        let (internet, house) = (star.host("internet"), star.host("house"));
+        answers(internet, &[22, 443]);
+        answers(&star.center, &[22]);
+        for port in [53, 67] {
+            serve::udp(&star.center, port);
+        }
+        let from = |from: &str, to: &str| tcp::probe_from(house, from, to).to_string();
+        let asks = |from: &str, to: &str| udp::probe_from(house, from, to).to_string();
+        let (trusted, guest, new) = ("192.168.10.50", "192.168.20.50", "192.168.30.50");
+        let as_us = "open: internet 203.0.113.10";
+        assert_eq!(from(trusted, "203.0.113.7:22"), as_us);
+        assert_eq!(from(guest, "203.0.113.7:443"), as_us);
+        assert_eq!(from(guest, "203.0.113.7:22"), "refused");
+        assert_eq!(from(new, "203.0.113.7:443"), "filtered");
+        serve::tcp(house, 631);
+        let print = |to| tcp::probe_from(&star.center, "192.168.10.1", to).to_string();
+        assert_eq!(
+            print("192.168.20.50:631"),
+            "open: house 192.168.10.1",
+            "the box itself may"
+        );
+        assert_eq!(from(trusted, "192.168.10.1:22"), "open: box 192.168.10.50");
+        assert_eq!(
+            from("fd00:10::50", "[fd00:10::1]:22"),
+            "open: box fd00:10::50"
+        );
+        assert_eq!(from(guest, "192.168.20.1:22"), "filtered");
+        assert_eq!(from("fd00:20::50", "[fd00:20::1]:22"), "filtered");
+        assert_eq!(asks(guest, "192.168.20.1:53"), "reply: box 192.168.20.50");
+        assert_eq!(
+            asks("fd00:20::50", "[fd00:20::1]:53"),
+            "reply: box fd00:20::50"
+        );
+        assert_eq!(asks(new, "192.168.30.1:53"), "silence");
+        assert_eq!(asks(new, "192.168.30.1:67"), "reply: box 192.168.30.50");
     });
 }
 

@@ -64,10 +64,22 @@ impl Model {
 /// A zone other than `firewall`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Zone {
-    /// Interface names, sorted; each belongs to one zone only.
+    /// Interface names, sorted; each belongs to one zone that is not told by address at most.
     pub interfaces: Vec<Interface>,
-    /// What lives behind them; empty when not said.
+    /// What lives behind them; empty when not said. Without what zones that are told by address take of it on a common
+    /// interface: there the networks of the zones have no address in common.
     pub networks: Addresses,
+    /// Whether only these addresses belong to it, on these interfaces; otherwise everything does that belongs to no
+    /// other.
+    pub by_address: bool,
+}
+
+impl Zone {
+    /// Whether it has an interface in common with another.
+    pub fn meets(&self, other: &Self) -> bool {
+        let has = |interface| other.interfaces.binary_search(interface).is_ok();
+        self.interfaces.iter().any(has)
+    }
 }
 
 /// An interface by name, or all whose names begin alike.

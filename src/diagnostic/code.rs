@@ -152,6 +152,10 @@ codes! {
     RedundantInterface "redundant-interface" "an interface that its zone has by a beginning of names already",
     LoopbackInZone "loopback-in-zone" "the loopback interface as part of a zone",
     OverlappingNetworks "overlapping-networks" "networks of two zones that hold the same addresses",
+    MatchWithoutNetworks "match-without-networks" "`match: address` on a zone that does not say which addresses",
+    SameNetwork "same-network" "one network of two zones that are told apart by it",
+    NoAddressLeft "no-address-left" "a zone whose networks are all those of other zones on its interfaces",
+    DecidedElsewhere "decided-elsewhere" "requests from addresses that a zone told by address does not have",
     ZoneBesideAny "zone-beside-any" "a zone in a list that has `any` already",
     FirewallToItself "firewall-to-itself" "a policy from the box to itself",
     // Policies and rules that do nothing, or not what they look like.

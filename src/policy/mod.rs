@@ -41,4 +41,4 @@ pub use service::{Helper, Service, ServiceRef};
 pub use set::LivingSet;
 pub use sysctl::{Neighbour, RpFilter, Sysctl, Thresholds};
 pub use value::*;
-pub use zone::{Zone, Zones};
+pub use zone::{Zone, ZoneMatch, Zones};

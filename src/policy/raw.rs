@@ -60,7 +60,7 @@ pub enum RawPlace {
     #[default]
     Before,
     /// After the policies: for packets of new connections between zones that no policy speaks of, and of interfaces that
-    /// belong to no zone.
+    /// belong to no zone, or addresses on them.
     After,
 }
 

@@ -22,20 +22,46 @@ const SCHEDULES: &str = "timezone: Europe/Helsinki\nschedules:\n  \
     week: { dates: [2027-03-22..2027-04-02], days: [mon, fri], from: \"08:00\", to: \"17:00\" }\n  \
     night: { dates: [2027-03-27..2027-03-28], from: \"22:00\", to: \"04:30\", on_end: cut }\n";
 
+/// What there is to the zones `lan` and `vpn`: each for itself, without and with networks; then on a common interface, where
+/// either or both are told by address.
+const ZONES: [[&str; 2]; 5] = [
+    ["", "]"],
+    [", networks: [192.168.0.0/16, \"fd00::/32\"]", "]"],
+    [
+        ", match: address, networks: [192.168.0.0/16, \"fd00::/32\"]",
+        ", eth1]",
+    ],
+    [
+        ", networks: [192.168.0.0/16]",
+        ", eth1], match: address, networks: [192.168.2.0/24, 10.0.0.0/8, \"fd00:1::/64\"]",
+    ],
+    [
+        ", match: address, networks: [192.168.0.0/16, 172.16.0.0/12]",
+        ", eth1], match: address, networks: [192.168.2.0/24, \"fd00::/16\"]",
+    ],
+];
+
 /// A policy's text.
 pub(crate) fn policy() -> impl Strategy<Value = String> {
-    (groups(), prop::collection::vec(zone_policy(), 4), order(), nat(), any::<bool>()).prop_map(
-        |(groups, policies, order, nat, networks)| {
-            let networks = if networks { ", networks: [192.168.0.0/16, \"fd00::/32\"]" } else { "" };
-            let policies: String = order.iter().map(|at| policies[*at].replace("NAME", &format!("p{at}"))).collect();
+    (
+        groups(),
+        prop::collection::vec(zone_policy(), 4),
+        order(),
+        nat(),
+        select(ZONES.to_vec()),
+    )
+        .prop_map(|(groups, policies, order, nat, [lan, vpn])| {
+            let policies: String = order
+                .iter()
+                .map(|at| policies[*at].replace("NAME", &format!("p{at}")))
+                .collect();
             format!(
                 "version: 1\nname: made\n{SCHEDULES}zones:\n  wan: {{ interfaces: [eth0] }}\n  \
-                 lan: {{ interfaces: [eth1, eth2]{networks} }}\n  vpn: {{ interfaces: [\"wg*\"] }}\n\
+                 lan: {{ interfaces: [eth1, eth2]{lan} }}\n  vpn: {{ interfaces: [\"wg*\"{vpn} }}\n\
                  services:\n  own: {{ tcp: [8080, \"9000-9010\"], udp: [53] }}\n\
                  groups:\n{groups}policies:\n{policies}{nat}"
             )
-        },
-    )
+        })
 }
 
 /// Some of the four policies, in some order.

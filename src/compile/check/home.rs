@@ -33,7 +33,16 @@ impl<'a> Homes<'a> {
 
 impl<'a> Home<'a> {
     fn of(zones: &'a [Side], model: &Model, at: DocPath) -> Self {
-        let mut addresses = Some(EVERYWHERE.clone());
+        // Zones that are told by address have theirs and no others.
+        let is_told = |zone: &Side| match zone {
+            Side::Firewall => false,
+            Side::Zone(name) => model.zones.get(name).is_some_and(|zone| zone.by_address),
+        };
+        let mut addresses = Some(if zones.iter().all(is_told) {
+            Addresses::default()
+        } else {
+            EVERYWHERE.clone()
+        });
         for zone in zones {
             let networks = match zone {
                 Side::Firewall => None,

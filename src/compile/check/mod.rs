@@ -3,6 +3,7 @@
 //! Checks read the policy where its words matter (names, dates) and the draft where its meaning does. They never
 //! change anything. What is certainly a mistake is an error; what may be meant is a warning.
 
+mod address_zone;
 mod decided;
 mod dnat;
 mod expiry;
@@ -37,6 +38,8 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     zone::interfaces(policy, diagnostics);
     node::interfaces(policy, diagnostics);
     zone::networks(policy, diagnostics);
+    address_zone::zones(policy, model, diagnostics);
+    address_zone::requests(model, diagnostics);
     zone::ends(policy, diagnostics);
     rule::policies(policy, diagnostics);
     rule::rules(model, diagnostics);

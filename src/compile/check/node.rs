@@ -7,15 +7,16 @@ use super::zone::{Place, claims, places};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
 use crate::policy::{InterfacePattern, Node, Policy};
 
+/// The places of each logical interface.
+type Listed<'p> = BTreeMap<&'p str, Vec<&'p Place<'p>>>;
+
 /// Checks the interfaces of all nodes, whichever of them this is.
 pub(super) fn interfaces(policy: &Policy, diagnostics: &mut Diagnostics) {
     let zones = places(policy);
-    let listed: BTreeMap<&str, &Place<'_>> = zones
-        .iter()
-        .rev()
-        .filter(|place| !place.is_prefix())
-        .map(|place| (place.name(), place))
-        .collect();
+    let mut listed: Listed<'_> = BTreeMap::new();
+    for place in zones.iter().filter(|place| !place.is_prefix()) {
+        listed.entry(place.name()).or_default().push(place);
+    }
     for (name, node) in &policy.nodes {
         let at = DocPath::root()
             .key("nodes")
@@ -31,7 +32,7 @@ fn missing(
     name: &str,
     node: &Node,
     at: &DocPath,
-    listed: &BTreeMap<&str, &Place<'_>>,
+    listed: &Listed<'_>,
     diagnostics: &mut Diagnostics,
 ) {
     let mapped: BTreeSet<&str> = node
@@ -39,10 +40,13 @@ fn missing(
         .keys()
         .map(|logical| logical.as_str())
         .collect();
-    for (logical, place) in listed {
+    for (logical, places) in listed {
         if mapped.contains(logical) {
             continue;
         }
+        let Some(place) = places.first() else {
+            continue;
+        };
         let message =
             format!("the node `{name}` does not say what it calls the interface `{logical}`");
         let diagnostic = Diagnostic::error(Code::UnmappedInterface, message)
@@ -55,12 +59,7 @@ fn missing(
     }
 }
 
-fn unused(
-    node: &Node,
-    at: &DocPath,
-    listed: &BTreeMap<&str, &Place<'_>>,
-    diagnostics: &mut Diagnostics,
-) {
+fn unused(node: &Node, at: &DocPath, listed: &Listed<'_>, diagnostics: &mut Diagnostics) {
     for logical in node.interfaces.keys().map(|logical| logical.as_str()) {
         if listed.contains_key(logical) {
             continue;
@@ -81,7 +80,7 @@ fn unused(
 fn claimed(
     node: &Node,
     at: &DocPath,
-    listed: &BTreeMap<&str, &Place<'_>>,
+    listed: &Listed<'_>,
     zones: &[Place<'_>],
     diagnostics: &mut Diagnostics,
 ) {
@@ -98,8 +97,10 @@ fn claimed(
             diagnostics.push(diagnostic);
             continue;
         }
-        names.extend(listed.get(logical).map(|place| Place {
+        let places = listed.get(logical).into_iter().flatten();
+        names.extend(places.map(|place| Place {
             zone: place.zone,
+            by_address: place.by_address,
             pattern: Cow::Owned(InterfacePattern::Exact(real.to_owned())),
             at: at.name(logical),
         }));
@@ -110,6 +111,7 @@ fn claimed(
             .find(|place| place.is_prefix() && name.name().starts_with(place.name()));
         let wide = wide.map(|place| Place {
             zone: place.zone,
+            by_address: place.by_address,
             pattern: place.pattern.clone(),
             at: place.at.clone(),
         });
@@ -158,6 +160,38 @@ mod tests {
             "warning[unused-mapping]: no zone lists the interface `wan1`\n\
              error[interface-in-two-zones]: `wg0` is in the zone `lan` and, by `wg*`, in `vpn`\n\
              error[loopback-in-zone]: `lo` would be the loopback of the box\n",
+        );
+    }
+
+    /// What is said of a node where zones share `lan0`, told by address.
+    #[track_caller]
+    fn check_shared(interfaces: &str, expect: &str) {
+        let text = format!(
+            "version: 1\n\
+             nodes:\n  a: {{ interfaces: {{ {interfaces} }} }}\n\
+             zones:\n  rest: {{ interfaces: [lan0] }}\n  some: {{ interfaces: [lan0], match: address, networks: [10.0.0.0/8] }}\n  \
+             vpn: {{ interfaces: [\"wg*\"], match: address, networks: [10.0.0.0/16] }}\n\
+             policies: [{{ name: in, from: any, to: any, default: accept }}]\n"
+        );
+        let said = said(&text);
+        let errors: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("error"))
+            .collect();
+        assert_eq!(errors.join("\n"), expect);
+    }
+
+    #[test]
+    fn zones_share_an_interface_on_every_node() {
+        check_shared("lan0: eth0", "");
+        check_shared(
+            "lan0: wg0",
+            "error[interface-in-two-zones]: `wg0` is in the zone `rest` and, by `wg*`, in `vpn`\n\
+             error[interface-in-two-zones]: `wg0` is in the zone `some` and, by `wg*`, in `vpn`",
+        );
+        check_shared(
+            "wan0: eth0",
+            "error[unmapped-interface]: the node `a` does not say what it calls the interface `lan0`",
         );
     }
 }

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use super::policy_path;
 use crate::compile::resolve::addresses_of_prefix;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
-use crate::policy::{InterfacePattern, Policy, ZoneRef, Zones};
+use crate::policy::{InterfacePattern, Policy, Zone, ZoneMatch, ZoneRef, Zones};
 use crate::ruleset::{Bound, Interval};
 
 /// One interface of one zone, where it stands.
 pub(super) struct Place<'a> {
     pub(super) zone: &'a str,
+    pub(super) by_address: bool,
     pub(super) pattern: Cow<'a, InterfacePattern>,
     pub(super) at: DocPath,
 }
@@ -27,7 +28,7 @@ impl Place<'_> {
     }
 }
 
-/// Every interface is in one zone, and once.
+/// Every interface is in one zone, and once; or in several that can be told apart.
 pub(super) fn interfaces(policy: &Policy, diagnostics: &mut Diagnostics) {
     let places = places(policy);
     if policy.nodes.is_empty() {
@@ -51,6 +52,7 @@ pub(super) fn places(policy: &Policy) -> Vec<Place<'_>> {
         for (index, pattern) in definition.interfaces.iter().enumerate() {
             places.push(Place {
                 zone: zone.as_str(),
+                by_address: definition.matches == ZoneMatch::Address,
                 pattern: Cow::Borrowed(pattern),
                 at: at.index(index),
             });
@@ -82,11 +84,24 @@ pub(super) fn claims(mut places: Vec<Place<'_>>, diagnostics: &mut Diagnostics) 
         while open.last().is_some_and(|before| !reaches(before, place)) {
             open.pop();
         }
-        if let Some(before) = open.last() {
+        if let Some(before) = in_the_way(&open, place) {
             diagnostics.push(claimed_twice(before, place));
         }
         open.push(place);
     }
+}
+
+/// Which of those that reach a place says that it cannot be there as well. Zones share an interface that they call alike;
+/// one of them at most is not told by address.
+fn in_the_way<'p, 'a>(open: &[&'p Place<'a>], place: &Place<'_>) -> Option<&'p Place<'a>> {
+    let before = *open.last()?;
+    if before.zone == place.zone || before.pattern != place.pattern {
+        return Some(before);
+    }
+    let other = |before: &&&Place<'_>| {
+        before.pattern == place.pattern && !before.by_address && !place.by_address
+    };
+    open.iter().rev().find(other).copied()
 }
 
 fn reaches(before: &Place<'_>, place: &Place<'_>) -> bool {
@@ -123,7 +138,13 @@ fn claimed_twice(before: &Place<'_>, place: &Place<'_>) -> Diagnostic {
     Diagnostic::error(Code::InterfaceInTwoZones, message)
         .at(&place.at, "is in two zones")
         .at(&before.at, "the other one")
-        .help("a packet comes from one zone: keep the interface in one of them")
+        .help(if before.pattern == place.pattern {
+            "a packet comes from one zone: keep the interface in one of them, or tell all but one of them by address \
+             (`match: address` and `networks`)"
+        } else {
+            "a packet comes from one zone: keep the interface in one of them; zones that are told by address \
+             (`match: address`) share interfaces that they list alike"
+        })
 }
 
 /// Networks of different zones that share addresses.
@@ -143,6 +164,7 @@ pub(super) fn networks(policy: &Policy, diagnostics: &mut Diagnostics) {
             let addresses = addresses_of_prefix(*prefix);
             let network = || Network {
                 zone: zone.as_str(),
+                definition,
                 text: prefix.to_string(),
                 at: at.index(index),
             };
@@ -156,6 +178,7 @@ pub(super) fn networks(policy: &Policy, diagnostics: &mut Diagnostics) {
 
 struct Network<'a> {
     zone: &'a str,
+    definition: &'a Zone,
     text: String,
     at: DocPath,
 }
@@ -168,8 +191,16 @@ fn shared<T: Bound>(mut networks: Vec<(Interval<T>, Network<'_>)>, diagnostics: 
         while open.last().is_some_and(|(span, _)| span.hi < here.0.lo) {
             open.pop();
         }
-        if let Some((_, wide)) = open.last().filter(|(_, wide)| wide.zone != here.1.zone) {
-            let Network { zone, text, at } = &here.1;
+        if let Some((span, wide)) = open.last()
+            && wide.zone != here.1.zone
+            && !tells_apart(wide, &here.1, *span == here.0)
+        {
+            let Network {
+                zone,
+                definition: _,
+                text,
+                at,
+            } = &here.1;
             let message = format!(
                 "`{text}` of the zone `{zone}` is part of `{}` of the zone `{}`",
                 wide.text, wide.zone
@@ -184,6 +215,20 @@ fn shared<T: Bound>(mut networks: Vec<(Interval<T>, Network<'_>)>, diagnostics: 
         }
         open.push(here);
     }
+}
+
+/// Whether it has been said who of two zones has the narrower, or equal, of two networks: they are on one interface, and
+/// the narrower tells its zone from the other.
+fn tells_apart(wide: &Network<'_>, narrow: &Network<'_>, are_equal: bool) -> bool {
+    let [wide, narrow] = [wide, narrow].map(|network| network.definition);
+    let is_told = |zone: &Zone| zone.matches == ZoneMatch::Address;
+    meet(wide, narrow) && is_told(narrow) && (!are_equal || is_told(wide))
+}
+
+/// Whether two zones have an interface in common.
+pub(super) fn meet(zone: &Zone, other: &Zone) -> bool {
+    let has = |interface| other.interfaces.contains(interface);
+    zone.interfaces.iter().any(has)
 }
 
 /// Lists of zones beside `any`, and policies of the box with itself.

@@ -2,13 +2,15 @@
 //!
 //! A pair that exactly one zone policy speaks about goes straight into that policy's chain. Otherwise
 //! the pair has a chain of its own: the policies without a default in file order, then what `nat`
-//! opens, then the first policy with a default; a pair that no policy ends is dropped and counted.
+//! opens, then the first policy with a default; a pair that no policy ends is dropped and counted. Where zones share
+//! interfaces the lookup leads into the chains of [`super::segment`] first, which end in those of pairs.
 
 use std::collections::BTreeMap;
 
 use super::filter::chain_name;
 use super::interface::{matches_one, padded};
 use super::output::Output;
+use super::segment::{Target, from_segment, segments, to_target};
 use crate::compile::model::{Interface, Model, Side, ZonePolicy};
 use crate::ruleset::{
     DataType, Datum, Element, Expression, Key, Meta, Origin, Rule, SetKind, SetSpec, Statement,
@@ -33,25 +35,28 @@ pub(super) fn entries(model: &Model, openings: &Openings, output: &mut Output) -
     let mut input = Way::new("pairs/input", vec![Meta::Iifname]);
     let mut forward = Way::new("pairs/forward", vec![Meta::Iifname, Meta::Oifname]);
     let mut out = Way::new("pairs/output", vec![Meta::Oifname]);
-    for (from_name, from) in &model.zones {
-        let from_side = Side::Zone(from_name.clone());
-        if let Some(chain) = pair_chain(&from_side, &Side::Firewall, model, openings, output) {
+    let segments = segments(model);
+    let mut pairs =
+        |from: &Side, to: &Side, output: &mut Output| pair_chain(from, to, model, openings, output);
+    for from in &segments {
+        if let Some(verdict) = from_segment(from, Target::Firewall, model, &mut pairs, output) {
             from.interfaces
                 .iter()
-                .for_each(|interface| input.lead(vec![interface], &chain));
+                .for_each(|interface| input.lead(vec![interface], &verdict));
         }
-        if let Some(chain) = pair_chain(&Side::Firewall, &from_side, model, openings, output) {
+        let here = Target::Segment(from);
+        if let Some(verdict) = to_target(&Side::Firewall, here, model, &mut pairs, output) {
             from.interfaces
                 .iter()
-                .for_each(|interface| out.lead(vec![interface], &chain));
+                .for_each(|interface| out.lead(vec![interface], &verdict));
         }
-        for (to_name, to) in &model.zones {
-            let to_side = Side::Zone(to_name.clone());
-            if let Some(chain) = pair_chain(&from_side, &to_side, model, openings, output) {
+        for to in &segments {
+            let target = Target::Segment(to);
+            if let Some(verdict) = from_segment(from, target, model, &mut pairs, output) {
                 for incoming in &from.interfaces {
                     to.interfaces
                         .iter()
-                        .for_each(|outgoing| forward.lead(vec![incoming, outgoing], &chain));
+                        .for_each(|outgoing| forward.lead(vec![incoming, outgoing], &verdict));
                 }
             }
         }
@@ -127,7 +132,7 @@ struct Way<'a> {
     map: &'static str,
     keys: Vec<Meta>,
     elements: Vec<Element>,
-    prefixes: Vec<(Vec<&'a Interface>, String)>,
+    prefixes: Vec<(Vec<&'a Interface>, Verdict)>,
 }
 
 impl<'a> Way<'a> {
@@ -140,16 +145,16 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn lead(&mut self, interfaces: Vec<&'a Interface>, chain: &str) {
+    fn lead(&mut self, interfaces: Vec<&'a Interface>, verdict: &Verdict) {
         if interfaces.iter().any(|interface| interface.prefix) {
-            self.prefixes.push((interfaces, chain.to_owned()));
+            self.prefixes.push((interfaces, verdict.clone()));
             return;
         }
         let key: Vec<u8> = interfaces
             .iter()
             .flat_map(|interface| padded(&interface.name))
             .collect();
-        let datum = Some(Datum::Verdict(Verdict::Goto(chain.to_owned())));
+        let datum = Some(Datum::Verdict(verdict.clone()));
         self.elements.push(Element {
             key: Key::exact(key),
             datum,
@@ -189,13 +194,13 @@ impl<'a> Way<'a> {
                 map: map.to_owned(),
             }]));
         }
-        for (interfaces, chain) in prefixes {
+        for (interfaces, verdict) in prefixes {
             let mut statements: Vec<Statement> = interfaces
                 .iter()
                 .zip(&keys)
                 .map(|(interface, key)| matches_one(interface, *key))
                 .collect();
-            statements.push(Statement::Verdict(Verdict::Goto(chain)));
+            statements.push(Statement::Verdict(verdict));
             rules.push(plain(statements));
         }
         rules

@@ -1,7 +1,8 @@
 //! From a checked policy to the ruleset.
 //!
 //! The whole of it, top to bottom: [`skeleton`] makes the base chains and what is built into every
-//! ruleset, [`dispatch`] leads a pair of zones into its chain, [`filter`] lowers zone policies rule by
+//! ruleset, [`dispatch`] leads a pair of zones into its chain, through [`segment`] where zones share interfaces ([`membership`] says
+//! what makes a packet one of a zone), [`filter`] lowers zone policies rule by
 //! rule, [`block`] turns long runs of rules into verdict maps, [`schedule`] makes sets of times, [`set`] those whose content is not the policy's, [`nat`] makes the translation chains and
 //! the paths they open. [`row`] and [`address`] are the words they share.
 //!
@@ -12,6 +13,9 @@
 //! |---|---|
 //! | `policy/NAME` | chain of a zone policy |
 //! | `pair/FROM/TO` | chain of a pair of zones that more than one policy speaks about |
+//! | `from/ZONE.ZONE/TO` | chain that tells zones on the same interfaces apart by the source |
+//! | `to/FROM/ZONE.ZONE` | … by the destination |
+//! | `zone/NAME.ip4` `.net4` `.ip6` `.net6` | a zone's networks, where there are several |
 //! | `log/POLICY/RULE` | chain of a rule that logs |
 //! | `add/POLICY/RULE` | chain of a rule that adds to a set, and may log |
 //! | `schedule/NAME` | the times at which a schedule is open |
@@ -29,12 +33,14 @@ mod block;
 mod dispatch;
 mod filter;
 mod interface;
+mod membership;
 mod nat;
 mod offload;
 mod output;
 mod raw;
 mod row;
 mod schedule;
+mod segment;
 mod set;
 mod skeleton;
 

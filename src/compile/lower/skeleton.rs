@@ -6,9 +6,12 @@
 //! dropped where the policy says what lives there. Each base chain ends in an explicit, counted drop:
 //! its chain policy is only the second line.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::address::{self, End, spans, suffixes};
 use super::dispatch::Entries;
-use super::interface::{matches_any, of_zones};
+use super::interface::{matches_any, matches_one};
+use super::membership::{by_address, is_of};
 use super::nat;
 use super::offload;
 use super::output::{Entry, Output, SetNames, element};
@@ -180,32 +183,45 @@ fn neighbour_discovery(output: &mut Output) -> Vec<Rule> {
     ]
 }
 
+/// `fe80::`
+const LINK_LOCAL: u128 = 0xfe80 << 112;
+
 /// `fe80::/10`
 fn link_local() -> Operand {
-    Operand::Prefix((0xfe80_u128 << 112).to_be_bytes().into(), 10)
+    Operand::Prefix(LINK_LOCAL.to_be_bytes().into(), 10)
 }
 
 /// The chain of impossible sources, and the rule that visits it; none when no zone has networks.
 ///
 /// A zone with networks may only send from them (in a family that it lists; link-local, unspecified and
-/// DHCP's 0.0.0.0 always pass); a zone without may not send from the networks of another.
+/// DHCP's 0.0.0.0 always pass); a zone without may not send from the networks of another. Zones that are told by address
+/// send from theirs on the same interfaces; by themselves they need no such rule: what is not theirs is nobody's.
 fn anti_spoof(model: &Model, output: &mut Output) -> Option<Rule> {
     let mut rules = Vec::new();
     let taken = model
         .zones
         .values()
-        .fold(Addresses::default(), |all, zone| all.union(&zone.networks));
+        .fold(Addresses::default(), |all, zone| all.union(&zone.networks))
+        .subtract(&passing());
     for (name, zone) in &model.zones {
+        if zone.by_address {
+            continue;
+        }
         let at = DocPath::root().key("zones").name(name).key("networks");
         let entry = Entry::new(format!("zone/{name}"), &at, model);
         for family in Family::BOTH {
             if let Some(sources) = impossible_sources(zone, family, &taken, &entry, output) {
-                let interfaces = of_zones([name], model);
-                for interface in
-                    matches_any(&interfaces, Meta::Iifname, "interfaces", &entry, output)
-                {
-                    let mut statements = vec![interface];
+                for (mut statements, others) in by_sharers(zone, &entry, output) {
+                    let own = others.iter().filter_map(|other| model.zones.get(*other));
+                    let own = own.fold(Addresses::default(), |all, own| all.union(&own.networks));
+                    if zone.networks.is_empty() && spans(&taken.subtract(&own), family).is_empty() {
+                        // Nobody else has any.
+                        continue;
+                    }
                     statements.extend(sources.clone());
+                    statements.extend(others.into_iter().filter_map(|other| {
+                        is_of(other, End::Source, family, Relation::Ne, model, output)
+                    }));
                     statements.extend([Statement::Counter, Statement::Verdict(Verdict::Drop)]);
                     rules.push(entry.part("anti-spoof", statements));
                 }
@@ -220,6 +236,42 @@ fn anti_spoof(model: &Model, output: &mut Output) -> Option<Rule> {
         "anti-spoof",
         vec![Statement::Verdict(Verdict::Jump("anti-spoof".to_owned()))],
     ))
+}
+
+/// The interfaces of a zone as alternatives, each with the zones beside it that are told by address.
+fn by_sharers<'a>(
+    zone: &'a Zone,
+    entry: &Entry<'a>,
+    output: &mut Output,
+) -> Vec<(Vec<Statement>, Vec<&'a String>)> {
+    let (mut own, mut shared) = (Vec::new(), Vec::new());
+    for interface in &zone.interfaces {
+        let others: Vec<&String> = by_address(interface, entry.model)
+            .map(|(name, _)| name)
+            .collect();
+        if others.is_empty() {
+            own.push(interface);
+        } else {
+            shared.push((vec![matches_one(interface, Meta::Iifname)], others));
+        }
+    }
+    let own = matches_any(&own, Meta::Iifname, "interfaces", entry, output);
+    let own = own.into_iter().map(|one| (vec![one], Vec::new()));
+    own.chain(shared).collect()
+}
+
+/// What passes behind every interface: link-local addresses, and none at all.
+fn passing() -> Addresses {
+    let v4 = Addresses::v4_range(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+    let none = Addresses::v6_range(Ipv6Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
+    let link_local = Addresses::v6_range(
+        Ipv6Addr::from(LINK_LOCAL),
+        Ipv6Addr::from(LINK_LOCAL | u128::MAX >> 10),
+    );
+    [v4, none, link_local]
+        .into_iter()
+        .flatten()
+        .fold(Addresses::default(), |all, one| all.union(&one))
 }
 
 fn impossible_sources(

@@ -11,6 +11,7 @@ mod schedule;
 mod selector;
 mod service;
 mod set;
+mod territory;
 mod zone;
 
 use std::collections::BTreeMap;

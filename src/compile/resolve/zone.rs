@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scope;
 use super::selector::addresses_of_prefix;
+use super::territory;
 use crate::compile::model::{Flowtable, Interface, Side, Zone};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath, nearest};
-use crate::policy::{self, InterfacePattern, Policy, ZoneRef, Zones};
+use crate::policy::{self, InterfacePattern, Policy, ZoneMatch, ZoneRef, Zones};
 use crate::ruleset::Addresses;
 
 /// All zones of the policy.
 pub(super) fn zones(policy: &Policy) -> BTreeMap<String, Zone> {
     let zones = policy.zones.iter();
-    zones
+    let mut zones = zones
         .map(|(name, zone)| (name.to_string(), of_zone(zone)))
-        .collect()
+        .collect();
+    territory::divide(policy, &mut zones);
+    zones
 }
 
-fn of_zone(zone: &crate::policy::Zone) -> Zone {
+fn of_zone(zone: &policy::Zone) -> Zone {
     let mut interfaces: Vec<Interface> = zone.interfaces.iter().map(interface).collect();
     Interface::tidy(&mut interfaces);
     let networks = zone
@@ -27,6 +30,7 @@ fn of_zone(zone: &crate::policy::Zone) -> Zone {
     Zone {
         interfaces,
         networks: networks.fold(Addresses::default(), |all, one| all.union(&one)),
+        by_address: zone.matches == ZoneMatch::Address,
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::super::address::{self, End, Span, suffixes};
 use super::super::dispatch::Openings;
+use super::super::membership::between;
 use super::super::output::{Entry, Output, SetNames, element};
 use super::super::row::{self, Protocol, Row, rows};
 use super::port::new_port;
@@ -39,7 +40,13 @@ pub(super) fn dnat_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
             };
             let translate = [Statement::Counter, Statement::Nat(nat)];
             let from = incoming(&dnat.from, &entry, output);
-            rules.extend(each(&from, &[&rest[..], &translate].concat(), &entry));
+            let family = row.family;
+            rules.extend(each(
+                &from,
+                family,
+                &[&rest[..], &translate].concat(),
+                &entry,
+            ));
             if !dnat.hairpin.is_empty() {
                 let own = Entry {
                     name: format!("{}.hairpin", entry.name),
@@ -50,7 +57,12 @@ pub(super) fn dnat_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
                     rest.push(local(true, Relation::Ne));
                 }
                 let from = incoming(&dnat.hairpin, &own, output);
-                rules.extend(each(&from, &[&rest[..], &translate].concat(), &entry));
+                rules.extend(each(
+                    &from,
+                    family,
+                    &[&rest[..], &translate].concat(),
+                    &entry,
+                ));
             }
         }
     }
@@ -281,7 +293,15 @@ pub(super) fn hairpin_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
             ..entry
         };
         for zone in &dnat.hairpin {
-            let zone = std::slice::from_ref(zone);
+            // On a common interface the answer to another zone would go straight back as well.
+            let is_beside = |other: &&String| {
+                let zones = [zone, *other].map(|zone| model.zones.get(zone));
+                matches!(zones, [Some(zone), Some(other)] if other.meets(zone))
+            };
+            let beside = dnat.from.iter().filter(is_beside);
+            let mut from: Vec<String> = beside.chain([zone]).cloned().collect();
+            from.sort();
+            from.dedup();
             let family = family_of(dnat);
             let spans: Vec<Span> =
                 address::spans(&address::addresses(&backends(dnat).include, model), family);
@@ -297,16 +317,10 @@ pub(super) fn hairpin_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
                 relation: Relation::Eq,
                 right,
             };
-            for outgoing in outgoing(zone, &entry, output) {
-                let rest = [
-                    outgoing,
-                    translated(),
-                    to.clone(),
-                    Statement::Counter,
-                    Statement::Masquerade,
-                ];
-                rules.extend(each(&incoming(zone, &entry, output), &rest, &entry));
-            }
+            let rest = [translated(), to, Statement::Counter, Statement::Masquerade];
+            let from = incoming(&from, &entry, output);
+            let outgoing = outgoing(std::slice::from_ref(zone), &entry, output);
+            rules.extend(between(&from, &outgoing, Some(family), &rest, &entry));
         }
     }
     rules
@@ -328,6 +342,7 @@ pub(super) fn redirect_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
             ]);
             rules.extend(each(
                 &incoming(&redirect.from, &entry, output),
+                row.family,
                 &rest,
                 &entry,
             ));

@@ -9,11 +9,12 @@ mod port;
 mod snat;
 
 use super::dispatch::Openings;
+use super::membership::{Membership, Way, members};
 use super::output::{Entry, Output};
 use super::row::{Protocol, equal};
 use crate::compile::model::{Model, Service};
 use crate::ruleset::{
-    Base, Chain, ChainPolicy, ChainType, Ct, Expression, Field, Hook, Interval, Meta, Operand,
+    Base, Chain, ChainPolicy, ChainType, Ct, Expression, Family, Field, Hook, Interval, Operand,
     Relation, Rule, Statement, Verdict,
 };
 
@@ -133,11 +134,17 @@ fn accept() -> [Statement; 2] {
     [Statement::Counter, Statement::Verdict(Verdict::Accept)]
 }
 
-/// The cartesian product of alternatives with the rest of a rule.
-fn each(alternatives: &[Statement], rest: &[Statement], entry: &Entry<'_>) -> Vec<Rule> {
-    alternatives
+/// Rules of an entry for packets that are of some zones at one end, and of a family where one is given.
+fn each(
+    members: &[Membership],
+    family: Option<Family>,
+    rest: &[Statement],
+    entry: &Entry<'_>,
+) -> Vec<Rule> {
+    members
         .iter()
-        .map(|first| entry.rule(std::iter::once(first).chain(rest).cloned().collect()))
+        .filter(|member| Membership::common(member.family, family).is_some())
+        .map(|member| entry.rule(member.statements.iter().chain(rest).cloned().collect()))
         .collect()
 }
 
@@ -152,14 +159,12 @@ fn without_helpers(services: &[Service]) -> Vec<Service> {
         .collect()
 }
 
-/// The interfaces that packets of an entry come in by, as alternatives.
-fn incoming(zones: &[String], entry: &Entry<'_>, output: &mut Output) -> Vec<Statement> {
-    let interfaces = super::interface::of_zones(zones, entry.model);
-    super::interface::matches_any(&interfaces, Meta::Iifname, "from", entry, output)
+/// The ways of coming from some zones.
+fn incoming(zones: &[String], entry: &Entry<'_>, output: &mut Output) -> Vec<Membership> {
+    members(zones, Way::In, "from", entry, output)
 }
 
-/// The interfaces that packets of an entry leave by, as alternatives.
-fn outgoing(zones: &[String], entry: &Entry<'_>, output: &mut Output) -> Vec<Statement> {
-    let interfaces = super::interface::of_zones(zones, entry.model);
-    super::interface::matches_any(&interfaces, Meta::Oifname, "to", entry, output)
+/// The ways of leaving to some zones.
+fn outgoing(zones: &[String], entry: &Entry<'_>, output: &mut Output) -> Vec<Membership> {
+    members(zones, Way::Out, "to", entry, output)
 }

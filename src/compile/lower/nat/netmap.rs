@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use super::super::membership::between;
 use super::super::output::{Entry, Output};
 use super::{each, incoming, outgoing};
 use crate::compile::lower::address::End;
@@ -25,7 +26,8 @@ pub(super) fn inward(model: &Model, output: &mut Output) -> Vec<Rule> {
             Statement::Counter,
             translate(NatKind::Dnat, netmap.inside),
         ];
-        rules.extend(each(&incoming(&netmap.to, &entry, output), &rest, &entry));
+        let from = incoming(&netmap.to, &entry, output);
+        rules.extend(each(&from, Some(family(netmap.inside)), &rest, &entry));
     }
     rules
 }
@@ -40,28 +42,23 @@ pub(super) fn outward(model: &Model, output: &mut Output) -> Vec<Rule> {
             Statement::Counter,
             translate(NatKind::Snat, netmap.outside),
         ];
-        // Without `from` it does not matter where they come in by; they may even be the box's own.
-        let from = if netmap.from.is_empty() {
-            vec![None]
-        } else {
-            let own = Entry {
-                name: format!("{}.inside", entry.name),
-                ..entry.clone()
-            };
-            let from = incoming(&netmap.from, &own, output);
-            from.into_iter().map(Some).collect()
+        let own = Entry {
+            name: format!("{}.inside", entry.name),
+            ..entry.clone()
         };
         let to = Entry {
             name: format!("{}.outside", entry.name),
             ..entry.clone()
         };
-        let outgoing = outgoing(&netmap.to, &to, output);
-        for from in &from {
-            for to in &outgoing {
-                let all = from.iter().chain([to]).chain(&rest).cloned();
-                rules.push(entry.rule(all.collect()));
-            }
-        }
+        let from = incoming(&netmap.from, &own, output);
+        let to = outgoing(&netmap.to, &to, output);
+        let family = Some(family(netmap.inside));
+        // Without `from` it does not matter where they come in by; they may even be the box's own.
+        rules.extend(if netmap.from.is_empty() {
+            each(&to, family, &rest, &entry)
+        } else {
+            between(&from, &to, family, &rest, &entry)
+        });
     }
     rules
 }

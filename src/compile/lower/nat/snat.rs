@@ -1,5 +1,6 @@
 //! `snat` and `masquerade`: the source is rewritten as the packet leaves.
 
+use super::super::membership::between;
 use super::super::output::{Entry, Output};
 use super::super::row::{self, Protocol, family_is, rows};
 use super::{incoming, outgoing, syn, without_helpers};
@@ -27,7 +28,9 @@ pub(super) fn snat_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
                 let nat = translation(snat, &row.protocol);
                 let mut rest = row::matches(&row, &entry, output);
                 rest.extend([Statement::Counter, Statement::Nat(nat)]);
-                rules.extend(between(&snat.from, &snat.to, &rest, &entry, output));
+                let from = incoming(&snat.from, &entry, output);
+                let to = outgoing(&snat.to, &entry, output);
+                rules.extend(between(&from, &to, Some(family), &rest, &entry));
             }
         }
     }
@@ -97,19 +100,16 @@ pub(super) fn masquerade_rules(model: &Model, output: &mut Output) -> Vec<Rule> 
     let mut rules = Vec::new();
     for masquerade in &model.masquerade {
         let entry = Entry::new(format!("nat/{}", masquerade.name), &masquerade.at, model);
-        let mut rest = match (masquerade.families.v4, masquerade.families.v6) {
-            (true, true) => Vec::new(),
-            (true, false) => vec![family_is(Family::Ipv4)],
-            (false, _) => vec![family_is(Family::Ipv6)],
+        let family = match (masquerade.families.v4, masquerade.families.v6) {
+            (true, true) => None,
+            (true, false) => Some(Family::Ipv4),
+            (false, _) => Some(Family::Ipv6),
         };
+        let mut rest: Vec<Statement> = family.map(family_is).into_iter().collect();
         rest.extend([Statement::Counter, Statement::Masquerade]);
-        rules.extend(between(
-            &masquerade.from,
-            &masquerade.to,
-            &rest,
-            &entry,
-            output,
-        ));
+        let from = incoming(&masquerade.from, &entry, output);
+        let to = outgoing(&masquerade.to, &entry, output);
+        rules.extend(between(&from, &to, family, &rest, &entry));
     }
     rules
 }
@@ -139,31 +139,13 @@ pub(super) fn mss_rules(model: &Model, output: &mut Output) -> Vec<Rule> {
             (out, &masquerade.from, &masquerade.to),
             (back, &masquerade.to, &masquerade.from),
         ] {
-            for rule in between(from, to, &[Statement::ClampMss], &entry, output) {
+            let from = incoming(from, &entry, output);
+            let to = outgoing(to, &entry, output);
+            for rule in between(&from, &to, None, &[Statement::ClampMss], &entry) {
                 // The flags come first: all but a few packets are done with after one comparison.
                 let statements = std::iter::once(syn()).chain(rule.statements).collect();
                 rules.push(Rule { statements, ..rule });
             }
-        }
-    }
-    rules
-}
-
-/// Rules for packets from some zones to others.
-fn between(
-    from: &[String],
-    to: &[String],
-    rest: &[Statement],
-    entry: &Entry<'_>,
-    output: &mut Output,
-) -> Vec<Rule> {
-    let mut rules = Vec::new();
-    for incoming in incoming(from, entry, output) {
-        for outgoing in outgoing(to, entry, output) {
-            let statements = [incoming.clone(), outgoing]
-                .into_iter()
-                .chain(rest.iter().cloned());
-            rules.push(entry.rule(statements.collect()));
         }
     }
     rules
