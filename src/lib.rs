@@ -53,6 +53,7 @@
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
 //! | [`digest`] | one number for what a policy means, and one for what the kernel holds | compile, live, bytecode, ruleset |
+//! | [`counters`] | what rules count, and when each was last seen to | live, ruleset |
 //! | [`health`] | whether the kernel's tables have room | system |
 //! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system |
 //! | [`source`] | where policies come from | policy, diagnostic |
@@ -68,6 +69,7 @@ pub mod apply;
 pub mod bytecode;
 pub mod cli;
 pub mod compile;
+pub mod counters;
 pub mod diagnostic;
 pub mod diff;
 pub mod digest;

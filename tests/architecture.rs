@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("digest", &["compile", "live", "bytecode", "ruleset"]),
+    ("counters", &["live", "ruleset"]),
     ("source", &["policy", "diagnostic"]),
     ("state", &["diagnostic", "system"]),
     ("health", &["system"]),

@@ -13,6 +13,7 @@ mod blocks;
 mod cli;
 mod compile;
 mod contract;
+mod counters;
 mod diagnostics;
 mod digest;
 mod drift;

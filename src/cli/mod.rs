@@ -4,6 +4,7 @@
 //! what time it is, what the terminal can show, and what the exit codes are.
 
 mod apply;
+mod counters;
 mod digest;
 mod doctor;
 mod error;
@@ -91,6 +92,7 @@ enum Command {
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Status(status::Arguments),
+    Counters(counters::Arguments),
     Digest(digest::Arguments),
     Doctor(doctor::Arguments),
     Remove(remove::Arguments),
@@ -124,6 +126,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
         Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
         Command::Status(arguments) => status::run(&arguments, &cli.global, &mut output),
+        Command::Counters(arguments) => counters::run(&arguments, &cli.global, &mut output),
         Command::Digest(arguments) => digest::run(&arguments, &cli.global, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),

@@ -1,7 +1,7 @@
 //! Where words go: results to standard output, everything else to standard error, colour only where it
 //! can be shown.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
@@ -14,6 +14,7 @@ pub(super) struct Output {
     color: bool,
     color_err: bool,
     failed: Option<io::Error>,
+    is_terminal: bool,
 }
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -36,6 +37,7 @@ impl Output {
             color,
             color_err,
             failed: None,
+            is_terminal: io::stdout().is_terminal(),
         }
     }
 
@@ -47,6 +49,17 @@ impl Output {
     /// Whether diagnostics may carry colour.
     pub(super) fn color_err(&self) -> bool {
         self.color_err
+    }
+
+    /// Whether results go to a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// How many lines the terminal has; 24 when it does not say.
+    pub(super) fn rows(&self) -> usize {
+        let size = terminal_size::terminal_size_of(io::stdout());
+        size.map_or(24, |(_, terminal_size::Height(rows))| rows.into())
     }
 
     /// A part of the result.

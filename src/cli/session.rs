@@ -15,7 +15,7 @@ use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
 use super::policy::Loaded;
-use super::settings;
+use super::{counters, settings};
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Known, Live};
 use crate::netlink::{Netlink, TableIdentity};
@@ -185,6 +185,7 @@ pub(super) fn remember(
     else {
         return;
     };
+    counters::take_note(live, global, output);
     let large = Known::of(
         live.generation,
         live.table

@@ -59,6 +59,50 @@ impl Model {
             .map(|(name, schedule)| (name.as_str(), schedule))
             .collect()
     }
+
+    /// The stable names of everything that counts packets, and where it stands; what a name is the beginning of stands
+    /// there, too.
+    pub fn counted(&self) -> Vec<(String, DocPath)> {
+        let mut named = Vec::new();
+        for policy in &self.policies {
+            let rules = policy.rules.iter();
+            named.extend(
+                rules.map(|rule| (format!("{}/{}", policy.name, rule.name), rule.at.clone())),
+            );
+            if policy.default.is_some() {
+                named.push((format!("{}/default", policy.name), policy.at.key("default")));
+            }
+        }
+        let nat = [
+            self.masquerade
+                .iter()
+                .map(|it| (&it.name, &it.at))
+                .collect::<Vec<_>>(),
+            self.snat.iter().map(|it| (&it.name, &it.at)).collect(),
+            self.dnat.iter().map(|it| (&it.name, &it.at)).collect(),
+            self.redirect.iter().map(|it| (&it.name, &it.at)).collect(),
+            self.netmap.iter().map(|it| (&it.name, &it.at)).collect(),
+        ];
+        let nat = nat.into_iter().flatten();
+        named.extend(nat.map(|(name, at)| (format!("nat/{name}"), at.clone())));
+        for block in &self.raw {
+            let rules = 0..block.rules.len();
+            named.extend(rules.map(|index| {
+                let name = format!("raw/{}/{}", block.name, index + 1);
+                (name, block.at.key("rules").index(index))
+            }));
+        }
+        for (name, schedule) in &self.schedules {
+            named.push((format!("schedule/{name}"), schedule.at.clone()));
+        }
+        for name in self.zones.keys() {
+            named.push((
+                format!("zone/{name}"),
+                DocPath::root().key("zones").name(name),
+            ));
+        }
+        named
+    }
 }
 
 /// A zone other than `firewall`.

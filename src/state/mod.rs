@@ -9,9 +9,11 @@
 
 mod kept;
 mod lists;
+mod seen;
 
 pub use kept::{KeptSet, keep, kept};
 pub use lists::{DamagedCopy, ListCopy, copies_digest};
+pub use seen::{keep_seen, seen};
 
 use std::fs;
 use std::io::Write;
@@ -133,6 +135,17 @@ impl Verified {
 /// Puts a file into the directory. It is whole or the old one: written beside it, then renamed. `durable`: also
 /// when the power goes.
 fn replace(directory: &Path, name: &str, content: &[u8], durable: bool) -> Result<(), StateError> {
+    replace_by(directory, name, &format!(".{name}.new"), content, durable)
+}
+
+/// The same, with a name for the file beside it.
+fn replace_by(
+    directory: &Path,
+    name: &str,
+    beside: &str,
+    content: &[u8],
+    durable: bool,
+) -> Result<(), StateError> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -143,7 +156,7 @@ fn replace(directory: &Path, name: &str, content: &[u8], durable: bool) -> Resul
         .mode(0o700)
         .create(directory)
         .map_err(failed(directory))?;
-    let (path, beside) = (directory.join(name), directory.join(format!(".{name}.new")));
+    let (path, beside) = (directory.join(name), directory.join(beside));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&beside).map_err(failed(&beside))?;
