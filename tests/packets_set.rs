@@ -123,3 +123,42 @@ fn a_full_set_takes_no_more_and_the_rule_decides_all_the_same() {
         assert_eq!(ask(&gate, "203.0.113.7", WEB), "filtered");
     });
 }
+
+#[test]
+fn another_timeout_or_size_leaves_who_is_in_it() {
+    alone(|| {
+        let gate = Gate::new(&policy("timeout: 1h, size: 1", "action: drop"));
+        serve::tcp(&gate.gateway, 1000);
+        assert_eq!(ask(&gate, "203.0.113.7", SSH), "filtered");
+        assert_eq!(ask(&gate, "203.0.113.8", SSH), "filtered");
+        assert_eq!(ask(&gate, "203.0.113.8", WEB), "open", "the set is full");
+
+        gate.write(&policy("timeout: 2s, size: 2", "action: drop"));
+        let plan = gate.must(&["plan", "--policy", "policy.yaml"]);
+        let size =
+            "~ set set/abuse.ip4 { type ipv4_addr; size 2; flags dynamic,timeout; timeout 2s; }";
+        assert!(plan.contains(size), "{plan}");
+        assert!(
+            plan.contains("2 sets replaced; one batch of 2 operations"),
+            "{plan}"
+        );
+        gate.must(&["apply", "--policy", "policy.yaml"]);
+        let plan = gate.must(&["plan", "--full", "--policy", "policy.yaml"]);
+        assert!(plan.contains("no changes"), "{plan}");
+
+        assert_eq!(ask(&gate, "203.0.113.7", WEB), "filtered");
+        assert_eq!(ask(&gate, "203.0.113.8", SSH), "filtered");
+        assert_eq!(
+            ask(&gate, "203.0.113.8", WEB),
+            "filtered",
+            "there is room now"
+        );
+        std::thread::sleep(Duration::from_millis(2300));
+        assert_eq!(ask(&gate, "203.0.113.8", WEB), "open", "its time is over");
+        assert_eq!(
+            ask(&gate, "203.0.113.7", WEB),
+            "filtered",
+            "it came with an hour"
+        );
+    });
+}

@@ -369,6 +369,24 @@ fn a_comment_on_a_set_is_no_reason_to_rebuild_it() {
 }
 
 #[test]
+fn a_dynamic_set_gets_other_bounds_in_place() {
+    let to = |bounds: &str| {
+        from_to(
+            "set m ipv4 dynamic timeout=60000 size=9\nchain c\n a: meter@m accept",
+            &format!("set m ipv4 dynamic{bounds}\nchain c\n a: meter@m accept"),
+        )
+    };
+    let in_place = "replace timeout and size of set m\n";
+    assert_eq!(to(" timeout=5000 size=9"), in_place);
+    assert_eq!(to(" timeout=60000 size=7"), in_place);
+    // The kernel makes no set with timeouts of one without, nor the other way round.
+    for bounds in [" size=9", " timeout=60000"] {
+        let anew = to(bounds);
+        assert!(anew.contains("delete set m"), "{anew}");
+    }
+}
+
+#[test]
 fn what_is_dynamic_is_left_alone() {
     let text = "set m ipv4 dynamic timeout=60000\nchain c\n a: meter@m accept";
     let mut kernel = kernel(text);

@@ -221,7 +221,10 @@ fn what_is_rebuilt<'a>(
             .iter()
             .filter_map(|diff| match diff {
                 SetDiff::Rebuilt { set, .. } => Some(set.spec.name.as_str()),
-                SetDiff::Added(_) | SetDiff::Removed(_) | SetDiff::Changed { .. } => None,
+                SetDiff::Added(_)
+                | SetDiff::Removed(_)
+                | SetDiff::Bounded { .. }
+                | SetDiff::Changed { .. } => None,
             })
             .collect(),
         objects: objects

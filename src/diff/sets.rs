@@ -20,6 +20,13 @@ pub enum SetDiff<'a> {
         /// The set as it should be.
         set: &'a Set,
     },
+    /// A dynamic set that holds its elements for another time, or another number of them: in place, its elements stay.
+    Bounded {
+        /// The set as it is.
+        live: &'a LiveSet,
+        /// The set as it should be.
+        set: &'a Set,
+    },
     /// The same set with other elements.
     Changed {
         /// The set as it should be.
@@ -53,7 +60,11 @@ pub(super) fn diff<'a>(live: Option<&'a LiveSet>, set: Option<&'a Set>) -> Optio
         (None, Some(set)) => Some(SetDiff::Added(set)),
         (Some(live), None) => Some(SetDiff::Removed(live)),
         (Some(live), Some(set)) if !is_same(live, &set.spec) => {
-            Some(SetDiff::Rebuilt { live, set })
+            Some(if is_same_but_for_bounds(live, &set.spec) {
+                SetDiff::Bounded { live, set }
+            } else {
+                SetDiff::Rebuilt { live, set }
+            })
         }
         (Some(_), Some(set)) if set.spec.dynamic => None,
         (Some(live), Some(set)) => {
@@ -97,6 +108,21 @@ fn is_same(live: &LiveSet, desired: &SetSpec) -> bool {
         && *gc_interval == desired.gc_interval
         && *size == desired.size
         && *counter == desired.counter
+}
+
+/// Whether the live set is dynamic and only how long and how many elements it holds is another. The kernel changes both in
+/// place, but not whether elements have a timeout, and not from a size to none.
+fn is_same_but_for_bounds(live: &LiveSet, desired: &SetSpec) -> bool {
+    let spec = &live.set.spec;
+    let bounded = SetSpec {
+        timeout: desired.timeout.and(spec.timeout),
+        size: desired.size.and(spec.size),
+        ..desired.clone()
+    };
+    desired.dynamic
+        && spec.timeout.is_some() == desired.timeout.is_some()
+        && spec.size.is_some() == desired.size.is_some()
+        && is_same(live, &bounded)
 }
 
 fn diff_elements<'a>(live: &'a Elements, desired: &'a Elements) -> Vec<ElementDiff<'a>> {

@@ -70,12 +70,10 @@ pub(super) fn operation(index: usize, operation: &Operation, destroy: bool) -> V
             body(sys::NFT_MSG_DELCHAIN, sys::NLM_F_NONREC, writer)
         }
         Operation::AddSet { spec, origin: _ } => {
-            let mut writer = in_table(sys::NFTA_SET_TABLE);
-            // Unique in the batch and never 0.
-            let id = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
-            set::write(&mut writer, spec, id);
-            create(sys::NFT_MSG_NEWSET, writer)
+            create(sys::NFT_MSG_NEWSET, whole_set(index, spec))
         }
+        // A set that is there takes both, if it is the same in all else.
+        Operation::SetBounds { spec } => body(sys::NFT_MSG_NEWSET, 0, whole_set(index, spec)),
         Operation::DeleteSet { name } => {
             let mut writer = in_table(sys::NFTA_SET_TABLE);
             writer.string(sys::NFTA_SET_NAME, name);
@@ -162,6 +160,14 @@ fn body(message: u32, flags: u32, writer: Writer) -> Vec<Body> {
 /// A plan knows what is there, so that something is there already is an error.
 fn create(message: u32, writer: Writer) -> Vec<Body> {
     body(message, sys::NLM_F_CREATE | sys::NLM_F_EXCL, writer)
+}
+
+fn whole_set(index: usize, spec: &SetSpec) -> Writer {
+    let mut writer = in_table(sys::NFTA_SET_TABLE);
+    // Unique in the batch and never 0.
+    let id = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+    set::write(&mut writer, spec, id);
+    writer
 }
 
 fn in_table(kind: u16) -> Writer {

@@ -48,7 +48,7 @@ impl<'a> Counts<'a> {
         }
         for set in sets {
             match set {
-                SetDiff::Added(_) => {}
+                SetDiff::Added(_) | SetDiff::Bounded { .. } => {}
                 SetDiff::Removed(live) | SetDiff::Rebuilt { live, set: _ } => {
                     for element in live.set.elements.rich() {
                         counts.leave(element.name.as_deref(), element.count);

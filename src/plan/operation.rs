@@ -55,6 +55,11 @@ pub enum Operation {
         /// Where it came from in the policy; only for messages.
         origin: Option<Origin>,
     },
+    /// Give a dynamic set another timeout or size, in place.
+    SetBounds {
+        /// What it is, with the new ones; all else as it is.
+        spec: SetSpec,
+    },
     /// Delete a set with its elements.
     DeleteSet {
         /// The name.
@@ -192,6 +197,7 @@ impl Operation {
             | Self::FlushChain { .. }
             | Self::DeleteChain { .. }
             | Self::AddSet { .. }
+            | Self::SetBounds { .. }
             | Self::DeleteSet { .. }
             | Self::AddElements { .. }
             | Self::DeleteElements { .. }
@@ -213,6 +219,7 @@ impl Operation {
             | Self::SetChainPolicy { .. }
             | Self::FlushChain { .. }
             | Self::DeleteChain { .. }
+            | Self::SetBounds { .. }
             | Self::DeleteSet { .. }
             | Self::AddElements { .. }
             | Self::DeleteElements { .. }
@@ -246,6 +253,10 @@ impl std::fmt::Display for Operation {
             Self::DeleteChain { name } => write!(f, "delete chain inet {table} {name}"),
             Self::AddSet { spec, origin: _ } => {
                 write!(f, "add {} inet {table} {}", noun(&spec.kind), spec.name)
+            }
+            Self::SetBounds { spec } => {
+                let (noun, name) = (noun(&spec.kind), &spec.name);
+                write!(f, "replace timeout and size of {noun} inet {table} {name}")
             }
             Self::DeleteSet { name } => write!(f, "delete set inet {table} {name}"),
             Self::AddElements { set, elements } => {

@@ -95,7 +95,7 @@ fn delete_elements(diff: &Diff<'_>, batch: &mut Vec<Operation>) {
     let rebuilt: BTreeSet<_> = rebuilt_chains(diff).map(|(name, _)| name).collect();
     for set in &diff.sets {
         let (spec, elements): (&SetSpec, Elements) = match set {
-            SetDiff::Added(_) | SetDiff::Rebuilt { .. } => continue,
+            SetDiff::Added(_) | SetDiff::Rebuilt { .. } | SetDiff::Bounded { .. } => continue,
             // The set itself goes last, since a rule that is replaced may refer to it until then; a chain
             // that is rebuilt cannot wait so long.
             SetDiff::Removed(live) => {
@@ -192,6 +192,9 @@ fn add_sets(
         match set {
             SetDiff::Added(set) if staged.sets.contains(set.spec.name.as_str()) => {}
             SetDiff::Added(set) | SetDiff::Rebuilt { live: _, set } => add_set(set, counts, batch),
+            SetDiff::Bounded { live: _, set } => batch.push(Operation::SetBounds {
+                spec: set.spec.clone(),
+            }),
             SetDiff::Changed { set, elements } => {
                 let elements = elements.iter().filter_map(|element| match element {
                     ElementDiff::Added(element) | ElementDiff::Replaced { element, .. } => {

@@ -49,7 +49,10 @@ impl<'a> Staged<'a> {
         }
         let coming = diff.sets.iter().flat_map(|set| match set {
             SetDiff::Changed { set: _, elements } => elements.as_slice(),
-            SetDiff::Added(_) | SetDiff::Removed(_) | SetDiff::Rebuilt { .. } => &[],
+            SetDiff::Added(_)
+            | SetDiff::Removed(_)
+            | SetDiff::Bounded { .. }
+            | SetDiff::Rebuilt { .. } => &[],
         });
         let coming = coming.filter_map(|element| match element {
             ElementDiff::Added(element) | ElementDiff::Replaced { element, .. } => target(element),
@@ -126,6 +129,7 @@ impl<'a> Staged<'a> {
                 SetDiff::Added(_)
                 | SetDiff::Rebuilt { .. }
                 | SetDiff::Removed(_)
+                | SetDiff::Bounded { .. }
                 | SetDiff::Changed { .. } => {}
             }
         }
@@ -188,7 +192,10 @@ impl<'a> Staged<'a> {
 fn added<'a>(diff: &SetDiff<'a>) -> Option<&'a Set> {
     match diff {
         SetDiff::Added(set) => Some(set),
-        SetDiff::Removed(_) | SetDiff::Rebuilt { .. } | SetDiff::Changed { .. } => None,
+        SetDiff::Removed(_)
+        | SetDiff::Rebuilt { .. }
+        | SetDiff::Bounded { .. }
+        | SetDiff::Changed { .. } => None,
     }
 }
 

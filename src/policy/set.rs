@@ -15,14 +15,13 @@ pub struct LivingSet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic: Option<bool>,
 
-    /// How long a source stays in a dynamic set after it was added for the last time. With another
-    /// value the set is made anew, and is empty. Example: `1h`.
+    /// How long a source stays in a dynamic set after it was added for the last time. Another value is for those who are
+    /// added from then on. Example: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 
     /// How many sources a dynamic set can hold, of each family, 1 to 1000000. When it is full, no more are added until
-    /// the time of others is over; the rules do what they say all the same. With another value the set is made anew,
-    /// and is empty. Default: 65536.
+    /// the time of others is over; the rules do what they say all the same. Default: 65536.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub size: Option<u32>,

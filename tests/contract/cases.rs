@@ -3,7 +3,9 @@
 use rfw::bytecode::{Instruction, LookupResult, Program, Register, Rule};
 use rfw::live::{Live, Table};
 use rfw::plan::{Operation, Place};
-use rfw::ruleset::{Base, ChainPolicy, ChainType, Element, Elements, Hook, Key, SetSpec, Verdict};
+use rfw::ruleset::{
+    Base, ChainPolicy, ChainType, DataType, Element, Elements, Hook, Key, SetSpec, Verdict,
+};
 
 use crate::notation::program;
 
@@ -96,6 +98,12 @@ fn flush(chain: &str) -> Operation {
 
 fn add_set(spec: SetSpec) -> Operation {
     Operation::AddSet { spec, origin: None }
+}
+
+fn set_bounds(name: &str, change: impl FnOnce(&mut SetSpec)) -> Operation {
+    let mut spec = spec(name);
+    change(&mut spec);
+    Operation::SetBounds { spec }
 }
 
 fn delete_set(name: &str) -> Operation {
@@ -530,6 +538,46 @@ pub(super) const CASES: &[Case] = &[
         let mut spec = spec("ports");
         spec.interval = true;
         vec![add_set(spec)]
+    }),
+    ("a dynamic set gets another timeout and size", |_| {
+        vec![set_bounds("fed", |spec| {
+            (spec.timeout, spec.size) = (Some(5000), Some(7));
+        })]
+    }),
+    (
+        "a dynamic set gets the timeout and size that it has",
+        |_| vec![set_bounds("fed", |_| {})],
+    ),
+    ("a dynamic set gets another timeout and no size", |_| {
+        vec![set_bounds("fed", |spec| {
+            (spec.timeout, spec.size) = (Some(5000), None);
+        })]
+    }),
+    ("a dynamic set gets no timeout", |_| {
+        vec![set_bounds("fed", |spec| spec.timeout = None)]
+    }),
+    ("a set without a timeout gets one", |_| {
+        vec![set_bounds("ports", |spec| spec.timeout = Some(5000))]
+    }),
+    ("a set gets another size and another key", |_| {
+        vec![set_bounds("fed", |spec| {
+            spec.size = Some(7);
+            spec.key = vec![DataType::Ipv6Addr];
+        })]
+    }),
+    ("a set that is not there gets a size", |_| {
+        vec![set_bounds("fed", |spec| spec.name = "new".to_owned())]
+    }),
+    ("a set gets another size after it came", |_| {
+        let spec = SetSpec {
+            name: "new".to_owned(),
+            ..spec("fed")
+        };
+        let more = SetSpec {
+            size: Some(200),
+            ..spec.clone()
+        };
+        vec![add_set(spec), Operation::SetBounds { spec: more }]
     }),
     ("a set that is not there goes", |_| vec![delete_set("new")]),
     ("a set that a rule uses goes", |_| vec![delete_set("ports")]),

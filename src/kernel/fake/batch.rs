@@ -151,6 +151,7 @@ impl Batch {
                 add_set(table, spec, handle)?;
                 self.given(handle)
             }
+            Operation::SetBounds { spec } => set_bounds(table, spec),
             Operation::DeleteSet { name } => {
                 if set(table, name)?.anonymous || refer::to_set(table, name) {
                     return Err(Errno::EBUSY);
@@ -323,6 +324,34 @@ fn add_set(table: &mut Table, spec: &SetSpec, handle: u64) -> Result<(), Errno> 
         },
     );
     Ok(())
+}
+
+/// Another kind of set is another set of the same name; no size leaves the one there is.
+fn set_bounds(table: &mut Table, spec: &SetSpec) -> Result<bool, Errno> {
+    let SetSpec {
+        name,
+        key,
+        kind,
+        interval,
+        dynamic,
+        timeout,
+        gc_interval,
+        size,
+        counter,
+        comment: _,
+    } = spec;
+    let now = &mut set(table, name)?.set.spec;
+    let has_timeouts = |spec: &SetSpec| spec.timeout.is_some() || spec.gc_interval.is_some();
+    let is_same = (&now.key, &now.kind, now.interval, now.dynamic, now.counter)
+        == (key, kind, *interval, *dynamic, *counter)
+        && has_timeouts(now) == has_timeouts(spec);
+    if !is_same {
+        return Err(Errno::EEXIST);
+    }
+    now.timeout = *timeout;
+    now.gc_interval = *gc_interval;
+    now.size = size.or(now.size);
+    Ok(true)
 }
 
 fn add_object(table: &mut Table, object: &Object, handle: u64) -> Result<(), Errno> {

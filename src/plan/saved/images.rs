@@ -234,6 +234,7 @@ mirror_enum!(OperationImage of Operation {
         FlushChain { chain: String },
         DeleteChain { name: String },
         AddSet { spec: SetSpec, origin: Option<Origin> },
+        SetBounds { spec: SetSpec },
         DeleteSet { name: String },
         AddElements { set: SetSpec, elements: Elements },
         DeleteElements { set: SetSpec, elements: Elements },

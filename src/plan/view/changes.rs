@@ -112,6 +112,12 @@ fn add_set(diff: &SetDiff<'_>, few: usize, changes: &mut Vec<Change>) {
             was: Some(nft::set_text(&live.set.spec)),
             ..whole(Verb::Replace, set)
         }),
+        SetDiff::Bounded { live, set } => changes.push(Change {
+            text: nft::set_text(&set.spec),
+            origin: label(set.origin.as_ref()),
+            was: Some(nft::set_text(&live.set.spec)),
+            ..change(Verb::Replace, Subject::Set, &set.spec.name)
+        }),
         SetDiff::Changed { set, elements } => {
             changes.push(Change {
                 text: format!("{} {}", noun(&set.spec.kind), set.spec.name),
