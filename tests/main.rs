@@ -18,6 +18,7 @@ mod diagnostics;
 mod digest;
 mod drift;
 mod files;
+mod git;
 mod harness;
 mod health;
 mod laws;

@@ -55,6 +55,9 @@ struct Global {
         default_value = "/etc/rfw/policy"
     )]
     policy: PathBuf,
+    /// Read the policy from this revision of the Git repository that PATH lies in: a branch, a tag, HEAD, a commit
+    #[arg(long, global = true, value_name = "REV", env = "RFW_REV")]
+    rev: Option<String>,
     /// Which of the policy's nodes this box is, where it has several
     #[arg(long, global = true, value_name = "NAME", env = "RFW_NODE")]
     node: Option<String>,

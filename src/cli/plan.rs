@@ -244,11 +244,11 @@ pub(super) fn show(
     }
     match format {
         Format::Text => {
-            let headline = loaded.and_then(|loaded| loaded.name.as_deref());
+            let headline = loaded.and_then(Loaded::headline);
             output.result(
                 &Listing {
                     view: &view,
-                    headline,
+                    headline: headline.as_deref(),
                     color: output.color(),
                 }
                 .to_string(),

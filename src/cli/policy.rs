@@ -22,6 +22,7 @@ use crate::plan::Switch;
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::schedule::Timetable;
+use crate::source::git::{self, Access, Revision};
 use crate::source::{Texts, read_files};
 use crate::state;
 use crate::system::Settings;
@@ -52,11 +53,16 @@ pub(super) struct Loaded {
     pub(super) logical: Option<Logical>,
     /// The names of its fetched sets.
     pub(super) fetched: Vec<String>,
+    /// The commit that it is of, if it is of one.
+    pub(super) revision: Option<Revision>,
 }
 
 /// Reads the texts of the policy.
 pub(super) fn read(global: &Global) -> Result<Texts, Failure> {
-    read_files(&global.policy).map_err(Failure::world)
+    let Some(rev) = &global.rev else {
+        return read_files(&global.policy).map_err(Failure::world);
+    };
+    git::read(&global.policy, rev, &Access::default()).map_err(Failure::world)
 }
 
 /// What a policy's texts say: a ruleset, or only diagnostics.
@@ -194,6 +200,7 @@ pub(super) fn load_for(
     output: &mut Output,
 ) -> Result<(Loaded, Valid), Failure> {
     let lists = state::copies_digest(&global.state_dir);
+    let revision = texts.revision.clone();
     let examined = examine(texts, purpose, Some(&global.state_dir));
     let mut warnings = print(&examined, output);
     let Examined {
@@ -246,6 +253,7 @@ pub(super) fn load_for(
         lists,
         logical,
         fetched: fetched.into_keys().collect(),
+        revision,
     };
     Ok((loaded, ruleset))
 }
@@ -304,6 +312,14 @@ fn too_large(violations: &[Violation]) -> Failure {
 }
 
 impl Loaded {
+    /// What stands above a plan: the policy's name, and the commit that it is of.
+    pub(super) fn headline(&self) -> Option<String> {
+        let revision = self.revision.as_ref();
+        let revision = revision.map(|revision| format!("revision {revision}"));
+        let parts: Vec<String> = self.name.iter().cloned().chain(revision).collect();
+        (!parts.is_empty()).then(|| parts.join("   "))
+    }
+
     /// Says what the kernel, not the policy, is the reason of; it is said again with the policy's own warnings.
     pub(super) fn say(&mut self, note: &str, output: &mut Output) {
         output.note(note);

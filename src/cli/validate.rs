@@ -33,11 +33,10 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let examined = policy::examine(
-        policy::read(global)?,
-        Purpose::Validity(global.node.as_deref()),
-        None,
-    );
+    let texts = policy::read(global)?;
+    let revision = texts.revision.as_ref();
+    let revision = revision.map_or_else(String::new, |revision| format!(" at {revision}"));
+    let examined = policy::examine(texts, Purpose::Validity(global.node.as_deref()), None);
     if let Err(error) = examined.raw {
         return Err(raw::failure(error));
     }
@@ -56,7 +55,7 @@ pub(super) fn run(
             let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
             let verdict = if valid { "valid" } else { "rejected" };
             output.line(&format!(
-                "{}: {verdict}, {} and {}",
+                "{}{revision}: {verdict}, {} and {}",
                 global.policy.display(),
                 counted(errors, "error"),
                 counted(warnings, "warning")

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Directory;
 use super::gather::{Texts, gather};
-use super::tree::{Tree, Unreadable};
+use super::git::GitError;
+use super::tree::{Odd, Tree, Unreadable};
 
 /// More files than this are not a policy.
 const MOST_FILES: usize = 10_000;
@@ -53,6 +54,25 @@ pub enum SourceError {
         /// Which directory.
         path: PathBuf,
     },
+    /// Something in a commit that is no file.
+    #[error("`{path}` is {odd}; commit the file itself")]
+    Odd {
+        /// Which one.
+        path: PathBuf,
+        /// What it is.
+        odd: Odd,
+    },
+    /// More bytes than a policy has.
+    #[error("`{path}` has {size} bytes, more than are read")]
+    TooLarge {
+        /// Which one.
+        path: PathBuf,
+        /// How many.
+        size: u64,
+    },
+    /// A Git repository that cannot be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
     /// Others than its owner may change it, so its owner does not decide what it says.
     #[error("`{path}` may be written by everybody; take that right away first (chmod o-w)")]
     WorldWritable {
@@ -101,15 +121,20 @@ pub fn read_files(path: &Path) -> Result<Texts, SourceError> {
 }
 
 /// The files of a directory that are a policy.
-fn yaml_files(tree: &dyn Tree, path: &Path) -> Result<Vec<String>, SourceError> {
+pub(super) fn yaml_files(tree: &dyn Tree, path: &Path) -> Result<Vec<String>, SourceError> {
     let entries = tree.list("").map_err(|why| match why {
         Unreadable::Io(source) => SourceError::Read {
             path: path.to_owned(),
             source,
         },
+        Unreadable::Odd(odd) => SourceError::Odd {
+            path: path.to_owned(),
+            odd,
+        },
         Unreadable::Missing
         | Unreadable::NotAFile
         | Unreadable::LeadsOut
+        | Unreadable::TooLarge { .. }
         | Unreadable::WorldWritable => SourceError::NotAFile {
             path: path.to_owned(),
         },

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use super::SourceError;
 use super::expand::{MOST_LISTINGS, expand};
+use super::git::Revision;
 use super::tree::{Tree, Unreadable};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, SourceText, nearest};
 use crate::policy::{LARGEST_FILE, LARGEST_POLICY, References, references};
@@ -39,6 +40,8 @@ pub struct Texts {
     pub lists: Vec<String>,
     /// What is wrong with the way in which the files refer to each other.
     pub diagnostics: Diagnostics,
+    /// The commit that they are of, if they are of one.
+    pub revision: Option<Revision>,
 }
 
 impl Texts {
@@ -253,6 +256,16 @@ impl Gathering<'_> {
                 "a link to somewhere else",
             )
             .help("put the file itself there: a policy is read from its own directory only"),
+            Unreadable::Odd(odd) => said(
+                Code::NotAFile,
+                format!("`{path}` is not a regular file"),
+                &odd.to_string(),
+            )
+            .help("commit the file itself"),
+            Unreadable::TooLarge { size } => {
+                let message = format!("`{path}` is too large: {size} bytes");
+                said(Code::TooLarge, message, "more bytes than are read")
+            }
             Unreadable::WorldWritable | Unreadable::Io(_) => {
                 return Err(failed(self.tree, path, why));
             }
@@ -307,6 +320,10 @@ impl Gathering<'_> {
                         let name = self.tree.name(path);
                         lists.insert(path.to_owned(), SourceText { name, text });
                     }
+                    Err(Unreadable::TooLarge { .. }) => {
+                        let diagnostic = too_large(*number, &list.bytes, path);
+                        self.diagnostics.push(diagnostic);
+                    }
                     Err(why) => self.complain(*number, &list.bytes, path, why)?,
                 }
             }
@@ -341,6 +358,7 @@ impl Gathering<'_> {
             documents,
             lists: paths,
             diagnostics: diagnostics.into_iter().collect(),
+            revision: None,
         }
     }
 }
@@ -355,7 +373,7 @@ fn too_large(by: usize, bytes: &Range<usize>, path: &str) -> Diagnostic {
         ))
 }
 
-fn failed(tree: &dyn Tree, path: &str, why: Unreadable) -> SourceError {
+pub(super) fn failed(tree: &dyn Tree, path: &str, why: Unreadable) -> SourceError {
     let path = tree.name(path).into();
     match why {
         Unreadable::Missing => SourceError::Read {
@@ -365,6 +383,8 @@ fn failed(tree: &dyn Tree, path: &str, why: Unreadable) -> SourceError {
         Unreadable::NotAFile => SourceError::NotAFile { path },
         Unreadable::LeadsOut => SourceError::LeadsOut { path },
         Unreadable::WorldWritable => SourceError::WorldWritable { path },
+        Unreadable::Odd(odd) => SourceError::Odd { path, odd },
+        Unreadable::TooLarge { size } => SourceError::TooLarge { path, size },
         Unreadable::Io(source) => SourceError::Read { path, source },
     }
 }

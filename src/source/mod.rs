@@ -1,4 +1,4 @@
-//! Where policies come from: texts out of a [`Tree`], a directory for now. Meets the file system, and nothing else
+//! Where policies come from: texts out of a [`Tree`], a directory or a commit. Meets the file system, and nothing else
 //! does on the way from a policy to a plan.
 
 mod directory;
@@ -6,10 +6,11 @@ mod expand;
 mod fetch;
 mod files;
 mod gather;
+pub mod git;
 mod tree;
 
 pub use directory::Directory;
 pub use fetch::{FetchError, fetch, fetch_sum};
 pub use files::{SourceError, read_files};
 pub use gather::{LARGEST_LIST, Texts, gather};
-pub use tree::{Entry, Tree, Unreadable};
+pub use tree::{Entry, Odd, Tree, Unreadable};

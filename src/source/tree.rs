@@ -42,6 +42,13 @@ pub enum Unreadable {
     LeadsOut,
     /// Others than its owner may change it.
     WorldWritable,
+    /// It is something in a commit that is no file with content of its own.
+    Odd(Odd),
+    /// It has so many bytes, more than were asked for.
+    TooLarge {
+        /// How many.
+        size: u64,
+    },
     /// The system says no.
     Io(io::Error),
 }
@@ -53,7 +60,34 @@ impl fmt::Display for Unreadable {
             Self::NotAFile => f.write_str("it is not a regular file"),
             Self::LeadsOut => f.write_str("a link leads out of the policy's own directory"),
             Self::WorldWritable => f.write_str("everybody may write it"),
+            Self::Odd(odd) => write!(f, "it is {odd}"),
+            Self::TooLarge { size } => write!(f, "it has {size} bytes"),
             Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What a commit can hold that no policy is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Odd {
+    /// A symbolic link; in a commit none is followed.
+    Link,
+    /// A commit of another repository.
+    Submodule,
+    /// A mode that is neither that of a file nor that of a directory.
+    Mode(u32),
+}
+
+impl fmt::Display for Odd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link => {
+                f.write_str("a symbolic link (mode 120000), and in a commit none is followed")
+            }
+            Self::Submodule => {
+                f.write_str("a submodule (mode 160000), whose files are not in this repository")
+            }
+            Self::Mode(mode) => write!(f, "of mode {mode:06o}, which is neither 100644 nor 100755"),
         }
     }
 }

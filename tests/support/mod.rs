@@ -9,6 +9,7 @@
 
 pub(crate) mod flood;
 pub(crate) mod gate;
+pub(crate) mod git;
 pub(crate) mod host;
 pub(crate) mod icmp;
 pub(crate) mod netns;
