@@ -54,7 +54,8 @@
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
 //! | [`digest`] | one number for what a policy means, and one for what the kernel holds | compile, live, bytecode, ruleset |
 //! | [`counters`] | what rules count, and when each was last seen to | live, ruleset |
-//! | [`health`] | whether the kernel's tables have room | system |
+//! | [`health`] | whether the box is well, and how rfw stands | reconcile, system |
+//! | [`metrics`] | how rfw stands, in Prometheus' text format | counters, health, live, reconcile, system |
 //! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system |
 //! | [`source`] | where policies come from | policy, diagnostic |
 //! | [`state`] | what rfw remembers | diagnostic, system |
@@ -77,6 +78,7 @@ pub mod health;
 pub mod host;
 pub mod kernel;
 pub mod live;
+pub mod metrics;
 pub mod netlink;
 pub mod nft;
 pub mod plan;

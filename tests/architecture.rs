@@ -35,9 +35,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("digest", &["compile", "live", "bytecode", "ruleset"]),
     ("counters", &["live", "ruleset"]),
+    (
+        "metrics",
+        &["counters", "health", "live", "reconcile", "system"],
+    ),
     ("source", &["policy", "diagnostic"]),
     ("state", &["diagnostic", "system"]),
-    ("health", &["system"]),
+    ("health", &["reconcile", "system"]),
     ("host", &["health", "system"]),
     ("reconcile", &[]),
 ];

@@ -23,6 +23,7 @@ mod harness;
 mod health;
 mod laws;
 mod leak;
+mod metrics;
 mod netlink;
 mod nft_text;
 mod notation;

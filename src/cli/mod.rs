@@ -5,6 +5,7 @@
 
 mod apply;
 mod counters;
+mod daemon;
 mod digest;
 mod doctor;
 mod error;
@@ -12,6 +13,7 @@ mod exit;
 mod foreign;
 mod generated;
 mod lists;
+mod metrics;
 mod offload;
 mod output;
 mod plan;
@@ -44,7 +46,7 @@ struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Global {
     /// The policy: a file, or a directory whose `*.yaml` files are read in name order
     #[arg(

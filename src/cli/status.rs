@@ -4,13 +4,14 @@
     reason = "the command line is where the clock is read"
 )]
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::error::Failure;
 use super::output::Output;
-use super::plan::Format;
-use super::{Global, policy, session, settings};
+use super::{Global, daemon, metrics, policy, session, settings};
 use crate::health::{Drift, NextSwitch, SettingDrift, Status, Verified};
 use crate::plan::Switch;
 use crate::source::Texts;
@@ -26,6 +27,20 @@ pub(super) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write metrics into a file, whole or not at all, instead of printing something: `/var/lib/prometheus/node-exporter/rfw.prom`
+    #[arg(long, value_name = "PATH", conflicts_with = "format")]
+    textfile: Option<PathBuf>,
+}
+
+/// Forms of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// Metrics, with all that the rules have counted: reads the whole live ruleset
+    Prometheus,
 }
 
 pub(super) fn run(
@@ -33,17 +48,22 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let status = status(global)?;
+    if let Some(path) = &arguments.textfile {
+        return metrics::write(&metrics::text(global)?, path);
+    }
     match arguments.format {
-        Format::Text => output.result(&status.to_string()),
+        Format::Text => output.result(&status(global)?.to_string()),
         Format::Json => {
+            let status = status(global)?;
             output.line(&serde_json::to_string_pretty(&status).map_err(Failure::world)?);
         }
+        Format::Prometheus => output.result(&metrics::text(global)?),
     }
     Ok(())
 }
 
-fn status(global: &Global) -> Result<Status, Failure> {
+/// All that is cheap to know.
+pub(super) fn status(global: &Global) -> Result<Status, Failure> {
     let mut kernel = session::open()?;
     let (generation, identity) = kernel.identity().map_err(session::unreadable)?;
     let kept = state::Verified::load(&global.state_dir);
@@ -73,6 +93,10 @@ fn status(global: &Global) -> Result<Status, Failure> {
         policy: kept.policy.clone(),
         generation: kept.generation,
     });
+    let digest = kept.as_ref().and_then(|kept| {
+        let same = texts.as_ref().filter(|_| policy_is_same == Some(true));
+        super::digest::of_texts(&kept.policy, same, global)
+    });
     let next = match &kept {
         Some(kept) => next(kept, texts.filter(|_| policy_is_same == Some(true)), global),
         None => Vec::new(),
@@ -92,6 +116,8 @@ fn status(global: &Global) -> Result<Status, Failure> {
         neighbours: netlink::neighbour_tables().unwrap_or_default(),
         conntrack: host::conntrack().ok().flatten(),
         next,
+        digest,
+        daemon: daemon::daemon(global),
     })
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Drift, Finding, Report, SettingDrift, Severity, Status, Verified};
+use jiff::Timestamp;
+
+use super::{Daemon, Drift, Finding, Report, SettingDrift, Severity, Status, Verified};
+use crate::reconcile::{self, Change, LastDrift, Latency, Revision, State};
 
 impl Display for Severity {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -55,6 +58,8 @@ impl Display for Status {
             neighbours,
             conntrack,
             next,
+            digest,
+            daemon,
         } = self;
         match table {
             Some(handle) => writeln!(
@@ -81,6 +86,9 @@ impl Display for Status {
                 )?;
             }
             None => writeln!(f, "verified   nothing yet")?,
+        }
+        if let Some(digest) = digest {
+            writeln!(f, "digest     {digest}")?;
         }
         let drift = match drift {
             Drift::No => "no",
@@ -109,8 +117,152 @@ impl Display for Status {
         for switch in next {
             writeln!(f, "next       {}", switch.text)?;
         }
+        daemon.iter().try_for_each(|daemon| daemon.fmt(f))
+    }
+}
+
+impl Display for Daemon {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { running, report } = self;
+        let reconcile::Report {
+            version: _,
+            pid,
+            started,
+            written,
+            state,
+            trouble,
+            attempted,
+            applied,
+            generation: _,
+            verified,
+            drift,
+            last_change,
+            steps,
+            step,
+            reaction,
+            foreign: _,
+            next: _,
+            warnings: _,
+        } = report;
+        let stands = match state {
+            State::Starting => "has not looked yet",
+            State::InForce => "the policy is in force",
+            State::Drifted => "the table has drifted",
+            State::Degraded => "the last step failed, the rules that were in force stay",
+            State::Stopped => "stopped, the rules stay",
+        };
+        if *running {
+            let since = moment(*started);
+            writeln!(f, "daemon     runs since {since} (pid {pid}); {stands}")?;
+        } else if *state == State::Stopped {
+            writeln!(
+                f,
+                "daemon     stopped at {}; the rules stay",
+                moment(*written)
+            )?;
+        } else {
+            let at = moment(*written);
+            writeln!(
+                f,
+                "daemon     gone without a word (pid {pid}), last heard of at {at}"
+            )?;
+        }
+        if attempted != applied {
+            revision(f, "attempted", attempted.as_ref())?;
+        }
+        revision(f, "applied", applied.as_ref())?;
+        if let Some(verified) = verified {
+            writeln!(f, "{:11}found in force at {}", "", moment(*verified))?;
+        }
+        if let Some(trouble) = trouble {
+            let times = trouble.failures;
+            let since = moment(trouble.since);
+            writeln!(
+                f,
+                "trouble    {} since {since}, {times} times",
+                printable(&trouble.kind)
+            )?;
+            for line in trouble.text.lines() {
+                writeln!(f, "{:11}{}", "", printable(line))?;
+            }
+        }
+        if let Some(change) = last_change {
+            let Change { at, summary, .. } = change;
+            writeln!(f, "changed    {} at {}", printable(summary), moment(*at))?;
+        }
+        let reconcile::Drift {
+            mode: _,
+            seen,
+            repaired,
+            present: _,
+            last,
+        } = drift;
+        if 0 < *seen {
+            writeln!(f, "drift seen {seen} times, undone {repaired} times")?;
+        }
+        if let Some(LastDrift { at, by, change, .. }) = last {
+            let by = match by.as_slice() {
+                [] => "somebody".to_owned(),
+                by => printable(&by.join(", ")),
+            };
+            let (what, at) = (printable(&change.summary), moment(*at));
+            writeln!(f, "{:11}last by {by} at {at}: {what}", "")?;
+        }
+        writeln!(
+            f,
+            "steps      {}, of which {} changed something and {} failed; {}",
+            steps.total,
+            steps.changed,
+            steps.failed,
+            Took(step)
+        )?;
+        if 0 < reaction.count {
+            writeln!(f, "reaction   {}", Took(reaction))?;
+        }
         Ok(())
     }
+}
+
+struct Took<'a>(&'a Latency);
+
+impl Display for Took<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Latency {
+            count,
+            sum_us,
+            last_us,
+            max_us,
+        } = self.0;
+        let mean = sum_us.checked_div(*count).unwrap_or(0);
+        let ms = |us: u64| format!("{}.{:01} ms", us / 1000, us % 1000 / 100);
+        write!(
+            f,
+            "{} in the mean, {} the last, {} the longest",
+            ms(mean),
+            ms(*last_us),
+            ms(*max_us)
+        )
+    }
+}
+
+fn revision(f: &mut Formatter<'_>, word: &str, revision: Option<&Revision>) -> fmt::Result {
+    match revision {
+        None => writeln!(f, "{word:10} nothing yet"),
+        Some(Revision { commit, policy }) => {
+            let short = policy.get(..12).unwrap_or(policy);
+            match commit {
+                Some(commit) => {
+                    writeln!(f, "{word:10} commit {}, policy {short}", printable(commit))
+                }
+                None => writeln!(f, "{word:10} policy {short}"),
+            }
+        }
+    }
+}
+
+fn moment(seconds: i64) -> String {
+    let moment = Timestamp::from_second(seconds);
+    moment.unwrap_or_default().to_string()
 }
 
 /// What others put into the kernel must not act on the terminal.

@@ -15,7 +15,7 @@ pub use conntrack::Conntrack;
 pub use foreign::{ForeignChain, conflicts};
 pub use kernel_log::{LogRecord, kernel_log_record};
 pub use neighbour::NeighbourTable;
-pub use status::{Drift, NextSwitch, SettingDrift, Status, Verified};
+pub use status::{Daemon, Drift, NextSwitch, SettingDrift, Status, Verified};
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;

@@ -1,6 +1,7 @@
 //! How rfw stands: its table, what it verified last, and how full the kernel's tables are.
 
 use super::{Conntrack, NeighbourTable};
+use crate::reconcile::Report;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -25,6 +26,19 @@ pub struct Status {
     pub conntrack: Option<Conntrack>,
     /// What the schedules of the verified policy do next; none when the policy has changed since.
     pub next: Vec<NextSwitch>,
+    /// The digest of the verified policy, equal on all replicas, hexadecimal; nothing when it is not known.
+    pub digest: Option<String>,
+    /// What the daemon says; nothing where none has run since the machine started.
+    pub daemon: Option<Daemon>,
+}
+
+/// The daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Daemon {
+    /// Whether it runs.
+    pub running: bool,
+    /// What it said last.
+    pub report: Report,
 }
 
 /// What rfw has verified last.

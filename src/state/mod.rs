@@ -7,10 +7,12 @@
     reason = "keeps its file in the state directory"
 )]
 
+mod digest;
 mod kept;
 mod lists;
 mod seen;
 
+pub use digest::{keep_policy_digest, policy_digest};
 pub use kept::{KeptSet, keep, kept};
 pub use lists::{DamagedCopy, ListCopy, copies_digest};
 pub use seen::{keep_seen, seen};
