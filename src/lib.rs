@@ -43,6 +43,7 @@
 //! | [`ruleset`] | the desired ruleset as values | – |
 //! | [`system`] | settings of the box under `/proc/sys`, as values | – |
 //! | [`policy`] | the language | diagnostic |
+//! | [`agent`] | what stays on the box: `agent.yaml` | policy, diagnostic |
 //! | [`schedule`] | when a time window is open | – |
 //! | [`compile`] | from a policy to a ruleset and settings | policy, schedule, ruleset, system, diagnostic |
 //! | [`bytecode`] | what the kernel runs | ruleset |
@@ -66,6 +67,7 @@
 //! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host` and
 //! `cli` meet the operating system; `clippy.toml` says so of every function that would.
 
+pub mod agent;
 pub mod apply;
 pub mod bytecode;
 pub mod cli;

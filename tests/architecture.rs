@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ruleset", &[]),
     ("system", &[]),
     ("policy", &["diagnostic"]),
+    ("agent", &["policy", "diagnostic"]),
     ("schedule", &[]),
     (
         "compile",

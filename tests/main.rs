@@ -8,6 +8,7 @@
     reason = "tests meet the system, wait, and stop at the first surprise; clippy exempts only `#[test]` functions"
 )]
 
+mod agent;
 mod architecture;
 mod blocks;
 mod cli;

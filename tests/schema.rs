@@ -35,7 +35,7 @@ fn it_is_a_draft_07_schema_with_a_name() {
 }
 
 /// Keys, words and definitions without a description, by their place in the schema.
-fn undescribed(node: &Value, place: &str, found: &mut Vec<String>) {
+pub(crate) fn undescribed(node: &Value, place: &str, found: &mut Vec<String>) {
     let described = |node: &Value| {
         node["description"]
             .as_str()

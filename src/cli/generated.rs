@@ -11,7 +11,11 @@ use super::output::Output;
 /// The same bytes as `schema/policy.schema.json`. Name it in the first line of a policy, and editors complete and check while you type:
 /// `# yaml-language-server: $schema=policy.schema.json`
 #[derive(Debug, Args)]
-pub(super) struct SchemaArguments {}
+pub(super) struct SchemaArguments {
+    /// That of agent.yaml instead, the same bytes as `schema/agent.schema.json`
+    #[arg(id = "agent-file", long = "for-agent")]
+    agent: bool,
+}
 
 /// Print completions for a shell
 #[derive(Debug, Args)]
@@ -28,8 +32,11 @@ pub(super) struct ManArguments {
     dir: Option<std::path::PathBuf>,
 }
 
-pub(super) fn schema(_: &SchemaArguments, output: &mut Output) -> Result<(), Failure> {
-    output.result(&crate::policy::schema_text());
+pub(super) fn schema(arguments: &SchemaArguments, output: &mut Output) -> Result<(), Failure> {
+    output.result(&match arguments.agent {
+        true => crate::agent::schema_text(),
+        false => crate::policy::schema_text(),
+    });
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. This is the only module that knows
 //! what time it is, what the terminal can show, and what the exit codes are.
 
+mod agent;
 mod apply;
 mod counters;
 mod daemon;
@@ -32,6 +33,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
 
+use crate::agent::Agent;
+use crate::source::git::Access;
 use error::Failure;
 use output::Output;
 
@@ -48,14 +51,18 @@ struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// The policy: a file, or a directory whose `*.yaml` files are read in name order
+    /// The policy: a file, or a directory whose `*.yaml` files are read in name order [default: the repository that agent.yaml
+    /// names, else /etc/rfw/policy]
     #[arg(
-        long,
+        id = "policy",
+        long = "policy",
         global = true,
         value_name = "PATH",
-        env = "RFW_POLICY",
-        default_value = "/etc/rfw/policy"
+        env = "RFW_POLICY"
     )]
+    given_policy: Option<PathBuf>,
+    /// The same, settled.
+    #[arg(skip)]
     policy: PathBuf,
     /// Read the policy from this revision of the Git repository that PATH lies in: a branch, a tag, HEAD, a commit
     #[arg(long, global = true, value_name = "REV", env = "RFW_REV")]
@@ -63,6 +70,21 @@ struct Global {
     /// Which of the policy's nodes this box is, where it has several
     #[arg(long, global = true, value_name = "NAME", env = "RFW_NODE")]
     node: Option<String>,
+    /// What stays on the box: its node, repository and whom it trusts [default: /etc/rfw/agent.yaml, if it is there]
+    #[arg(
+        id = "agent",
+        long = "agent",
+        global = true,
+        value_name = "FILE",
+        env = "RFW_AGENT"
+    )]
+    agent_file: Option<PathBuf>,
+    /// What that file says.
+    #[arg(skip)]
+    agent: Agent,
+    /// How repositories are read.
+    #[arg(skip)]
+    access: Access,
     /// When to use colour (NO_COLOR is respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
@@ -108,9 +130,30 @@ enum Command {
     ReadRaw,
 }
 
+impl Command {
+    /// Whether it is about a policy; the others work whatever agent.yaml says.
+    fn reads_policy(&self) -> bool {
+        match self {
+            Self::Schema(_)
+            | Self::Doctor(_)
+            | Self::Remove(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::ReadRaw => false,
+            Self::Validate(_)
+            | Self::Render(_)
+            | Self::Plan(_)
+            | Self::Apply(_)
+            | Self::Status(_)
+            | Self::Counters(_)
+            | Self::Digest(_) => true,
+        }
+    }
+}
+
 /// Runs one command and says how it went.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() {
@@ -124,6 +167,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut output = Output::new(cli.global.color);
+    if cli.command.reads_policy()
+        && let Err(failure) = agent::settle(&mut cli.global, &mut output)
+    {
+        return ExitCode::from(failure.report(&mut output));
+    }
     let done = match cli.command {
         Command::Validate(arguments) => validate::run(&arguments, &cli.global, &mut output),
         Command::Schema(arguments) => generated::schema(&arguments, &mut output),

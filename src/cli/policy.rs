@@ -22,7 +22,7 @@ use crate::plan::Switch;
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::schedule::Timetable;
-use crate::source::git::{self, Access, Revision};
+use crate::source::git::{self, Revision};
 use crate::source::{Texts, read_files};
 use crate::state;
 use crate::system::Settings;
@@ -62,7 +62,7 @@ pub(super) fn read(global: &Global) -> Result<Texts, Failure> {
     let Some(rev) = &global.rev else {
         return read_files(&global.policy).map_err(Failure::world);
     };
-    git::read(&global.policy, rev, &Access::default()).map_err(Failure::world)
+    git::read(&global.policy, rev, &global.access).map_err(Failure::world)
 }
 
 /// What a policy's texts say: a ruleset, or only diagnostics.

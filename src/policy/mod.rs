@@ -32,11 +32,11 @@ pub use nat::{
     Backend, Balance, BalanceMode, Dnat, Masquerade, Nat, NatFamily, Netmap, Nptv6, Redirect, Snat,
 };
 pub use node::Node;
-pub use parse::{LARGEST_FILE, LARGEST_POLICY, Parsed, parse, parse_and};
+pub use parse::{LARGEST_FILE, LARGEST_POLICY, Parsed, parse, parse_and, thoroughly};
 pub use raw::{Raw, RawHook, RawPlace};
 pub use refer::{Reference, References, references};
 pub use schedule::{Day, OnEnd, Schedule};
-pub use schema::{schema, schema_text};
+pub use schema::{Checker, Document, schema, schema_of, schema_text};
 pub use service::{Helper, Service, ServiceRef};
 pub use set::LivingSet;
 pub use sysctl::{Neighbour, RpFilter, Sysctl, Thresholds};

@@ -3,19 +3,38 @@
 
 use super::{Policy, parse::Written, value::with_formats};
 use jsonschema::{ValidationOptions, Validator};
-use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::LazyLock;
 
 /// The schema of [`Policy`]: draft-07, which editors know best.
 #[must_use]
 pub fn schema() -> Value {
+    schema_of::<Policy>("urn:rfw:policy:1", "rfw policy")
+}
+
+/// The schema of a kind of document.
+#[must_use]
+pub fn schema_of<D: JsonSchema>(id: &str, title: &str) -> Value {
     let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(tidy));
     let generator = settings.into_generator();
-    let mut schema = generator.into_root_schema_for::<Policy>();
-    schema.insert("$id".into(), "urn:rfw:policy:1".into());
-    schema.insert("title".into(), "rfw policy".into());
+    let mut schema = generator.into_root_schema_for::<D>();
+    schema.insert("$id".into(), id.into());
+    schema.insert("title".into(), title.into());
     schema.to_value()
+}
+
+/// A kind of document that is read as a policy is: with every mistake at its place.
+pub trait Document: DeserializeOwned {
+    /// Its schema, ready to be asked.
+    fn checker() -> &'static Checker;
+}
+
+impl Document for Policy {
+    fn checker() -> &'static Checker {
+        &CHECKER
+    }
 }
 
 /// Takes out what serde would accept and the language does not: a key without a value (`null`). Also joins
@@ -58,21 +77,40 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// The schema, ready to be asked.
-pub(crate) struct Checker {
+/// A schema, ready to be asked.
+#[derive(Debug)]
+pub struct Checker {
     /// The schema itself, for what errors refer to.
     pub(crate) schema: Value,
     /// What checks documents. There is always one, as a test proves.
     pub(crate) validator: Option<Validator>,
+    /// What a document of this kind is called, with an article.
+    pub(crate) what: &'static str,
+}
+
+impl Checker {
+    /// Makes one of a schema.
+    #[must_use]
+    pub fn new(schema: Value, what: &'static str) -> Self {
+        let options = with_formats(jsonschema::options().should_validate_formats(true));
+        let validator = options.build(&schema).ok();
+        Self {
+            schema,
+            validator,
+            what,
+        }
+    }
+
+    /// Whether it can be asked.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.validator.is_some()
+    }
 }
 
 /// Made once; it takes about a millisecond.
-pub(crate) static CHECKER: LazyLock<Checker> = LazyLock::new(|| {
-    let schema = schema();
-    let options = with_formats(jsonschema::options().should_validate_formats(true));
-    let validator = options.build(&schema).ok();
-    Checker { schema, validator }
-});
+pub(crate) static CHECKER: LazyLock<Checker> =
+    LazyLock::new(|| Checker::new(schema(), "the policy"));
 
 /// The same for a tree, only to be asked whether all is well.
 pub(crate) static TREE_CHECKER: LazyLock<Option<Validator<Written>>> = LazyLock::new(|| {
@@ -86,6 +124,6 @@ mod tests {
 
     #[test]
     fn the_schema_can_be_asked() {
-        assert!(CHECKER.validator.is_some());
+        assert!(CHECKER.is_ready());
     }
 }

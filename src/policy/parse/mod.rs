@@ -27,6 +27,7 @@ mod tree;
 pub(super) use instance::Written;
 pub(super) use tree::{Kind, NodeId, Tree};
 
+use super::schema::Document;
 use super::{Locations, Policy};
 use crate::diagnostic::{
     Code, Diagnostic, Diagnostics, DocPath, Locate, Segment, SourceText, Spot,
@@ -75,8 +76,9 @@ pub fn parse_and<T>(documents: &[SourceText], make: impl Fn(Policy) -> T) -> Par
     }
 }
 
-/// Reads a policy, looking for everything there is to say.
-fn thoroughly(documents: &[SourceText]) -> Parsed {
+/// Reads a document of some kind, looking for everything there is to say.
+#[must_use]
+pub fn thoroughly<D: Document>(documents: &[SourceText]) -> Parsed<D> {
     let mut diagnostics = Vec::new();
     let mut trees = Vec::new();
     let mut files = Vec::new();
@@ -107,7 +109,7 @@ fn thoroughly(documents: &[SourceText]) -> Parsed {
     if whole {
         let (document, complaints) = merge::merge(files, documents, &locations);
         diagnostics.extend(complaints);
-        let complaints = structure::structure(&document);
+        let complaints = structure::structure(&document, D::checker());
         add_unless_said(&mut diagnostics, complaints, &locations);
         if diagnostics.is_empty() {
             match typed(document) {
@@ -257,7 +259,7 @@ fn add_unless_said(
 }
 
 /// The policy as types. The schema has been asked before, so this does not fail; a test compares the two.
-fn typed(document: Value) -> Result<Policy, Box<Diagnostic>> {
+fn typed<D: Document>(document: Value) -> Result<D, Box<Diagnostic>> {
     serde_path_to_error::deserialize(document).map_err(|error| {
         let steps = error.path().iter().filter_map(|step| match step {
             Step::Map { key } => Some(Segment::Key(key.clone().into())),

@@ -1,9 +1,10 @@
 //! What all leaf values have in common: how they are read, written, described and complained about.
 
 use super::{
-    Address, Auto, Date, DateRange, Duration, Host, IcmpType, Icmpv6Type, IncludePattern,
-    InterfaceName, InterfacePattern, IpProtocol, ListFile, LogPrefix, Name, Port, PortRange,
-    Prefix, Rate, RawRule, SetSource, Text, TimeOfDay, TimeZoneName, Url, ZoneName, ZoneRef,
+    Address, Auto, Branch, Date, DateRange, Duration, Endpoint, FilePath, Host, IcmpType,
+    Icmpv6Type, IncludePattern, InterfaceName, InterfacePattern, IpProtocol, ListFile, LogPrefix,
+    Name, Port, PortRange, Prefix, Rate, RawRule, SetSource, Subdirectory, Text, TimeOfDay,
+    TimeZoneName, Url, ZoneName, ZoneRef,
 };
 use crate::diagnostic::Code;
 use serde_json::Value;
@@ -82,6 +83,7 @@ leaves! {
     IpProtocol, LogPrefix, Name, Port, PortRange, Prefix, RawRule,
     Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
     IncludePattern, InterfaceName, ListFile, SetSource, Url,
+    Branch, Endpoint, FilePath, Subdirectory,
 }
 
 fn complain_about<L: Leaf>(value: &Value) -> Option<ValueError> {

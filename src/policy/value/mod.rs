@@ -7,7 +7,9 @@
 
 mod address;
 mod auto;
+mod branch;
 mod duration;
+mod endpoint;
 mod leaf;
 mod name;
 mod path;
@@ -21,11 +23,13 @@ mod url;
 
 pub use address::{Address, AddressPool, AddressRange, Host, HostPart, Prefix};
 pub use auto::Auto;
+pub use branch::Branch;
 pub use duration::Duration;
+pub use endpoint::Endpoint;
 pub use leaf::{Leaf, ValueError};
 pub(crate) use leaf::{complain, leaf, what, with_formats};
 pub use name::{InterfaceName, InterfacePattern, Name, ZoneName, ZoneRef};
-pub use path::{IncludePattern, ListFile};
+pub use path::{FilePath, IncludePattern, ListFile, Subdirectory};
 pub use port::{Port, PortRange};
 pub use protocol::{IcmpType, Icmpv6Type, IpProtocol};
 pub use rate::{Rate, RateUnit};

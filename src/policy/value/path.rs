@@ -107,6 +107,105 @@ leaf!(ListFile, "list-file", "the path of a file", {
     "description": "A file below the directory of the policy: `lists/bogons.txt`."
 });
 
+/// A directory of a repository from its root downwards; `.` for the root itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subdirectory(String);
+
+impl Subdirectory {
+    /// The path; `/` between its parts, empty for the root.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Subdirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "." } else { &self.0 })
+    }
+}
+
+impl FromStr for Subdirectory {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let below = text.strip_suffix('/').unwrap_or(text);
+        if below == "." {
+            return Ok(Self(String::new()));
+        }
+        stays_inside(below)?;
+        Ok(Self(below.to_owned()))
+    }
+}
+
+leaf!(Subdirectory, "subdirectory", "a directory of the repository", {
+    "type": "string",
+    "pattern": "^[^/~]",
+    "maxLength": 1024,
+    "description": "A directory from the root of the repository downwards: `sites/office`; `.` for the root."
+});
+
+/// A file or directory of the box by its whole path. Example: `/etc/rfw/allowed_signers`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilePath(String);
+
+impl FilePath {
+    /// Where the allowed signers are, when nothing else is said.
+    #[must_use]
+    pub fn allowed_signers() -> Self {
+        Self("/etc/rfw/allowed_signers".to_owned())
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_path(&self) -> &std::path::Path {
+        std::path::Path::new(&self.0)
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for FilePath {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let bad = |message: String| {
+            let help = "write the whole path: `/etc/rfw/allowed_signers`";
+            Err(ValueError::new(Code::BadPath, message).help(help))
+        };
+        if let Some(odd) = text.chars().find(|c| is_invisible(*c)) {
+            let odd = u32::from(odd);
+            return bad(format!("a path cannot hold the character U+{odd:04X}"));
+        }
+        if LONGEST < text.len() {
+            return bad(format!(
+                "the path has {} bytes, at most {LONGEST} are read",
+                text.len()
+            ));
+        }
+        if !text.starts_with('/') {
+            return bad(format!(
+                "`{text}` is no path from the root of the file system"
+            ));
+        }
+        if text.split('/').any(|part| part == "..") {
+            return bad(format!("`{text}` holds `..`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+leaf!(FilePath, "file-path", "a path from the root of the file system", {
+    "type": "string",
+    "pattern": "^/",
+    "maxLength": 1024,
+    "description": "A file or directory of the box by its whole path: `/etc/rfw/allowed_signers`."
+});
+
 /// Refuses what is no path from the policy's directory downwards.
 fn stays_inside(text: &str) -> Result<(), ValueError> {
     const HELP: &str = "write a path below the directory of the policy: `services/web.yaml`";
@@ -164,7 +263,7 @@ fn stays_inside(text: &str) -> Result<(), ValueError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{IncludePattern, ListFile};
+    use super::{FilePath, IncludePattern, ListFile, Subdirectory};
     use crate::policy::value::leaf::told;
 
     #[track_caller]
@@ -210,6 +309,18 @@ mod tests {
             ),
         ] {
             check(text, &format!("bad-path: {expect}"));
+        }
+    }
+
+    #[test]
+    fn directories_of_a_repository_and_paths_of_the_box() {
+        assert_eq!(told::<Subdirectory>("."), "ok: .");
+        assert_eq!(told::<Subdirectory>("a/b/"), "ok: a/b");
+        assert!(told::<Subdirectory>("../a").starts_with("bad-path: "));
+        assert!(told::<Subdirectory>("/a").starts_with("bad-path: "));
+        assert_eq!(told::<FilePath>("/etc/x"), "ok: /etc/x");
+        for bad in ["", "etc/x", "/etc/../x", "/etc/\n"] {
+            assert!(told::<FilePath>(bad).starts_with("bad-path: "), "{bad}");
         }
     }
 

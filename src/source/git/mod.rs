@@ -198,7 +198,7 @@ pub fn resolve(path: &Path, word: &str, access: &Access) -> Result<Revision, Git
 }
 
 /// Reads the texts of a policy as they are in a revision. In messages a file is `REV:PATH`, as `git show` takes it; of a
-/// whole id there are twelve digits.
+/// whole id there are twelve digits, of a whole name of a branch the short one.
 ///
 /// # Errors
 /// When there is no repository, no such revision, no such path, or something in it cannot be read.
@@ -211,6 +211,7 @@ pub fn read(path: &Path, word: &str, access: &Access) -> Result<Texts, SourceErr
 /// What a revision is called in the names of files.
 #[must_use]
 pub fn label(word: &str) -> &str {
+    let word = word.strip_prefix("refs/heads/").unwrap_or(word);
     match word.parse::<ObjectId>() {
         Ok(_) => word.get(..12).unwrap_or(word),
         Err(_) => word,

@@ -8,7 +8,7 @@ mod wrong;
 
 use super::guard::MOST_COMPLAINTS;
 use crate::diagnostic::{Code, Diagnostic, DocPath, Place, nearest};
-use crate::policy::schema::CHECKER;
+use crate::policy::schema::Checker;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,16 +16,17 @@ use words::{found, list};
 use wrong::{bad_leaf, no_value, wrong_type, wrong_value};
 
 /// Compares a document with the schema.
-pub(crate) fn structure(document: &Value) -> Vec<Diagnostic> {
+pub(crate) fn structure(document: &Value, checker: &Checker) -> Vec<Diagnostic> {
     let mut structure = Structure {
         document,
-        schema: &CHECKER.schema,
+        schema: &checker.schema,
+        what: checker.what,
         judged: BTreeSet::new(),
         misspelt: BTreeSet::new(),
         missing: Vec::new(),
         diagnostics: Vec::new(),
     };
-    let errors = CHECKER
+    let errors = checker
         .validator
         .iter()
         .flat_map(|validator| validator.iter_errors(document));
@@ -53,6 +54,8 @@ struct Missing<'a> {
 struct Structure<'a> {
     document: &'a Value,
     schema: &'a Value,
+    /// What the document is called.
+    what: &'static str,
     /// Pointers of values that have their complaint already.
     judged: BTreeSet<String>,
     /// Pointer of a map and a key that it has under a misspelt name.
@@ -102,7 +105,7 @@ impl<'a> Structure<'a> {
 
     fn unknown_key(&mut self, map: &str, definition: &str, node: &Value, key: &str) {
         let path = DocPath::from_pointer(map).name(key);
-        if is_unsupported(definition, key) {
+        if self.what == "the policy" && is_unsupported(definition, key) {
             self.diagnostics.push(unsupported_key(path, key));
             return;
         }
@@ -167,6 +170,7 @@ impl<'a> Structure<'a> {
                 continue;
             }
             let path = DocPath::from_pointer(&map);
+            let what = self.what;
             let whose = match self
                 .document
                 .pointer(&map)
@@ -174,7 +178,7 @@ impl<'a> Structure<'a> {
                 .and_then(Value::as_str)
             {
                 Some(name) if !map.is_empty() => format!("`{name}`"),
-                Some(_) | None if map.is_empty() => "the policy".into(),
+                Some(_) | None if map.is_empty() => what.into(),
                 Some(_) | None => format!("`{path}`"),
             };
             let description = node
