@@ -135,6 +135,39 @@ fn policy(groups: &str, rules: &str) -> String {
     )
 }
 
+/// The outside is one zone, or two that are told apart by address, in rules and in sets.
+#[test]
+fn zones_that_come_to_share_an_interface() {
+    alone_for(BOUND, || {
+        let with = |near: &str, from: &str| {
+            format!(
+                "version: 1
+zones:
+  wan: {{ interfaces: [eth0] }}
+  lan: {{ interfaces: [eth1], networks: [192.168.0.0/22] }}
+{near}{}",
+                policy("", "").replace("from: wan", from)
+            )
+        };
+        let near = |networks: &str| {
+            format!("  near: {{ interfaces: [eth0], match: address, networks: [{networks}] }}\n")
+        };
+        let own = "from: near
+    to: [firewall, lan]
+    default: drop
+    rules: [{ name: a, services: [{ udp: [1000] }], action: accept }]
+  - name: others
+    from: wan";
+        check(&[
+            with("", "from: wan"),
+            with(&near("203.0.113.0/24"), own),
+            with(&near("203.0.113.0/25, 198.51.100.0/24"), own),
+            with(&near("203.0.113.0/26, 192.0.2.0/24"), own),
+            with(&near("198.51.100.0/24"), own),
+        ]);
+    });
+}
+
 #[test]
 fn rules_that_come_and_go() {
     alone_for(BOUND, || {

@@ -47,9 +47,14 @@ impl Gate {
         output.stderr
     }
 
-    /// Writes the policy without applying it.
+    /// Writes the policy without applying it. One that begins with `version` has zones of its own.
     pub(crate) fn write(&self, policy: &str) {
-        self.desk.write("policy.yaml", &format!("{ZONES}{policy}"));
+        let zones = if policy.starts_with("version") {
+            ""
+        } else {
+            ZONES
+        };
+        self.desk.write("policy.yaml", &format!("{zones}{policy}"));
     }
 
     /// The path of a file in the state directory.

@@ -16,6 +16,8 @@
 //! | `from/ZONE.ZONE/TO` | chain that tells zones on the same interfaces apart by the source |
 //! | `to/FROM/ZONE.ZONE` | … by the destination |
 //! | `zone/NAME.ip4` `.net4` `.ip6` `.net6` | a zone's networks, where there are several |
+//! | `zone/NAME.SUM.net4` … | the same where zones are told apart by them: other networks are another set |
+//! | `zone/others.net4`, `zone/NAME.others.net4` | addresses of other zones |
 //! | `log/POLICY/RULE` | chain of a rule that logs |
 //! | `add/POLICY/RULE` | chain of a rule that adds to a set, and may log |
 //! | `schedule/NAME` | the times at which a schedule is open |

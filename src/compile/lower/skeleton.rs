@@ -10,8 +10,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::address::{self, End, spans, suffixes};
 use super::dispatch::Entries;
-use super::interface::{matches_any, matches_one};
-use super::membership::{by_address, is_of};
+use super::interface::matches_any;
+use super::membership::{by_others, is_of, numbered, stem};
 use super::nat;
 use super::offload;
 use super::output::{Entry, Output, SetNames, element};
@@ -209,19 +209,24 @@ fn anti_spoof(model: &Model, output: &mut Output) -> Option<Rule> {
         }
         let at = DocPath::root().key("zones").name(name).key("networks");
         let entry = Entry::new(format!("zone/{name}"), &at, model);
-        for family in Family::BOTH {
-            if let Some(sources) = impossible_sources(zone, family, &taken, &entry, output) {
-                for (mut statements, others) in by_sharers(zone, &entry, output) {
-                    let own = others.iter().filter_map(|other| model.zones.get(*other));
-                    let own = own.fold(Addresses::default(), |all, own| all.union(&own.networks));
-                    if zone.networks.is_empty() && spans(&taken.subtract(&own), family).is_empty() {
-                        // Nobody else has any.
-                        continue;
-                    }
+        let groups = by_others(zone, &zone.interfaces, model);
+        for (number, (others, interfaces)) in (1..).zip(groups) {
+            let word = numbered("interfaces", number);
+            let interfaces = matches_any(&interfaces, Meta::Iifname, &word, &entry, output);
+            let beside = Beside {
+                zone: name,
+                others,
+                word: numbered("others", number),
+            };
+            for family in Family::BOTH {
+                let Some(sources) =
+                    impossible_sources(zone, family, &taken, &beside, &entry, output)
+                else {
+                    continue;
+                };
+                for interface in &interfaces {
+                    let mut statements = vec![interface.clone()];
                     statements.extend(sources.clone());
-                    statements.extend(others.into_iter().filter_map(|other| {
-                        is_of(other, End::Source, family, Relation::Ne, model, output)
-                    }));
                     statements.extend([Statement::Counter, Statement::Verdict(Verdict::Drop)]);
                     rules.push(entry.part("anti-spoof", statements));
                 }
@@ -238,26 +243,12 @@ fn anti_spoof(model: &Model, output: &mut Output) -> Option<Rule> {
     ))
 }
 
-/// The interfaces of a zone as alternatives, each with the zones beside it that are told by address.
-fn by_sharers<'a>(
-    zone: &'a Zone,
-    entry: &Entry<'a>,
-    output: &mut Output,
-) -> Vec<(Vec<Statement>, Vec<&'a String>)> {
-    let (mut own, mut shared) = (Vec::new(), Vec::new());
-    for interface in &zone.interfaces {
-        let others: Vec<&String> = by_address(interface, entry.model)
-            .map(|(name, _)| name)
-            .collect();
-        if others.is_empty() {
-            own.push(interface);
-        } else {
-            shared.push((vec![matches_one(interface, Meta::Iifname)], others));
-        }
-    }
-    let own = matches_any(&own, Meta::Iifname, "interfaces", entry, output);
-    let own = own.into_iter().map(|one| (vec![one], Vec::new()));
-    own.chain(shared).collect()
+/// The zones that are told by address beside a zone on some of its interfaces.
+struct Beside<'a> {
+    zone: &'a str,
+    others: Vec<&'a String>,
+    /// Ends the name of what is impossible there.
+    word: String,
 }
 
 /// What passes behind every interface: link-local addresses, and none at all.
@@ -278,18 +269,35 @@ fn impossible_sources(
     zone: &Zone,
     family: Family,
     taken: &Addresses,
+    beside: &Beside<'_>,
     entry: &Entry<'_>,
     output: &mut Output,
 ) -> Option<Vec<Statement>> {
+    let Beside {
+        zone: name,
+        others,
+        word,
+    } = beside;
+    let model = entry.model;
     let field = Expression::Field(End::Source.field(family));
     let (exact, ranges) = suffixes(family);
     if zone.networks.is_empty() {
-        let taken = spans(taken, family);
+        let here = others.iter().filter_map(|other| model.zones.get(*other));
+        let here = here.fold(Addresses::default(), |all, other| {
+            all.union(&other.networks)
+        });
+        let taken = spans(&taken.subtract(&here), family);
         if taken.is_empty() {
             return None;
         }
+        // By itself, and not as those of all without those that are here: two sets do not change at once.
+        let own = format!("{}.{word}", entry.name);
         let names = SetNames {
-            stem: "zone/others",
+            stem: if others.is_empty() {
+                "zone/others"
+            } else {
+                &own
+            },
             exact,
             ranges,
         };
@@ -304,8 +312,13 @@ fn impossible_sources(
     if own.is_empty() {
         return None;
     }
+    let summed = stem(name, &own);
     let names = SetNames {
-        stem: &entry.name,
+        stem: if others.is_empty() {
+            &entry.name
+        } else {
+            &summed
+        },
         exact,
         ranges,
     };
@@ -320,6 +333,11 @@ fn impossible_sources(
         address::address_type(family),
         &entry.origin,
     ))];
+    statements.extend(
+        others
+            .iter()
+            .filter_map(|other| is_of(other, End::Source, family, Relation::Ne, model, output)),
+    );
     match family {
         Family::Ipv4 => statements.push(not(Operand::Value([0; 4].into()))),
         Family::Ipv6 => {
