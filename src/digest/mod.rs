@@ -6,7 +6,7 @@
 //! | *ruleset* | the table `inet rfw` as this node compiles it | nothing else: interfaces, copies of lists and what the kernel can do differ from node to node |
 //! | *live* | the table `inet rfw` as the kernel holds it | *ruleset*, unless somebody has changed it |
 //!
-//! All are SHA-256 over one canonical form ([`feed`], [`program`]): what a packet meets, in one order. Neither places in
+//! All are SHA-256 over one canonical form (`feed`, `program`): what a packet meets, in one order. Neither places in
 //! the policy nor handles, counters, elements that the packet path adds, comments of sets or the mark of the table stand in it.
 //! What no rule uses is not compiled, so it does not stand in any of them.
 //!
