@@ -17,6 +17,7 @@ mod contract;
 mod counters;
 mod diagnostics;
 mod digest;
+mod doctor;
 mod drift;
 mod files;
 mod git;

@@ -12,7 +12,7 @@ use crate::diagnostic::Report;
 use crate::source::{SourceError, read_files};
 
 /// The file where nothing else is said.
-const DEFAULT: &str = "/etc/rfw/agent.yaml";
+pub(super) const DEFAULT: &str = "/etc/rfw/agent.yaml";
 /// The policy where nothing else is said.
 const POLICY: &str = "/etc/rfw/policy";
 

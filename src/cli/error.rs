@@ -62,6 +62,24 @@ impl Failure {
         self
     }
 
+    /// What happened, in a line.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Rejected => "the policy has errors".to_owned(),
+            Self::Changes => "there are changes".to_owned(),
+            Self::Stale(explained) | Self::Guard(explained) | Self::World(explained) => {
+                let mut text = explained.error.to_string();
+                let mut cause = explained.error.source();
+                while let Some(error) = cause {
+                    text = format!("{text}: {error}");
+                    cause = error.source();
+                }
+                text
+            }
+            Self::Output(error) => error.to_string(),
+        }
+    }
+
     /// Prints what there is to say and returns the exit code.
     pub(super) fn report(self, output: &mut Output) -> u8 {
         match self {

@@ -181,7 +181,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(&arguments, &cli.global, &mut output),
         Command::Counters(arguments) => counters::run(&arguments, &cli.global, &mut output),
         Command::Digest(arguments) => digest::run(&arguments, &cli.global, &mut output),
-        Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &cli.global, &mut output),
         Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),
         Command::Completions(arguments) => {
             generated::completions(&arguments, Cli::command(), &mut output)

@@ -6,16 +6,26 @@
 
 mod conntrack;
 mod display;
+mod feature;
 mod foreign;
 mod kernel_log;
 mod neighbour;
+mod others;
+mod permission;
+mod service;
 mod status;
+mod sysctl;
 
 pub use conntrack::Conntrack;
+pub use feature::{Feature, FeatureAnswer};
 pub use foreign::{ForeignChain, conflicts};
 pub use kernel_log::{LogRecord, kernel_log_record};
 pub use neighbour::NeighbourTable;
+pub use others::{OtherBase, OtherChain, OtherTable};
+pub use permission::{Rights, TrustedFile, TrustedKind};
+pub use service::{SERVICES, Service};
 pub use status::{Daemon, Drift, NextSwitch, SettingDrift, Status, Verified};
+pub use sysctl::{KEYS, Surroundings};
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -30,16 +40,31 @@ pub struct Facts {
     pub conntrack: Result<Option<Conntrack>, String>,
     /// What the kernel's log says about full tables.
     pub log: Result<Vec<LogRecord>, String>,
+    /// What the kernel can do.
+    pub features: Result<Vec<FeatureAnswer>, String>,
     /// The base chains of other tables.
     pub foreign: Result<Vec<ForeignChain>, String>,
+    /// All tables, and what the rules of those that are not rfw's do.
+    pub others: Result<Vec<OtherTable>, String>,
+    /// Services that write to the ruleset.
+    pub services: Result<Vec<Service>, String>,
+    /// Who may do what.
+    pub rights: Result<Rights, String>,
+    /// The settings of the box.
+    pub surroundings: Result<Surroundings, String>,
 }
 
 /// All checks, in the order of their findings.
 pub const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
+    feature::check,
     neighbour::check,
     conntrack::check,
     kernel_log::check,
     foreign::check,
+    others::check,
+    service::check,
+    permission::check,
+    sysctl::check,
 ];
 
 /// One thing that was looked at.

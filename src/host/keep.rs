@@ -62,7 +62,7 @@ fn state(path: &Path) -> FileState {
 }
 
 /// Whether this is surely not the network namespace of process 1. An ordinary user cannot know.
-fn is_elsewhere() -> bool {
+pub fn is_elsewhere() -> bool {
     let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net"));
     match (namespace("1"), namespace("self")) {
         (Ok(system), Ok(own)) => system != own,

@@ -11,6 +11,8 @@
 mod address;
 mod fill;
 mod keep;
+mod rights;
+mod service;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +22,9 @@ use std::path::{Path, PathBuf};
 use crate::system::{Change, Key, Observed, Reading, Scope, Settings};
 pub use address::addresses;
 pub use fill::{conntrack, kernel_log};
-pub use keep::{KeepError, discard, keep};
+pub use keep::{KeepError, discard, is_elsewhere, keep};
+pub use rights::rights;
+pub use service::services;
 
 /// Where the kernel shows its settings.
 const SYSCTL: &str = "/proc/sys";
@@ -68,6 +72,16 @@ pub enum SetError {
         /// What it is now.
         now: String,
     },
+}
+
+/// The settings of these names that are there, as sysctl(8) names them.
+pub fn values(names: &[&'static str]) -> BTreeMap<&'static str, String> {
+    let read = names.iter().filter_map(|name| {
+        let path = Path::new(SYSCTL).join(name.replace('.', "/"));
+        let value = fs::read_to_string(path).ok()?;
+        Some((*name, value.trim().to_owned()))
+    });
+    read.collect()
 }
 
 /// Reads what these settings are now, and the file that keeps them: at `file`, or where it is when nothing else

@@ -306,6 +306,32 @@ pub(super) fn knows_flowtables(socket: &mut Socket, first: u32) -> Result<bool, 
     Ok(answers.refusals.is_empty())
 }
 
+/// Why the kernel refuses a batch of this one message, by a dry run; `None` if it takes it.
+pub(super) fn is_refused(
+    socket: &mut Socket,
+    first: u32,
+    message: u32,
+    attributes: &[u8],
+) -> Result<Option<io::Error>, CommitError> {
+    let mut batch = Batch {
+        bytes: Vec::new(),
+        first,
+        messages: Vec::new(),
+    };
+    batch.begin(None);
+    batch.push(0, message, sys::NLM_F_CREATE, attributes);
+    let io = |source| CommitError::Io {
+        action: "asking what the kernel knows",
+        source,
+    };
+    socket.send(&batch.bytes).map_err(io)?;
+    let answers = answers(socket, &batch, &[]).map_err(io)?;
+    if let Some(error) = answers.whole {
+        return Err(io(io::Error::from_raw_os_error(error)));
+    }
+    Ok(answers.refusals.into_iter().next().map(|it| it.reason))
+}
+
 /// Asks the kernel whether it has `NFT_MSG_DESTROYSETELEM` (since 6.3), outside a batch, where nothing can come of it:
 /// an unknown message is EINVAL; of a known one the attributes are looked at first, and the name of the table is
 /// too long, ERANGE (net/netfilter/nfnetlink.c, `nfnetlink_rcv_msg`).

@@ -20,6 +20,7 @@ mod decode;
 mod element;
 mod encode;
 mod expression;
+mod feature;
 mod foreign;
 #[cfg(test)]
 mod hostile;
