@@ -49,6 +49,7 @@
 //! | [`bytecode`] | what the kernel runs | ruleset |
 //! | [`nft`] | text for people and for nft(8) | bytecode, ruleset |
 //! | [`live`] | what the kernel holds now | bytecode, ruleset |
+//! | [`evaluate`] | what becomes of a packet | live, bytecode, ruleset |
 //! | [`diff`] | what differs | live, bytecode, ruleset |
 //! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system |
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
@@ -76,6 +77,7 @@ pub mod counters;
 pub mod diagnostic;
 pub mod diff;
 pub mod digest;
+pub mod evaluate;
 pub mod health;
 pub mod host;
 pub mod kernel;

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bytecode", &["ruleset"]),
     ("nft", &["bytecode", "ruleset"]),
     ("live", &["bytecode", "ruleset"]),
+    ("evaluate", &["live", "bytecode", "ruleset"]),
     ("diff", &["live", "bytecode", "ruleset"]),
     (
         "plan",

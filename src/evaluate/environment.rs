@@ -1,0 +1,178 @@
+//! The box around the rules: its interfaces, its addresses, its routes.
+//!
+//! Only as much of the kernel's routing as decides where a packet goes next and what `fib` yields.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// The box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Its interfaces. `lo` is always there, with 127.0.0.0/8 and ::1.
+    pub interfaces: Vec<Interface>,
+    /// Its routes beside those to the networks of its interfaces.
+    pub routes: Vec<Route>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// The name.
+    pub name: String,
+    /// `meta iif`, if it is known.
+    pub index: Option<u32>,
+    /// The box's addresses on it, with the lengths of their networks; the first of each family is the primary one.
+    pub addresses: Vec<IpNet>,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where to.
+    pub network: IpNet,
+    /// By which interface.
+    pub oif: String,
+}
+
+/// `lo`
+pub(super) const LOOPBACK: &str = "lo";
+
+/// What kind of address it is for the box: `RTN_*` of linux/rtnetlink.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddressType {
+    /// 1
+    Unicast,
+    /// 2
+    Local,
+    /// 3
+    Broadcast,
+    /// 5
+    Multicast,
+    /// 7
+    Unreachable,
+}
+
+impl AddressType {
+    /// The kernel's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Unicast => 1,
+            Self::Local => 2,
+            Self::Broadcast => 3,
+            Self::Multicast => 5,
+            Self::Unreachable => 7,
+        }
+    }
+}
+
+impl Environment {
+    /// An interface by its name.
+    pub fn interface(&self, name: &str) -> Option<&Interface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.name == name)
+    }
+
+    /// The index of an interface.
+    pub fn index(&self, name: &str) -> Option<u32> {
+        let known = self.interface(name).and_then(|interface| interface.index);
+        known.or((name == LOOPBACK).then_some(1))
+    }
+
+    /// The primary address of an interface.
+    pub fn primary(&self, name: &str, v6: bool) -> Option<IpAddr> {
+        let addresses = self.interface(name)?.addresses.iter();
+        addresses
+            .map(IpNet::addr)
+            .find(|address| address.is_ipv6() == v6)
+    }
+
+    /// The interface that has an address.
+    pub fn owner(&self, address: IpAddr) -> Option<&str> {
+        let has = |interface: &&Interface| {
+            let mut addresses = interface.addresses.iter();
+            addresses.any(|network| network.addr() == address)
+        };
+        match self.interfaces.iter().find(has) {
+            Some(interface) => Some(&interface.name),
+            None => address.is_loopback().then_some(LOOPBACK),
+        }
+    }
+
+    /// Where packets to an address leave by the routes: the longest network wins.
+    pub fn route(&self, address: IpAddr) -> Option<&str> {
+        self.longest(address, |_| true)
+    }
+
+    /// Whether an interface is a way to an address, if not the best one.
+    pub fn reaches(&self, name: &str, address: IpAddr) -> bool {
+        self.longest(address, |oif| oif == name).is_some()
+    }
+
+    fn longest(&self, address: IpAddr, wanted: impl Fn(&str) -> bool) -> Option<&str> {
+        let links = self.interfaces.iter().flat_map(|interface| {
+            let networks = interface.addresses.iter();
+            networks.map(|network| (network.trunc(), interface.name.as_str()))
+        });
+        let routes = self.routes.iter();
+        let routes = routes.map(|route| (route.network.trunc(), route.oif.as_str()));
+        // Of equal length the first one: `max_by_key` would take the last.
+        links
+            .chain(routes)
+            .filter(|(network, oif)| wanted(oif) && network.contains(&address))
+            .fold(None, |best: Option<(IpNet, &str)>, next| match best {
+                Some(best) if next.0.prefix_len() <= best.0.prefix_len() => Some(best),
+                _ => Some(next),
+            })
+            .map(|(_, oif)| oif)
+    }
+
+    /// The type of an address: of the whole box, or as one interface sees it.
+    pub fn address_type(&self, address: IpAddr, on: Option<&str>) -> AddressType {
+        let is_on = |name: &str| on.is_none_or(|on| on == name);
+        if address.is_multicast() {
+            return AddressType::Multicast;
+        }
+        match address {
+            IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0 => {
+                return AddressType::Broadcast;
+            }
+            _ => {}
+        }
+        if self.owner(address).is_some() {
+            let is_here = self.interfaces.iter().any(|interface| {
+                is_on(&interface.name)
+                    && interface
+                        .addresses
+                        .iter()
+                        .any(|network| network.addr() == address)
+            });
+            let is_loopback = address.is_loopback() && is_on(LOOPBACK);
+            return if is_here || is_loopback {
+                AddressType::Local
+            } else {
+                AddressType::Unicast
+            };
+        }
+        let is_broadcast = self.interfaces.iter().any(|interface| {
+            is_on(&interface.name)
+                && interface.addresses.iter().any(|network| match network {
+                    IpNet::V4(v4) => v4.prefix_len() < 31 && IpAddr::V4(v4.broadcast()) == address,
+                    IpNet::V6(_) => false,
+                })
+        });
+        if is_broadcast {
+            return AddressType::Broadcast;
+        }
+        if address.is_ipv6() && self.route(address).is_none() && !is_link_local(address) {
+            return AddressType::Unreachable;
+        }
+        AddressType::Unicast
+    }
+}
+
+/// fe80::/10, which is reached by every interface.
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80)
+}

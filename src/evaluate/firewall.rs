@@ -1,0 +1,422 @@
+//! All tables that a packet meets, with names resolved and base chains in the order of the hooks.
+
+use std::collections::BTreeMap;
+
+use super::lookup::Lookup;
+use super::operation::{Act, Names, Op};
+use super::outcome::Opaque;
+use crate::bytecode::{Instruction, Program};
+use crate::live;
+use crate::ruleset::{Base, ChainType, Hook, Object, ObjectKind, Origin, Set, TABLE};
+
+/// A chain of a [`Firewall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainRef {
+    /// Which table, in the order in which they were put in.
+    pub table: u16,
+    /// Which chain of it, by name.
+    pub chain: u32,
+}
+
+/// A rule of a [`Firewall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleRef {
+    /// Its chain.
+    pub chain: ChainRef,
+    /// Its place in the chain, from 0 on.
+    pub rule: u32,
+}
+
+/// `NFPROTO_INET`
+const INET: u8 = 1;
+/// The families whose packets the evaluator follows: inet, ip, ip6.
+const FOLLOWED: [u8; 3] = [INET, 2, 10];
+/// `NFT_TABLE_F_DORMANT`
+const DORMANT: u32 = 1;
+/// `NF_IP_PRI_CONNTRACK` of linux/netfilter_ipv4.h; from there on a packet has a connection.
+const CONNTRACK: i32 = -200;
+/// `NF_IP_PRI_NAT_DST`: where chains of the type nat are run, whatever their own priorities.
+const NAT_DST: i32 = -100;
+/// `NF_IP_PRI_NAT_SRC`
+const NAT_SRC: i32 = 100;
+
+/// Everything that a packet meets.
+#[derive(Clone, Debug, Default)]
+pub struct Firewall {
+    tables: Vec<Table>,
+    hooks: BTreeMap<Hook, Vec<Place>>,
+    unmodelled: Vec<String>,
+}
+
+/// What stands at a hook.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    priority: i32,
+    pub(super) what: What,
+}
+
+/// See [`Place`].
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// The packet gets its connection.
+    Conntrack,
+    /// A base chain.
+    Chain(ChainRef),
+    /// The chains of the type nat, by their priorities.
+    Nat(Vec<ChainRef>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) family: u8,
+    name: String,
+    dormant: bool,
+    pub(super) chains: Vec<Chain>,
+    pub(super) sets: Vec<Lookup>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    name: String,
+    pub(super) base: Option<Base>,
+    /// The operations of all its rules, one rule after the other.
+    pub(super) ops: Vec<Op>,
+    /// Where each rule ends in `ops`.
+    pub(super) ends: Vec<u32>,
+    rules: Vec<RuleText>,
+}
+
+#[derive(Clone, Debug)]
+struct RuleText {
+    name: Option<String>,
+    origin: Option<Origin>,
+    handle: Option<u64>,
+    instructions: Vec<Instruction>,
+}
+
+/// A rule as people know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleView<'a> {
+    /// nft's word for the family of the table.
+    pub family: &'static str,
+    /// The table.
+    pub table: &'a str,
+    /// The chain.
+    pub chain: &'a str,
+    /// Its place in the chain, from 0 on.
+    pub index: u32,
+    /// Its comment.
+    pub name: Option<&'a str>,
+    /// Where it comes from in the policy.
+    pub origin: Option<&'a Origin>,
+    /// The kernel's id, of a rule that was read from it.
+    pub handle: Option<u64>,
+    /// What it does.
+    pub instructions: &'a [Instruction],
+}
+
+/// A chain as people know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainView<'a> {
+    /// nft's word for the family of the table.
+    pub family: &'static str,
+    /// The table.
+    pub table: &'a str,
+    /// The chain.
+    pub chain: &'a str,
+    /// Its hook, priority and policy, if it is a base chain.
+    pub base: Option<Base>,
+}
+
+impl Firewall {
+    /// No rules at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the table `inet rfw` of a program beside the others.
+    #[must_use]
+    pub fn with_program(mut self, program: Program) -> Self {
+        let Program {
+            sets,
+            objects,
+            chains,
+        } = program;
+        let chains = chains
+            .into_iter()
+            .map(|chain| ChainParts {
+                name: chain.name,
+                base: chain.base,
+                rules: chain
+                    .rules
+                    .into_iter()
+                    .map(|rule| RuleText {
+                        name: rule.name,
+                        origin: rule.origin,
+                        handle: None,
+                        instructions: rule.instructions,
+                    })
+                    .collect(),
+            })
+            .collect();
+        let sets = sets.into_iter().map(SetParts::of).collect();
+        self.tables
+            .push(table(INET, TABLE.to_owned(), false, sets, &objects, chains));
+        self.arrange();
+        self
+    }
+
+    /// With a table as the kernel has it beside the others. The family is an nfproto number; a table of arp, bridge or netdev
+    /// is not followed, and named by [`Firewall::unmodelled`].
+    #[must_use]
+    pub fn with_table(mut self, family: u8, name: &str, table_of_kernel: live::Table) -> Self {
+        if !FOLLOWED.contains(&family) {
+            self.unmodelled
+                .push(format!("{} {name}", family_name(family)));
+            return self;
+        }
+        let live::Table {
+            handle: _,
+            flags,
+            mark: _,
+            sets,
+            objects,
+            chains,
+        } = table_of_kernel;
+        let objects: Vec<Object> = objects.into_iter().map(|it| it.object).collect();
+        let chains = chains
+            .into_iter()
+            .map(|chain| ChainParts {
+                name: chain.name,
+                base: chain.base,
+                rules: chain
+                    .rules
+                    .into_iter()
+                    .map(|rule| RuleText {
+                        name: rule.name,
+                        origin: None,
+                        handle: Some(rule.handle),
+                        instructions: rule.instructions,
+                    })
+                    .collect(),
+            })
+            .collect();
+        let sets = sets.into_iter().map(SetParts::of_live).collect();
+        let dormant = flags & DORMANT != 0;
+        self.tables.push(table(
+            family,
+            name.to_owned(),
+            dormant,
+            sets,
+            &objects,
+            chains,
+        ));
+        self.arrange();
+        self
+    }
+
+    /// Tables whose packets are not followed.
+    pub fn unmodelled(&self) -> &[String] {
+        &self.unmodelled
+    }
+
+    /// A rule by its place.
+    pub fn rule(&self, at: RuleRef) -> Option<RuleView<'_>> {
+        let table = self.tables.get(usize::from(at.chain.table))?;
+        let chain = table.chains.get(at.chain.chain as usize)?;
+        let rule = chain.rules.get(at.rule as usize)?;
+        Some(RuleView {
+            family: family_name(table.family),
+            table: &table.name,
+            chain: &chain.name,
+            index: at.rule,
+            name: rule.name.as_deref(),
+            origin: rule.origin.as_ref(),
+            handle: rule.handle,
+            instructions: &rule.instructions,
+        })
+    }
+
+    /// A chain by its place.
+    pub fn chain(&self, at: ChainRef) -> Option<ChainView<'_>> {
+        let table = self.tables.get(usize::from(at.table))?;
+        let chain = table.chains.get(at.chain as usize)?;
+        Some(ChainView {
+            family: family_name(table.family),
+            table: &table.name,
+            chain: &chain.name,
+            base: chain.base,
+        })
+    }
+
+    pub(super) fn table(&self, index: u16) -> Option<&Table> {
+        self.tables.get(usize::from(index))
+    }
+
+    pub(super) fn at(&self, hook: Hook) -> &[Place] {
+        self.hooks.get(&hook).map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts the base chains in order. Of two with the same priority the one comes first that was registered last
+    /// (linux/net/netfilter/core.c, `nf_hook_entries_grow`); of which table that is, only the kernel knows, and it matters
+    /// for what is told only: a drop is final in either.
+    fn arrange(&mut self) {
+        self.hooks.clear();
+        let mut nat: BTreeMap<Hook, Vec<(i32, ChainRef)>> = BTreeMap::new();
+        for (number, table) in self.tables.iter().enumerate().rev() {
+            for (index, chain) in table.chains.iter().enumerate() {
+                let Some(base) = chain.base.filter(|_| !table.dormant) else {
+                    continue;
+                };
+                let at = ChainRef {
+                    table: number as u16,
+                    chain: index as u32,
+                };
+                if base.kind == ChainType::Nat {
+                    nat.entry(base.hook).or_default().push((base.priority, at));
+                } else {
+                    self.hooks.entry(base.hook).or_default().push(Place {
+                        priority: base.priority,
+                        what: What::Chain(at),
+                    });
+                }
+            }
+        }
+        for (hook, mut chains) in nat {
+            chains.sort_by_key(|(priority, _)| *priority);
+            let priority = match hook {
+                Hook::Prerouting | Hook::Output => NAT_DST,
+                _ => NAT_SRC,
+            };
+            let chains = chains.into_iter().map(|(_, at)| at).collect();
+            self.hooks.entry(hook).or_default().push(Place {
+                priority,
+                what: What::Nat(chains),
+            });
+        }
+        for hook in [Hook::Prerouting, Hook::Output] {
+            self.hooks.entry(hook).or_default().push(Place {
+                priority: CONNTRACK,
+                what: What::Conntrack,
+            });
+        }
+        for places in self.hooks.values_mut() {
+            places.sort_by_key(|place| place.priority);
+        }
+    }
+}
+
+/// nft's word for a family.
+fn family_name(family: u8) -> &'static str {
+    match family {
+        1 => "inet",
+        2 => "ip",
+        3 => "arp",
+        5 => "netdev",
+        7 => "bridge",
+        10 => "ip6",
+        _ => "?",
+    }
+}
+
+struct ChainParts {
+    name: String,
+    base: Option<Base>,
+    rules: Vec<RuleText>,
+}
+
+struct SetParts {
+    set: Set,
+    fields: Vec<usize>,
+    opaque: bool,
+}
+
+impl SetParts {
+    fn of(set: Set) -> Self {
+        Self {
+            fields: set.spec.key.iter().map(|field| field.width()).collect(),
+            set,
+            opaque: false,
+        }
+    }
+
+    fn of_live(live: live::LiveSet) -> Self {
+        let live::LiveSet {
+            handle: _,
+            set,
+            unknown,
+            anonymous: _,
+        } = live;
+        Self {
+            opaque: unknown.iter().any(|what| what != "flag constant"),
+            ..Self::of(set)
+        }
+    }
+}
+
+fn table(
+    family: u8,
+    name: String,
+    dormant: bool,
+    sets: Vec<SetParts>,
+    objects: &[Object],
+    chains: Vec<ChainParts>,
+) -> Table {
+    let index = |names: Vec<String>| -> BTreeMap<String, u32> {
+        let numbered = names.into_iter().zip(0u32..);
+        numbered.collect()
+    };
+    let chain_names = index(chains.iter().map(|chain| chain.name.clone()).collect());
+    let set_names = index(sets.iter().map(|it| it.set.spec.name.clone()).collect());
+    let object = |kind: u32, name: &str| -> Option<&ObjectKind> {
+        let found = objects
+            .iter()
+            .find(|object| object.name == name && object.kind.number() == kind);
+        found.map(|object| &object.kind)
+    };
+    let names = Names {
+        chain: &|name| chain_names.get(name).copied(),
+        set: &|name| set_names.get(name).copied(),
+        object: &object,
+    };
+    let sets = sets
+        .into_iter()
+        .map(|parts| {
+            let SetParts {
+                set,
+                fields,
+                opaque,
+            } = parts;
+            let name = set.spec.name.clone();
+            let mut act = |verdict: &_| -> Act { names.act(verdict) };
+            let mut lookup = Lookup::of(set, &fields, &mut act);
+            lookup.opaque = opaque.then_some(Opaque::Set(name));
+            lookup
+        })
+        .collect();
+    let chains = chains
+        .into_iter()
+        .map(|chain| {
+            let mut ops = Vec::new();
+            let mut ends = Vec::with_capacity(chain.rules.len());
+            for rule in &chain.rules {
+                ops.extend(rule.instructions.iter().map(|it| names.op(it)));
+                ends.push(ops.len() as u32);
+            }
+            Chain {
+                name: chain.name,
+                base: chain.base,
+                ops,
+                ends,
+                rules: chain.rules,
+            }
+        })
+        .collect();
+    Table {
+        family,
+        name,
+        dormant,
+        chains,
+        sets,
+    }
+}

@@ -1,0 +1,596 @@
+//! One base chain run on one packet, expression by expression, as linux/net/netfilter/nf_tables_core.c does it.
+
+use rustables::sys;
+
+use super::choice::{Choice, Choices, Script, Taken, Within};
+use super::environment::Environment;
+use super::firewall::{Chain, ChainRef, Firewall, RuleRef, Table};
+use super::hash;
+use super::header::{Headers, Load};
+use super::load::Loaded;
+use super::lookup::Hit;
+use super::operation::{Act, Op};
+use super::outcome::{Answer, Decision, Kernel, Met, Opaque, Reason, Step, Translation};
+use super::packet::Packet;
+use super::register::Registers;
+use crate::bytecode::{Comparison, LookupResult, Register};
+use crate::ruleset::{ChainPolicy, Hook};
+
+/// `NFT_JUMP_STACK_SIZE`
+const STACK: usize = 16;
+
+/// Whether the packet has its connection yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tracking {
+    NotYet,
+    Tracked,
+    Untracked,
+}
+
+/// One run of one packet.
+pub(super) struct Run<'a> {
+    pub(super) firewall: &'a Firewall,
+    pub(super) environment: &'a Environment,
+    pub(super) choices: &'a Choices,
+    /// The packet as it is now.
+    pub(super) packet: Packet,
+    /// The packet as it came.
+    pub(super) original: &'a Packet,
+    pub(super) headers: Headers,
+    /// Whether the address is just the one, or another that the kernel chooses.
+    pub(super) source_is_known: bool,
+    pub(super) destination_is_known: bool,
+    /// Whether a redirection made the box the destination.
+    pub(super) redirected: bool,
+    pub(super) hook: Hook,
+    pub(super) tracking: Tracking,
+    pub(super) registers: Registers,
+    pub(super) path: Vec<Step>,
+    pub(super) translations: Vec<Translation>,
+    pub(super) taken: Vec<Choice>,
+    pub(super) script: Script,
+    /// Keys that this packet put into dynamic sets, or took out of them: table, set, key, whether it is in.
+    changed: Vec<(u16, u32, Vec<u8>, bool)>,
+    /// The rules through which the rule that decided was reached.
+    pub(super) callers: Vec<RuleRef>,
+}
+
+/// How a base chain ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The packet goes on, for this reason.
+    Accept(Reason),
+    /// The packet goes on, translated.
+    Translated(RuleRef),
+    /// That is all.
+    Final(Decision, Reason),
+}
+
+/// How a rule ended.
+enum Flow {
+    /// It does not fit.
+    Break,
+    /// Next instruction.
+    Next,
+    Act(Act),
+    Reject(Answer),
+    Translated,
+    Kernel(Kernel),
+    Opaque(Opaque),
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        firewall: &'a Firewall,
+        environment: &'a Environment,
+        choices: &'a Choices,
+        packet: &'a Packet,
+        script: Script,
+    ) -> Self {
+        Self {
+            firewall,
+            environment,
+            choices,
+            packet: packet.clone(),
+            original: packet,
+            headers: Headers::of(packet),
+            source_is_known: true,
+            destination_is_known: true,
+            redirected: false,
+            hook: Hook::Prerouting,
+            tracking: Tracking::NotYet,
+            registers: Registers::new(),
+            path: Vec::with_capacity(64),
+            translations: Vec::new(),
+            taken: Vec::new(),
+            script,
+            changed: Vec::new(),
+            callers: Vec::new(),
+        }
+    }
+
+    /// Runs a base chain to its end.
+    pub(super) fn chain(&mut self, base: ChainRef) -> Ended {
+        let firewall = self.firewall;
+        let Some(table) = firewall.table(base.table) else {
+            return Ended::Accept(Reason::Nothing);
+        };
+        self.path.push(Step::Base(base));
+        self.registers = Registers::new();
+        let mut stack: Vec<RuleRef> = Vec::new();
+        let mut callers: Vec<RuleRef> = Vec::new();
+        let mut at = RuleRef {
+            chain: base,
+            rule: 0,
+        };
+        loop {
+            let Some(chain) = table.chains.get(at.chain.chain as usize) else {
+                return self.policy(base, table);
+            };
+            let Some(act) = self.rules(chain, table, &mut at) else {
+                // The end of the chain.
+                match self.go_back(&mut stack, &mut callers, &mut at) {
+                    true => continue,
+                    false => return self.policy(base, table),
+                }
+            };
+            let to = match act {
+                Stop::Return => match self.go_back(&mut stack, &mut callers, &mut at) {
+                    true => continue,
+                    false => return self.policy(base, table),
+                },
+                Stop::Ended(ended) => {
+                    self.callers = callers;
+                    return ended;
+                }
+                Stop::Jump(to) => {
+                    if stack.len() >= STACK {
+                        self.path.push(Step::Kernel(Kernel::JumpStack));
+                        return Ended::Final(Decision::Drop, Reason::Kernel(Kernel::JumpStack));
+                    }
+                    stack.push(at);
+                    to
+                }
+                Stop::Goto(to) => to,
+            };
+            callers.push(at);
+            at = RuleRef {
+                chain: ChainRef {
+                    table: base.table,
+                    chain: to,
+                },
+                rule: 0,
+            };
+        }
+    }
+
+    /// Back behind the rule that jumped here.
+    fn go_back(
+        &self,
+        stack: &mut Vec<RuleRef>,
+        callers: &mut Vec<RuleRef>,
+        at: &mut RuleRef,
+    ) -> bool {
+        let Some(caller) = stack.pop() else {
+            return false;
+        };
+        while let Some(last) = callers.pop() {
+            if last == caller {
+                break;
+            }
+        }
+        *at = RuleRef {
+            rule: caller.rule + 1,
+            ..caller
+        };
+        true
+    }
+
+    fn policy(&mut self, base: ChainRef, table: &Table) -> Ended {
+        let chain = table.chains.get(base.chain as usize);
+        let policy = chain.and_then(|chain| chain.base).map(|base| base.policy);
+        let policy = policy.unwrap_or(ChainPolicy::Accept);
+        self.path.push(Step::Policy(base, policy));
+        match policy {
+            ChainPolicy::Accept => Ended::Accept(Reason::Policy(base)),
+            ChainPolicy::Drop => Ended::Final(Decision::Drop, Reason::Policy(base)),
+        }
+    }
+
+    /// Runs the rules of a chain from `at` on, up to one that leads elsewhere.
+    fn rules(&mut self, chain: &'a Chain, table: &'a Table, at: &mut RuleRef) -> Option<Stop> {
+        let first = at.rule as usize;
+        let mut begin = match first.checked_sub(1) {
+            Some(before) => chain.ends.get(before).copied()? as usize,
+            None => 0,
+        };
+        for end in chain.ends.get(first..)? {
+            let end = *end as usize;
+            let ops = chain.ops.get(begin..end).unwrap_or_default();
+            begin = end;
+            if let Some(stop) = self.rule(ops, table, *at) {
+                return Some(stop);
+            }
+            at.rule += 1;
+        }
+        None
+    }
+
+    fn rule(&mut self, ops: &'a [Op], table: &'a Table, at: RuleRef) -> Option<Stop> {
+        let mut place: u16 = 0;
+        for op in ops {
+            let (met, stop) = match self.op(op, table, at) {
+                Flow::Next => {
+                    place = place.saturating_add(1);
+                    continue;
+                }
+                Flow::Break => (Met::Failed(place), None),
+                Flow::Act(Act::Accept) => {
+                    let ended = Ended::Accept(Reason::Rule(at));
+                    (Met::Accept, Some(Stop::Ended(ended)))
+                }
+                Flow::Act(Act::Drop) => {
+                    let ended = Ended::Final(Decision::Drop, Reason::Rule(at));
+                    (Met::Drop, Some(Stop::Ended(ended)))
+                }
+                Flow::Act(Act::Continue | Act::Lost) => {
+                    place = place.saturating_add(1);
+                    continue;
+                }
+                Flow::Act(Act::Return) => (Met::Return, Some(Stop::Return)),
+                Flow::Act(Act::Jump(to)) => (Met::Jump(to), Some(Stop::Jump(to))),
+                Flow::Act(Act::Goto(to)) => (Met::Goto(to), Some(Stop::Goto(to))),
+                Flow::Reject(answer) => {
+                    let ended = Ended::Final(Decision::Reject(answer), Reason::Rule(at));
+                    (Met::Reject(answer), Some(Stop::Ended(ended)))
+                }
+                Flow::Translated => (Met::Translate, Some(Stop::Ended(Ended::Translated(at)))),
+                Flow::Kernel(kernel) => {
+                    self.path.push(Step::Rule(at, Met::Drop));
+                    self.path.push(Step::Kernel(kernel));
+                    let ended = Ended::Final(Decision::Drop, Reason::Kernel(kernel));
+                    return Some(Stop::Ended(ended));
+                }
+                Flow::Opaque(opaque) => {
+                    let ended = Ended::Final(Decision::Unknown, Reason::Opaque(at, opaque));
+                    (Met::Opaque(place), Some(Stop::Ended(ended)))
+                }
+            };
+            self.path.push(Step::Rule(at, met));
+            if let Stop::Ended(Ended::Translated(_)) = stop.as_ref()? {
+                let index = self.translations.len().saturating_sub(1) as u16;
+                self.path.push(Step::Translated(index));
+            }
+            return stop;
+        }
+        self.path.push(Step::Rule(at, Met::Passed));
+        None
+    }
+
+    fn op(&mut self, op: &'a Op, table: &'a Table, at: RuleRef) -> Flow {
+        match op {
+            Op::Meta { key, to } => loaded(self.meta(*key, *to)),
+            Op::MetaSet { key, from } => self.meta_set(*key, *from),
+            Op::Payload {
+                base,
+                offset,
+                len,
+                to,
+            } => {
+                let len = *len as usize;
+                match self.headers.load(*base, *offset as usize, len) {
+                    Load::Bytes(bytes) => self.registers.put(*to, bytes),
+                    Load::Unknown => self.registers.forget(*to, len),
+                    Load::Missing => return Flow::Break,
+                }
+                Flow::Next
+            }
+            Op::Cmp { from, op, data } => {
+                let data = data.bytes();
+                let Some(value) = self.registers.get(*from, data.len()) else {
+                    return not_known();
+                };
+                go_on_if(match op {
+                    Comparison::Eq => value == data,
+                    Comparison::Neq => value != data,
+                    Comparison::Lt => value < data,
+                    Comparison::Lte => value <= data,
+                    Comparison::Gt => value > data,
+                    Comparison::Gte => value >= data,
+                })
+            }
+            Op::Range {
+                from,
+                inverted,
+                bounds,
+            } => {
+                let (lo, hi) = (bounds.0.bytes(), bounds.1.bytes());
+                let Some(value) = self.registers.get(*from, lo.len()) else {
+                    return not_known();
+                };
+                go_on_if((lo <= value && value <= hi) != *inverted)
+            }
+            Op::Bitwise {
+                from,
+                to,
+                len,
+                mask_xor,
+            } => {
+                let (mask, xor) = mask_xor.as_ref();
+                self.registers
+                    .mask(*from, *to, usize::from(*len), mask, xor);
+                Flow::Next
+            }
+            Op::Byteorder {
+                from,
+                to,
+                len,
+                size,
+            } => {
+                let (len, size) = (usize::from(*len), usize::from(*size));
+                self.registers.turn(*from, *to, len, size);
+                Flow::Next
+            }
+            Op::Lookup { set, from, result } => self.lookup(table, at, *set, *from, *result),
+            Op::Immediate { to, data } => {
+                self.registers.put(*to, data.bytes());
+                Flow::Next
+            }
+            Op::Verdict(act) => Flow::Act(*act),
+            Op::Nothing => Flow::Next,
+            Op::Rate => go_on_if(self.rate(at)),
+            Op::Connections { inverted } => go_on_if(self.connections(at) != *inverted),
+            Op::Reject(answer) => Flow::Reject(*answer),
+            Op::Nat {
+                destination,
+                family,
+                address,
+                port,
+                flags,
+            } => {
+                if *family != 1 && *family != self.packet.family() {
+                    return Flow::Next;
+                }
+                translated(self.nat(at, *destination, *address, *port, *flags))
+            }
+            Op::Masquerade { port, flags } => translated(self.masquerade(at, *port, *flags)),
+            Op::Redirect { port } => translated(self.redirect(at, *port)),
+            Op::Ct { key, to, reply } => loaded(self.ct(*key, *to, *reply)),
+            Op::CtSet { key, from } => self.ct_set(*key, *from),
+            Op::Fib { to, result, flags } => loaded(self.fib(*to, *result, *flags)),
+            Op::Numgen {
+                to,
+                modulus,
+                random,
+                offset,
+            } => {
+                let given = if *random {
+                    self.choices.random
+                } else {
+                    self.choices.counter
+                };
+                let number = self.number(at, given, *modulus);
+                self.registers.put_number(*to, number.wrapping_add(*offset));
+                Flow::Next
+            }
+            Op::Hash {
+                from,
+                to,
+                modulus,
+                offset,
+            } => {
+                let number = match from {
+                    Some((from, len, seed)) => {
+                        let Some(bytes) = self.registers.get(*from, *len as usize) else {
+                            return not_known();
+                        };
+                        hash::scale(hash::jhash(bytes, *seed), *modulus)
+                    }
+                    None => self.number(at, self.choices.random, *modulus),
+                };
+                self.registers.put_number(*to, number.wrapping_add(*offset));
+                Flow::Next
+            }
+            Op::Dynset { .. } => self.dynset(op, table, at),
+            Op::Rt { to } => {
+                self.registers.forget(*to, 4);
+                Flow::Next
+            }
+            Op::Notrack => {
+                if self.tracking == Tracking::NotYet {
+                    self.tracking = Tracking::Untracked;
+                }
+                Flow::Next
+            }
+            // Only what is established is handed over; for others the rule ends here.
+            Op::Flow => Flow::Break,
+            Op::Opaque(opaque) => Flow::Opaque(opaque.as_ref().clone()),
+        }
+    }
+
+    fn lookup(
+        &mut self,
+        table: &'a Table,
+        at: RuleRef,
+        set: u32,
+        from: Register,
+        result: LookupResult,
+    ) -> Flow {
+        let Some(lookup) = table.sets.get(set as usize) else {
+            return Flow::Opaque(Opaque::Set(String::new()));
+        };
+        if let Some(opaque) = &lookup.opaque {
+            return Flow::Opaque(opaque.clone());
+        }
+        let Some(key) = self.registers.get(from, lookup.width) else {
+            return not_known();
+        };
+        let hit = lookup.find(key).or_else(|| {
+            let is_in = lookup.dynamic && self.holds(at.chain.table, set, &lookup.name, key);
+            is_in.then_some(Hit::Member)
+        });
+        let hit = hit.or_else(|| lookup.rest());
+        match (result, hit) {
+            (LookupResult::Member { inverted }, hit) => go_on_if(hit.is_some() != inverted),
+            (LookupResult::Data(to), Some(Hit::Value(value))) => {
+                self.registers.put(to, value);
+                Flow::Next
+            }
+            (LookupResult::Verdict, Some(Hit::Verdict(Act::Lost))) => {
+                Flow::Opaque(Opaque::Chain(lookup.name.clone()))
+            }
+            (LookupResult::Verdict, Some(Hit::Verdict(act))) => Flow::Act(act),
+            (_, None) => Flow::Break,
+            (_, Some(_)) => Flow::Opaque(Opaque::Set(lookup.name.clone())),
+        }
+    }
+
+    /// Whether a dynamic set holds a key beside what was read of it.
+    fn holds(&self, table: u16, set: u32, name: &str, key: &[u8]) -> bool {
+        let changed = self.changed.iter().rev();
+        let mut changed = changed
+            .filter(|(in_table, in_set, of, _)| (*in_table, *in_set) == (table, set) && of == key);
+        if let Some((.., is_in)) = changed.next() {
+            return *is_in;
+        }
+        let mut members = self.choices.members.iter();
+        members.any(|(of, member)| of == name && member == key)
+    }
+
+    /// linux/net/netfilter/nft_dynset.c: as long as the set is not full.
+    fn dynset(&mut self, op: &Op, table: &Table, at: RuleRef) -> Flow {
+        let Op::Dynset {
+            set,
+            op,
+            key,
+            inverted,
+            rate,
+            connections,
+        } = op
+        else {
+            return Flow::Next;
+        };
+        let width = table.sets.get(*set as usize).map_or(0, |set| set.width);
+        let Some(bytes) = self.registers.get(*key, width).map(<[u8]>::to_vec) else {
+            return not_known();
+        };
+        let is_deleted = *op == sys::NFT_DYNSET_OP_DELETE;
+        self.changed
+            .push((at.chain.table, *set, bytes, !is_deleted));
+        if is_deleted {
+            return Flow::Next;
+        }
+        if *rate && !self.rate(at) {
+            return Flow::Break;
+        }
+        if let Some(turned) = connections
+            && self.connections(at) == *turned
+        {
+            return Flow::Break;
+        }
+        go_on_if(!inverted)
+    }
+
+    fn meta_set(&mut self, key: u32, from: Register) -> Flow {
+        if key == sys::NFT_META_MARK {
+            let Some(mark) = self.word(from) else {
+                return not_known();
+            };
+            self.packet.mark = mark;
+        }
+        Flow::Next
+    }
+
+    fn ct_set(&mut self, key: u32, from: Register) -> Flow {
+        if self.tracking != Tracking::Tracked {
+            return Flow::Next;
+        }
+        match key {
+            sys::NFT_CT_MARK => {
+                let Some(mark) = self.word(from) else {
+                    return not_known();
+                };
+                self.packet.connection.mark = mark;
+            }
+            sys::NFT_CT_LABELS => {
+                let bytes = self.registers.get(from, 16);
+                let Some(bytes) = bytes.and_then(|bytes| bytes.try_into().ok()) else {
+                    return not_known();
+                };
+                self.packet.connection.labels |= u128::from_ne_bytes(bytes);
+            }
+            _ => {}
+        }
+        Flow::Next
+    }
+
+    fn word(&self, from: Register) -> Option<u32> {
+        let bytes = self.registers.get(from, 4)?.try_into().ok()?;
+        Some(u32::from_ne_bytes(bytes))
+    }
+
+    fn rate(&mut self, rule: RuleRef) -> bool {
+        let within = self.within(self.choices.rates);
+        let taken = Taken::Rate { within };
+        self.taken.push(Choice { rule, taken });
+        within
+    }
+
+    fn connections(&mut self, rule: RuleRef) -> bool {
+        let within = self.within(self.choices.connections);
+        let taken = Taken::Connections { within };
+        self.taken.push(Choice { rule, taken });
+        within
+    }
+
+    fn within(&mut self, given: Within) -> bool {
+        match given {
+            Within::Within => true,
+            Within::Over => false,
+            Within::Either => self.script.take(2) == 0,
+        }
+    }
+
+    fn number(&mut self, rule: RuleRef, given: Option<u32>, of: u32) -> u32 {
+        let of = of.max(1);
+        let number = match given {
+            Some(given) => return given % of,
+            None => self.script.take(of),
+        };
+        let taken = Taken::Number { number, of };
+        self.taken.push(Choice { rule, taken });
+        number
+    }
+}
+
+/// Why the rules of a chain are left.
+enum Stop {
+    Return,
+    Jump(u32),
+    Goto(u32),
+    Ended(Ended),
+}
+
+fn go_on_if(holds: bool) -> Flow {
+    if holds { Flow::Next } else { Flow::Break }
+}
+
+fn not_known() -> Flow {
+    Flow::Opaque(Opaque::Value("a value that is not known of the packet"))
+}
+
+fn loaded(loaded: Loaded) -> Flow {
+    match loaded {
+        Loaded::Done => Flow::Next,
+        Loaded::Missing => Flow::Break,
+        Loaded::Strange(name) => Flow::Opaque(Opaque::Expression(name.to_owned())),
+    }
+}
+
+fn translated(result: Result<(), super::translate::Trouble>) -> Flow {
+    match result {
+        Ok(()) => Flow::Translated,
+        Err(super::translate::Trouble::Kernel(kernel)) => Flow::Kernel(kernel),
+        Err(super::translate::Trouble::Unknown(what)) => Flow::Opaque(Opaque::Value(what)),
+    }
+}

@@ -1,0 +1,273 @@
+//! The way of a packet through the hooks.
+
+use std::net::IpAddr;
+
+use super::environment::{AddressType, LOOPBACK};
+use super::firewall::{RuleRef, What};
+use super::machine::{Ended, Run, Tracking};
+use super::outcome::{Decision, Kernel, Reason, Step};
+use super::packet::{State, Upper};
+use crate::ruleset::{ChainType, Hook};
+
+/// `IPS_SRC_NAT_DONE`, `IPS_DST_NAT_DONE` of linux/netfilter/nf_conntrack_common.h.
+const SRC_DONE: u32 = 1 << 7;
+/// See [`SRC_DONE`].
+const DST_DONE: u32 = 1 << 8;
+
+/// The end of the way.
+pub(super) type End = (Decision, Reason);
+
+/// What was said for the packet so far.
+#[derive(Default)]
+struct Accepts {
+    /// By a rule of a filter chain where it is decided who may pass: input, forward, output.
+    rule: Option<(Reason, Vec<RuleRef>)>,
+    /// By a chain policy there.
+    policy: Option<Reason>,
+    /// Elsewhere.
+    other: Option<Reason>,
+}
+
+impl Run<'_> {
+    /// Sends the packet on its way, to its end.
+    pub(super) fn walk(&mut self) -> End {
+        let mut accepts = Accepts::default();
+        match self.way(&mut accepts) {
+            Err(end) => end,
+            Ok(()) => {
+                self.callers.clear();
+                let reason = match accepts.rule {
+                    Some((reason, callers)) => {
+                        self.callers = callers;
+                        reason
+                    }
+                    None => accepts.policy.or(accepts.other).unwrap_or(Reason::Nothing),
+                };
+                (Decision::Accept, reason)
+            }
+        }
+    }
+
+    fn way(&mut self, accepts: &mut Accepts) -> Result<(), End> {
+        if self.packet.iif.is_none() {
+            self.route_own()?;
+            self.hook(Hook::Output, accepts)?;
+            if self.translations.iter().any(|it| it.destination) {
+                self.packet.oif = None;
+                self.route_own()?;
+            }
+            self.hook(Hook::Postrouting, accepts)?;
+            if self.packet.oif.as_deref() != Some(LOOPBACK) {
+                return Ok(());
+            }
+            self.packet.iif = Some(LOOPBACK.to_owned());
+            self.packet.oif = None;
+        } else {
+            self.martians_of_v6()?;
+        }
+        self.hook(Hook::Prerouting, accepts)?;
+        if self.is_local()? {
+            self.path.push(Step::Local);
+            return self.hook(Hook::Input, accepts);
+        }
+        self.route()?;
+        self.path.push(Step::Forward);
+        self.hook(Hook::Forward, accepts)?;
+        self.hook(Hook::Postrouting, accepts)
+    }
+
+    fn hook(&mut self, hook: Hook, accepts: &mut Accepts) -> Result<(), End> {
+        self.hook = hook;
+        self.path.push(Step::Hook(hook));
+        let firewall = self.firewall;
+        for place in firewall.at(hook) {
+            match &place.what {
+                What::Conntrack => {
+                    if self.tracking == Tracking::NotYet {
+                        self.tracking = match self.packet.connection.state {
+                            State::Untracked => Tracking::Untracked,
+                            _ => Tracking::Tracked,
+                        };
+                    }
+                }
+                What::Chain(chain) => {
+                    let chain = *chain;
+                    if !self.concerns(chain.table) {
+                        continue;
+                    }
+                    let ended = self.chain(chain);
+                    self.note(ended, accepts, hook, chain)?;
+                }
+                What::Nat(chains) => self.nat_chains(hook, chains, accepts)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a table sees packets of this family.
+    fn concerns(&self, table: u16) -> bool {
+        let family = self.firewall.table(table).map(|table| table.family);
+        family.is_some_and(|family| family == 1 || family == self.packet.family())
+    }
+
+    fn note(
+        &mut self,
+        ended: Ended,
+        accepts: &mut Accepts,
+        hook: Hook,
+        chain: super::firewall::ChainRef,
+    ) -> Result<(), End> {
+        let reason = match ended {
+            Ended::Final(decision, reason) => return Err((decision, reason)),
+            Ended::Translated(rule) => Reason::Rule(rule),
+            Ended::Accept(reason) => reason,
+        };
+        let is_filter = self
+            .firewall
+            .chain(chain)
+            .and_then(|chain| chain.base)
+            .is_some_and(|base| base.kind == ChainType::Filter);
+        let decides = is_filter && matches!(hook, Hook::Input | Hook::Forward | Hook::Output);
+        match reason {
+            Reason::Rule(_) if decides => {
+                accepts.rule = Some((reason, std::mem::take(&mut self.callers)));
+            }
+            _ if decides => accepts.policy = Some(reason),
+            _ => accepts.other = Some(reason),
+        }
+        Ok(())
+    }
+
+    /// Only for the first packet of a connection, only once for each of its ends, and only up to the first chain that
+    /// translates it (linux/net/netfilter/nf_nat_core.c, `nf_nat_inet_fn`).
+    fn nat_chains(
+        &mut self,
+        hook: Hook,
+        chains: &[super::firewall::ChainRef],
+        accepts: &mut Accepts,
+    ) -> Result<(), End> {
+        let done = match hook {
+            Hook::Prerouting | Hook::Output => DST_DONE,
+            _ => SRC_DONE,
+        };
+        let connection = &self.packet.connection;
+        let is_first = match connection.state {
+            State::New => !connection.reply,
+            State::Related => !matches!(self.packet.upper, Upper::Icmp { .. }),
+            State::Established | State::Invalid | State::Untracked => false,
+        };
+        if self.tracking != Tracking::Tracked || !is_first || connection.status & done != 0 {
+            return Ok(());
+        }
+        for chain in chains {
+            if !self.concerns(chain.table) {
+                continue;
+            }
+            let ended = self.chain(*chain);
+            let translated = matches!(ended, Ended::Translated(_));
+            self.note(ended, accepts, hook, *chain)?;
+            if translated {
+                break;
+            }
+        }
+        self.packet.connection.status |= done;
+        Ok(())
+    }
+
+    /// Where a packet of the box itself leaves.
+    fn route_own(&mut self) -> Result<(), End> {
+        if self.packet.oif.is_some() {
+            return Ok(());
+        }
+        let destination = self.packet.destination;
+        let own = self.redirected || self.environment.owner(destination).is_some();
+        let oif = if own {
+            Some(LOOPBACK)
+        } else {
+            self.environment.route(destination)
+        };
+        match oif {
+            Some(oif) => {
+                self.packet.oif = Some(oif.to_owned());
+                Ok(())
+            }
+            None => Err(self.kernel(Kernel::NoRoute)),
+        }
+    }
+
+    /// Whether a packet that came in is for the box itself.
+    fn is_local(&mut self) -> Result<bool, End> {
+        self.martians_of_v4()?;
+        if self.redirected {
+            return Ok(true);
+        }
+        let kind = self.environment.address_type(self.packet.destination, None);
+        match kind {
+            AddressType::Local | AddressType::Broadcast => Ok(true),
+            // Groups are forwarded by multicast routing only, which rfw does not set up.
+            AddressType::Multicast => Ok(true),
+            AddressType::Unicast | AddressType::Unreachable => Ok(false),
+        }
+    }
+
+    /// The interface a forwarded packet leaves by.
+    fn route(&mut self) -> Result<(), End> {
+        let rewritten = self.translations.iter().any(|it| it.destination);
+        if self.packet.oif.is_some() && !rewritten {
+            return Ok(());
+        }
+        match self.environment.route(self.packet.destination) {
+            Some(oif) => {
+                self.packet.oif = Some(oif.to_owned());
+                Ok(())
+            }
+            None => Err(self.kernel(Kernel::NoRoute)),
+        }
+    }
+
+    /// linux/net/ipv4/route.c, `ip_route_input_slow`: after the hook before routing.
+    fn martians_of_v4(&mut self) -> Result<(), End> {
+        let (IpAddr::V4(source), IpAddr::V4(destination)) =
+            (self.packet.source, self.packet.destination)
+        else {
+            return Ok(());
+        };
+        if self.packet.iif.as_deref() == Some(LOOPBACK) {
+            return Ok(());
+        }
+        let [first, ..] = source.octets();
+        // Nobody has the address 0.0.0.0 but who asks for one.
+        let zero = first == 0 && !(source.is_unspecified() && destination.is_broadcast());
+        if zero || first == 127 || source.is_multicast() || source.is_broadcast() {
+            return Err(self.kernel(Kernel::MartianSource));
+        }
+        let [first, ..] = destination.octets();
+        let zero = first == 0 && !destination.is_unspecified();
+        if zero || (first == 127 && !self.redirected) {
+            return Err(self.kernel(Kernel::MartianDestination));
+        }
+        Ok(())
+    }
+
+    /// linux/net/ipv6/ip6_input.c, `ip6_rcv_core`: before all hooks.
+    fn martians_of_v6(&mut self) -> Result<(), End> {
+        let (IpAddr::V6(source), IpAddr::V6(destination)) =
+            (self.packet.source, self.packet.destination)
+        else {
+            return Ok(());
+        };
+        let on_link = self.packet.iif.as_deref() != Some(LOOPBACK);
+        if source.is_multicast() || (on_link && source.is_loopback()) {
+            return Err(self.kernel(Kernel::MartianSource));
+        }
+        if destination.is_unspecified() || (on_link && destination.is_loopback()) {
+            return Err(self.kernel(Kernel::MartianDestination));
+        }
+        Ok(())
+    }
+
+    fn kernel(&mut self, kernel: Kernel) -> End {
+        self.path.push(Step::Kernel(kernel));
+        (Decision::Drop, Reason::Kernel(kernel))
+    }
+}
