@@ -19,6 +19,7 @@ mod diagnostics;
 mod digest;
 mod doctor;
 mod drift;
+mod evaluate;
 mod files;
 mod git;
 mod harness;

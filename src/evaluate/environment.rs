@@ -20,7 +20,7 @@ pub struct Environment {
 pub struct Interface {
     /// The name.
     pub name: String,
-    /// `meta iif`, if it is known.
+    /// `meta iif`; `None` for one that no rule names.
     pub index: Option<u32>,
     /// The box's addresses on it, with the lengths of their networks; the first of each family is the primary one.
     pub addresses: Vec<IpNet>,
@@ -34,6 +34,9 @@ pub struct Route {
     /// By which interface.
     pub oif: String,
 }
+
+/// The index of an interface that no rule names: the greatest, which the kernel never gives away.
+const NAMELESS: u32 = u32::MAX;
 
 /// `lo`
 pub(super) const LOOPBACK: &str = "lo";
@@ -75,9 +78,10 @@ impl Environment {
     }
 
     /// The index of an interface.
-    pub fn index(&self, name: &str) -> Option<u32> {
+    pub fn index(&self, name: &str) -> u32 {
         let known = self.interface(name).and_then(|interface| interface.index);
-        known.or((name == LOOPBACK).then_some(1))
+        let known = known.or((name == LOOPBACK).then_some(1));
+        known.unwrap_or(NAMELESS)
     }
 
     /// The primary address of an interface.

@@ -128,11 +128,8 @@ impl Run<'_> {
 
     fn put_index(&mut self, to: Register, incoming: bool) {
         let name = if incoming { self.iif() } else { self.oif() };
-        match name.map(|name| self.environment.index(name)) {
-            None => self.registers.put_number(to, 0),
-            Some(Some(index)) => self.registers.put_number(to, index),
-            Some(None) => self.registers.forget(to, 4),
-        }
+        let index = name.map_or(0, |name| self.environment.index(name));
+        self.registers.put_number(to, index);
     }
 
     /// linux/net/netfilter/nft_ct.c
@@ -185,7 +182,7 @@ impl Run<'_> {
                 registers.forget(to, 4);
             }
             sys::NFT_CT_PKTS | sys::NFT_CT_BYTES | sys::NFT_CT_AVGPKT | sys::NFT_CT_EVENTMASK => {
-                registers.forget(to, 8)
+                registers.forget(to, 8);
             }
             _ => return Loaded::Strange("ct"),
         }
@@ -266,10 +263,9 @@ impl Run<'_> {
         }
         match (result, oif) {
             (sys::NFT_FIB_RESULT_OIF, None) => self.registers.put_number(to, 0),
-            (sys::NFT_FIB_RESULT_OIF, Some(name)) => match environment.index(&name) {
-                Some(index) => self.registers.put_number(to, index),
-                None => self.registers.forget(to, 4),
-            },
+            (sys::NFT_FIB_RESULT_OIF, Some(name)) => {
+                self.registers.put_number(to, environment.index(&name));
+            }
             (sys::NFT_FIB_RESULT_OIFNAME, name) => {
                 let mut bytes = [0; NAME];
                 for (place, byte) in bytes.iter_mut().zip(name.unwrap_or_default().bytes()) {

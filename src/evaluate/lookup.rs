@@ -21,23 +21,10 @@ pub(super) struct Lookup {
     elements: Elements,
     /// The verdicts of the elements, in their order; empty if it is no verdict map.
     verdicts: Vec<Act>,
-    /// What holds for every other key.
-    pub(super) catch_all: Option<Found>,
     /// Why it cannot be looked into.
     pub(super) opaque: Option<Opaque>,
     /// Whether the packet path fills it.
     pub(super) dynamic: bool,
-}
-
-/// What belongs to a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Only that it is there.
-    Member,
-    /// A value.
-    Value(Box<[u8]>),
-    /// A verdict.
-    Verdict(Act),
 }
 
 impl Lookup {
@@ -75,7 +62,6 @@ impl Lookup {
             first_is_exact,
             elements,
             verdicts,
-            catch_all: None,
             opaque: None,
             dynamic: spec.dynamic,
         }
@@ -97,15 +83,6 @@ impl Lookup {
                 Some(Some(Datum::Value(value))) => Hit::Value(value),
                 _ => Hit::Member,
             },
-        })
-    }
-
-    /// The catch-all element.
-    pub(super) fn rest(&self) -> Option<Hit<'_>> {
-        Some(match self.catch_all.as_ref()? {
-            Found::Member => Hit::Member,
-            Found::Value(value) => Hit::Value(value),
-            Found::Verdict(act) => Hit::Verdict(*act),
         })
     }
 

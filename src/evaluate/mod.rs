@@ -12,12 +12,13 @@
 //! | --- | --- |
 //! | `packet`, `environment`, `choice` | what is given |
 //! | `firewall`, `operation`, `lookup` | rules and sets, names resolved |
-//! | `machine`, `register`, `header`, `load`, `hash` | one base chain on one packet |
+//! | `machine`, `effect`, `register`, `header`, `load`, `hash` | one base chain on one packet |
 //! | `translate` | address translation |
 //! | `walk` | from hook to hook |
 //! | `outcome` | what became of it |
 
 mod choice;
+mod effect;
 mod environment;
 mod firewall;
 mod hash;
