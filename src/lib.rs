@@ -57,7 +57,7 @@
 //! | [`digest`] | one number for what a policy means, and one for what the kernel holds | compile, live, bytecode, ruleset |
 //! | [`counters`] | what rules count, and when each was last seen to | live, ruleset |
 //! | [`health`] | whether the box is well, and how rfw stands | reconcile, system |
-//! | [`metrics`] | how rfw stands, in Prometheus' text format | counters, health, live, reconcile, system |
+//! | [`metrics`] | how rfw stands, in Prometheus' text format | counters, digest, health, live, reconcile, system |
 //! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system |
 //! | [`source`] | where policies come from | policy, diagnostic |
 //! | [`state`] | what rfw remembers | diagnostic, system |

@@ -39,7 +39,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("counters", &["live", "ruleset"]),
     (
         "metrics",
-        &["counters", "health", "live", "reconcile", "system"],
+        &[
+            "counters",
+            "digest",
+            "health",
+            "live",
+            "reconcile",
+            "system",
+        ],
     ),
     ("source", &["policy", "diagnostic"]),
     ("state", &["diagnostic", "system"]),

@@ -464,6 +464,29 @@ fn replicas_are_compared_and_what_differs_is_named() {
         let said = compare(&[]);
         assert_eq!(said.code(), 2, "{said:?}");
         assert!(said.stdout.starts_with("policy     the same: "), "{said:?}");
+        // By its name in agent.yaml, and all of them for the status.
+        of_b.must(&b, &["apply", "--policy", &there, "--node", "fw-b"]);
+        let agent = desk.write(
+            "agent.yaml",
+            "version: 1\nnode: fw-a\npeers:\n  - { node: fw-b, address: 192.0.2.2 }\n  - { node: fw-c, address: 192.0.2.3 }\n",
+        );
+        let by_address = desk.write(
+            "by-address",
+            &fs::read_to_string(&ssh)
+                .unwrap()
+                .replace("'peer rfw'", "'192.0.2.2 rfw'"),
+        );
+        fs::set_permissions(&by_address, fs::Permissions::from_mode(0o755)).unwrap();
+        let common = ["--policy", &here, "--agent", &agent, "--ssh", &by_address];
+        let said = desk.rfw(&a, &[&["digest", "--peer", "fw-b"], &common[..]].concat());
+        assert_eq!(said.code(), 0, "{said:?}");
+        let said = desk.must(&a, &[&["status", "--peers"], &common[..]].concat());
+        assert!(
+            said.contains(
+                "peer       fw-b: the same policy, and its kernel holds it\npeer       fw-c: `"
+            ),
+            "{said}"
+        );
         // Whom nobody knows, and what is an option.
         let said = desk.rfw(
             &a,

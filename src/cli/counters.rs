@@ -112,18 +112,28 @@ const KEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Remembers which rules have counted by a reading that was made for another reason. Not being able to is no failure.
 pub(super) fn take_note(live: &Live, global: &Global, output: &mut Output) {
-    let mut record = remembered(global);
-    let now = Timestamp::now().as_second();
-    record.update(mark(live).as_deref(), &counts(live), now);
-    keep(&record, global, output);
+    if let Some(record) = noted(live, global) {
+        keep(&record, global, output);
+    }
 }
 
 /// The same, where there is nobody to tell that it is not remembered.
 pub(super) fn take_note_silently(live: &Live, global: &Global) {
+    if let Some(record) = noted(live, global) {
+        let _ = state::keep_seen(&global.state_dir, &record.to_text());
+    }
+}
+
+/// What is to be remembered after a reading; nothing when the last one was just now.
+fn noted(live: &Live, global: &Global) -> Option<Record> {
     let mut record = remembered(global);
     let now = Timestamp::now().as_second();
-    record.update(mark(live).as_deref(), &counts(live), now);
-    let _ = state::keep_seen(&global.state_dir, &record.to_text());
+    let (table, counts) = (mark(live), counts(live));
+    if record.is_fresh(table.as_deref(), &counts, now) {
+        return None;
+    }
+    record.update(table.as_deref(), &counts, now);
+    Some(record)
 }
 
 fn remembered(global: &Global) -> Record {

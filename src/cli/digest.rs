@@ -1,18 +1,12 @@
 //! `rfw digest`: what replicas compare.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "starts the program that asks the other box"
-)]
-
-use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use super::error::{Explained, Failure};
+use super::error::Failure;
 use super::output::Output;
 use super::plan::Format;
 use super::policy::{self, Loaded, Purpose};
-use super::{Global, offload, session};
+use super::{Global, offload, peer, session};
 use crate::bytecode::{Program, linearize, linearize_with};
 use crate::digest::{self, Detail, NodeValue, View, compare};
 use crate::kernel::Kernel;
@@ -37,8 +31,9 @@ pub(super) struct Arguments {
     /// Also print the digest of each rule, set and chain of the policy
     #[arg(long)]
     rules: bool,
-    /// Compare with another box: runs `rfw digest` there over ssh, and names what differs. Exits with 2 when the policies are not the
-    /// same, or one of the two does not hold what it compiles
+    /// Compare with another box: runs `rfw digest` there over ssh, and names what differs. HOST is a node of `peers` in agent.yaml, or
+    /// what ssh knows; or the address of its metrics (`http://10.9.0.2:9472/metrics`), which tell whether something differs, but not
+    /// what. Exits with 2 when the policies are not the same, or one of the two does not hold what it compiles
     #[arg(long, value_name = "HOST")]
     peer: Option<String>,
     /// The program that runs a command on another box: it is given the host, and then the command
@@ -69,7 +64,7 @@ pub(super) fn run(
             here.is_held() != Some(false)
         }
         Some(host) => {
-            let comparison = compare(&here, &ask(host, &arguments.ssh)?);
+            let comparison = compare(&here, &peer::ask(host, &arguments.ssh, global)?);
             print(&comparison, arguments.format, output)?;
             comparison.is_equal()
         }
@@ -244,70 +239,4 @@ fn raw_values(loaded: &Loaded, program: &Program) -> Option<NodeValue> {
         "raw rules",
         format!("read as {}", digest.get(..16).unwrap_or(&digest)),
     ))
-}
-
-#[derive(Debug, thiserror::Error)]
-enum PeerError {
-    #[error("cannot start `{program}`")]
-    NotStarted {
-        program: String,
-        source: std::io::Error,
-    },
-    #[error("`{program} {host} rfw digest` has failed ({status})")]
-    Failed {
-        program: String,
-        host: String,
-        status: std::process::ExitStatus,
-    },
-    #[error("`{host}` has answered with something else than digests")]
-    Unreadable {
-        host: String,
-        source: serde_json::Error,
-    },
-    #[error("`{host}` is no name of a host")]
-    NoHost { host: String },
-}
-
-/// The digests of another box.
-fn ask(host: &str, program: &str) -> Result<View, Failure> {
-    // Else it would be an option of ssh.
-    if host.starts_with('-') || host.is_empty() {
-        let host = host.to_owned();
-        return Err(Failure::world(PeerError::NoHost { host }));
-    }
-    let mut command = Command::new(program);
-    command
-        .args([host, "rfw", "digest", "--format", "json", "--rules"])
-        .stdin(Stdio::null());
-    let answer = command.output().map_err(|source| {
-        Failure::world(PeerError::NotStarted {
-            program: program.to_owned(),
-            source,
-        })
-    })?;
-    let said = String::from_utf8_lossy(&answer.stdout);
-    // 1 and 2 may be about its kernel alone; the digests are there all the same.
-    View::from_json(&said).map_err(|source| {
-        if answer.status.success() {
-            let host = host.to_owned();
-            return Failure::world(PeerError::Unreadable { host, source });
-        }
-        let words = String::from_utf8_lossy(&answer.stderr);
-        Failure::World(Explained {
-            error: Box::new(PeerError::Failed {
-                program: program.to_owned(),
-                host: host.to_owned(),
-                status: answer.status,
-            }),
-            details: words.lines().take(20).map(printable).collect(),
-            now: Vec::new(),
-        })
-    })
-}
-
-/// What another box has said must not act on the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }

@@ -17,6 +17,7 @@ mod lists;
 mod metrics;
 mod offload;
 mod output;
+mod peer;
 mod plan;
 mod policy;
 mod raw;

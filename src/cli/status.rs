@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::error::Failure;
 use super::output::Output;
-use super::{Global, daemon, metrics, policy, session, settings};
-use crate::health::{Drift, NextSwitch, SettingDrift, Status, Verified};
+use super::{Global, daemon, metrics, peer, policy, session, settings};
+use crate::health::{Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
 use crate::plan::Switch;
 use crate::source::Texts;
 use crate::state::{self, digest};
@@ -30,6 +30,12 @@ pub(super) struct Arguments {
     /// Write metrics into a file, whole or not at all, instead of printing something: `/var/lib/prometheus/node-exporter/rfw.prom`
     #[arg(long, value_name = "PATH", conflicts_with = "format")]
     textfile: Option<PathBuf>,
+    /// Also ask the `peers` of agent.yaml, over ssh, whether they have the same policy
+    #[arg(long, conflicts_with = "textfile")]
+    peers: bool,
+    /// The program that runs a command on another box: it is given the host, and then the command
+    #[arg(long, value_name = "PROGRAM", env = "RFW_SSH", default_value = "ssh")]
+    ssh: String,
 }
 
 /// Forms of it.
@@ -51,10 +57,17 @@ pub(super) fn run(
     if let Some(path) = &arguments.textfile {
         return metrics::write(&metrics::text(global)?, path);
     }
+    let status = || {
+        let mut status = status(global)?;
+        if arguments.peers {
+            status.peers = peers(status.digest.as_ref(), &arguments.ssh, global);
+        }
+        Ok(status)
+    };
     match arguments.format {
-        Format::Text => output.result(&status(global)?.to_string()),
+        Format::Text => output.result(&status()?.to_string()),
         Format::Json => {
-            let status = status(global)?;
+            let status = status()?;
             output.line(&serde_json::to_string_pretty(&status).map_err(Failure::world)?);
         }
         Format::Prometheus => output.result(&metrics::text(global)?),
@@ -118,7 +131,32 @@ pub(super) fn status(global: &Global) -> Result<Status, Failure> {
         next,
         digest,
         daemon: daemon::daemon(global),
+        peers: Vec::new(),
     })
+}
+
+/// What the peers say, one after the other.
+fn peers(digest: Option<&String>, ssh: &str, global: &Global) -> Vec<Peer> {
+    let peers = global.agent.peers.iter().map(|named| {
+        let node = named.node.to_string();
+        match peer::ask(&node, ssh, global) {
+            Ok(view) => Peer {
+                same_policy: digest.map(|digest| *digest == view.policy),
+                held: view.is_held(),
+                digest: Some(view.policy),
+                trouble: None,
+                node,
+            },
+            Err(failure) => Peer {
+                node,
+                digest: None,
+                same_policy: None,
+                held: None,
+                trouble: Some(failure.text()),
+            },
+        }
+    });
+    peers.collect()
 }
 
 /// What the schedules do next: as it was kept, or as the policy says, if it is still the same, when that is over.

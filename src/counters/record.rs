@@ -19,6 +19,8 @@ use crate::ruleset::Count;
 const HEAD: &str = "rfw seen 1";
 /// How long a rule is remembered that is no longer there: it may come back, as after a reboot without an apply.
 const GONE: i64 = 90 * 86_400;
+/// How soon is soon, in seconds.
+const FRESH: i64 = 300;
 /// How long periods are remembered of which nothing is known.
 const BLIND: i64 = 400 * 86_400;
 /// How many of them.
@@ -109,6 +111,15 @@ impl Record {
             .retain(|_, rule| rule.gone.is_none_or(|gone| now - GONE < gone));
         self.table = table.map(str::to_owned);
         self.read = now;
+    }
+
+    /// Whether a reading so soon after the last one, of the same rules of the same table, may be passed over: what has counted
+    /// since is seen at the next one.
+    pub fn is_fresh(&self, table: Option<&str>, counts: &Counts, now: i64) -> bool {
+        let names = self.rules().map(|(name, _)| name);
+        self.table.as_deref() == table
+            && (self.read..self.read.saturating_add(FRESH)).contains(&now)
+            && names.eq(counts.keys().map(String::as_str))
     }
 
     /// What is known of a rule that is there.
@@ -269,6 +280,23 @@ mod tests {
         record.update(Some("m"), &counts(&[("a", 0), ("b", 1)]), 96 * DAY);
         assert_eq!(record.of("a"), seen(96 * DAY, None));
         assert_eq!(record.of("b"), seen(0, Some(0)));
+    }
+
+    #[test]
+    fn who_reads_often_need_not_write_as_often() {
+        let mut record = Record::default();
+        let two = counts(&[("a", 0), ("b", 3)]);
+        assert!(!record.is_fresh(Some("m"), &two, 100));
+        record.update(Some("m"), &two, 100);
+        assert!(record.is_fresh(Some("m"), &counts(&[("a", 9), ("b", 9)]), 399));
+        assert!(!record.is_fresh(Some("m"), &two, 400));
+        assert!(!record.is_fresh(Some("m"), &two, 99));
+        assert!(!record.is_fresh(Some("n"), &two, 101));
+        assert!(!record.is_fresh(Some("m"), &counts(&[("a", 0)]), 101));
+        assert!(!record.is_fresh(None, &two, 101));
+        // What was passed over is not lost.
+        record.update(Some("m"), &counts(&[("a", 9), ("b", 3)]), 400);
+        assert_eq!(record.of("a"), seen(100, Some(400)));
     }
 
     #[test]

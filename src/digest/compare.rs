@@ -93,18 +93,29 @@ pub fn compare(here: &View, there: &View) -> Comparison {
     };
     let same_policy = here.policy == there.policy;
     let tells = !there.parts.is_empty();
+    // Metrics tell nothing of the node and of time zones.
+    let tells_node = !there.ruleset.is_empty();
     Comparison {
         version: 1,
         same_policy,
         rfw: both(|view| Some(view.rfw.clone())),
         policy: both(|view| Some(view.policy.clone())),
-        timezones: both(|view| view.timezones.clone()),
+        timezones: match tells_node {
+            true => both(|view| view.timezones.clone()),
+            false => Both {
+                here: None,
+                there: None,
+            },
+        },
         differences: if same_policy || !tells {
             Vec::new()
         } else {
             differences(here, there)
         },
-        node: node(&here.node, &there.node),
+        node: match tells_node {
+            true => node(&here.node, &there.node),
+            false => Vec::new(),
+        },
         held_here: here.is_held(),
         held_there: there.is_held(),
     }

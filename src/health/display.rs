@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use jiff::Timestamp;
 
-use super::{Daemon, Drift, Finding, Report, SettingDrift, Severity, Status, Verified};
+use super::{Daemon, Drift, Finding, Peer, Report, SettingDrift, Severity, Status, Verified};
 use crate::reconcile::{self, Change, LastDrift, Latency, Revision, State};
 
 impl Display for Severity {
@@ -60,6 +60,7 @@ impl Display for Status {
             next,
             digest,
             daemon,
+            peers,
         } = self;
         match table {
             Some(handle) => writeln!(
@@ -117,7 +118,39 @@ impl Display for Status {
         for switch in next {
             writeln!(f, "next       {}", switch.text)?;
         }
-        daemon.iter().try_for_each(|daemon| daemon.fmt(f))
+        daemon.iter().try_for_each(|daemon| daemon.fmt(f))?;
+        peers.iter().try_for_each(|peer| peer.fmt(f))
+    }
+}
+
+impl Display for Peer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            node,
+            digest: _,
+            same_policy,
+            held,
+            trouble,
+        } = self;
+        let node = printable(node);
+        if let Some(trouble) = trouble {
+            return writeln!(f, "peer       {node}: {}", printable(trouble));
+        }
+        let policy = match same_policy {
+            Some(true) => "the same policy",
+            Some(false) => "another policy",
+            None => "a policy that cannot be compared",
+        };
+        let held = match held {
+            Some(true) => "and its kernel holds it",
+            Some(false) => "and its kernel holds something else",
+            None => "whether its kernel holds it is not known",
+        };
+        let more = match same_policy {
+            Some(true) => String::new(),
+            Some(false) | None => format!("; `rfw digest --peer {node}` tells more"),
+        };
+        writeln!(f, "peer       {node}: {policy}, {held}{more}")
     }
 }
 

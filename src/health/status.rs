@@ -30,6 +30,24 @@ pub struct Status {
     pub digest: Option<String>,
     /// What the daemon says; nothing where none has run since the machine started.
     pub daemon: Option<Daemon>,
+    /// The boxes with the same policy, when they were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
+}
+
+/// A box with the same policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Peer {
+    /// Which of the policy's nodes it is.
+    pub node: String,
+    /// The digest of its policy, hexadecimal; nothing when it did not answer.
+    pub digest: Option<String>,
+    /// Whether that is the digest here; nothing when one of the two is not known.
+    pub same_policy: Option<bool>,
+    /// Whether its kernel holds what it compiles; nothing when that is not known.
+    pub held: Option<bool>,
+    /// Why it did not answer.
+    pub trouble: Option<String>,
 }
 
 /// The daemon.

@@ -3,8 +3,10 @@
 //! Facts in, text out. What is not known has no line: a missing series is honest, a zero is not. Metrics and their series come in one
 //! order, so that two texts can be compared. Where the text goes is the edge's: a file for node_exporter, or an answer over HTTP.
 
+mod peer;
 mod text;
 
+pub use peer::read_policy;
 pub use text::Text;
 
 use crate::counters::Counts;
