@@ -63,10 +63,11 @@
 //! | [`state`] | what rfw remembers | diagnostic, system |
 //! | [`host`] | the box itself: reads and writes settings, reads counts and the log | health, system |
 //! | [`reconcile`] | the loop: when to look, what to do about it | – |
+//! | [`watch`] | files that change, signals, the service manager, whoever asks | reconcile |
 //! | [`cli`] | the command line | all |
 //!
-//! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host` and
-//! `cli` meet the operating system; `clippy.toml` says so of every function that would.
+//! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host`,
+//! `watch` and `cli` meet the operating system; `clippy.toml` says so of every function that would.
 
 pub mod agent;
 pub mod apply;
@@ -93,3 +94,4 @@ pub mod schedule;
 pub mod source;
 pub mod state;
 pub mod system;
+pub mod watch;

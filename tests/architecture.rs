@@ -53,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("health", &["reconcile", "system"]),
     ("host", &["health", "system"]),
     ("reconcile", &[]),
+    ("watch", &["reconcile"]),
 ];
 
 /// A file that grows past this is telling about a missing noun.

@@ -57,3 +57,4 @@ mod schedules;
 mod schema;
 mod settings;
 mod support;
+mod watch;

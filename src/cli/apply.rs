@@ -17,6 +17,8 @@ use super::policy::Loaded;
 use super::validate::counted;
 use super::{Global, session, settings};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
+use crate::kernel::Kernel;
+use crate::live::Generation;
 use crate::netlink::Netlink;
 use crate::plan::{Plan, SavedPlan, SettingPromise, View};
 use crate::system::Difference;
@@ -76,13 +78,25 @@ fn apply_policy(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let planned = match plan::compare(kernel, arguments.full, global, output)? {
-        Comparison::StillEqual(generation, settings, next) => {
-            let view = plan::unchanged(generation, &settings, next);
-            return plan::show(view, None, arguments.format, output);
+        Comparison::StillEqual(equal) => {
+            return plan::show(plan::unchanged(*equal), None, arguments.format, output);
         }
         Comparison::Read(planned) => *planned,
     };
-    let nothing_to_do = planned.is_empty();
+    let view = planned.view(plan::detail(arguments.all));
+    plan::show(view, Some(&planned.loaded), arguments.format, output)?;
+    carry_out(kernel, &planned, global, output)?;
+    Ok(())
+}
+
+/// Does what was planned: settings that must come first, the rules, the other settings. Remembers what was verified.
+/// Returns the generation that was read back.
+pub(super) fn carry_out(
+    kernel: &mut dyn Kernel,
+    planned: &Planned,
+    global: &Global,
+    output: &mut Output,
+) -> Result<Generation, Failure> {
     let Planned {
         digest,
         loaded,
@@ -91,29 +105,25 @@ fn apply_policy(
         plan,
         settings,
     } = planned;
-    let view =
-        View::new(&live, &program, &plan, plan::detail(arguments.all)).with_settings(&settings);
-    plan::show(view, Some(&loaded), arguments.format, output)?;
-    if nothing_to_do {
-        session::remember(&loaded, &digest, &live, global, output);
-        return Ok(());
+    if planned.is_empty() {
+        session::remember(loaded, digest, live, global, output);
+        return Ok(live.generation);
     }
-    settings::refuse_blocked(&settings)?;
-    let mut verified = Some(live);
+    settings::refuse_blocked(settings)?;
+    let mut read_back = None;
     if !plan.is_empty() {
-        session::refuse_owned(verified.as_ref())?;
+        session::refuse_owned(Some(live))?;
         session::forget(global, output);
-        let done = settings::before_rules(&settings)?;
-        let outcome = apply::apply(kernel, &program, &plan, options(&mut pause, false))
-            .map_err(|error| failure(error, Some(&loaded)).also_now(done))?;
+        let done = settings::before_rules(settings)?;
+        let outcome = apply::apply(kernel, program, plan, options(&mut pause, false))
+            .map_err(|error| failure(error, Some(loaded)).also_now(done))?;
         report(&outcome, output);
-        verified = outcome.live;
+        read_back = outcome.live;
     }
     settings::after_rules(&loaded.settings, global, output)?;
-    if let Some(live) = &verified {
-        session::remember(&loaded, &digest, live, global, output);
-    }
-    Ok(())
+    let verified = read_back.as_ref().unwrap_or(live);
+    session::remember(loaded, digest, verified, global, output);
+    Ok(verified.generation)
 }
 
 /// A kept plan needs no policy: it holds what the kernel shall hold. It is applied only if the same

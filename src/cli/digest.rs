@@ -198,7 +198,8 @@ fn node_values(loaded: &Loaded, ruleset: &Ruleset, global: &Global) -> Vec<NodeV
         values
             .extend(interfaces.map(|(logical, real)| value(format!("interface {logical}"), real)));
     }
-    for name in &loaded.fetched {
+    for set in &loaded.fetched {
+        let name = &set.name;
         let stem = format!("set/{name}.");
         let of_set = ruleset.sets.iter();
         let copy = Ruleset {

@@ -202,6 +202,48 @@ pub(super) fn refresh(
     })
 }
 
+/// A fetched set, as far as one must know it to see whether its list is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fetched {
+    /// Its name.
+    pub(super) name: String,
+    /// Where its list comes from.
+    source: String,
+    /// How old a copy is, in seconds, when it is fetched again.
+    refresh: Option<u64>,
+}
+
+impl Fetched {
+    pub(super) fn new(name: String, terms: &Terms) -> Self {
+        Self {
+            name,
+            source: terms.source.to_string(),
+            refresh: terms.refresh,
+        }
+    }
+
+    /// When it is due (Unix seconds): long ago without a copy; never with one, when there is no `refresh`.
+    fn due(&self, state_dir: &Path) -> Option<i64> {
+        let copy = ListCopy::load(state_dir, &self.name).ok().flatten();
+        match copy.filter(|copy| copy.source == self.source) {
+            None => Some(0),
+            Some(copy) => Some(copy.fetched.saturating_add_unsigned(self.refresh?)),
+        }
+    }
+}
+
+/// When the first of these is due (Unix seconds).
+pub(super) fn next(fetched: &[Fetched], state_dir: &Path) -> Option<i64> {
+    fetched.iter().filter_map(|set| set.due(state_dir)).min()
+}
+
+/// Those that are due.
+pub(super) fn due(fetched: &[Fetched], state_dir: &Path, now: Timestamp) -> Vec<String> {
+    let is_due = |set: &&Fetched| set.due(state_dir).is_some_and(|at| at <= now.as_second());
+    let due = fetched.iter().filter(is_due);
+    due.map(|set| set.name.clone()).collect()
+}
+
 fn is_due(terms: &Terms, copy: Option<&ListCopy>) -> bool {
     let (Some(copy), Some(refresh)) = (copy, terms.refresh) else {
         return true;

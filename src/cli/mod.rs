@@ -27,6 +27,7 @@ mod session;
 mod settings;
 mod status;
 mod validate;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -121,6 +122,7 @@ enum Command {
     Apply(apply::Arguments),
     Status(status::Arguments),
     Counters(counters::Arguments),
+    Watch(watch::Arguments),
     Digest(digest::Arguments),
     Doctor(doctor::Arguments),
     Remove(remove::Arguments),
@@ -147,6 +149,7 @@ impl Command {
             | Self::Apply(_)
             | Self::Status(_)
             | Self::Counters(_)
+            | Self::Watch(_)
             | Self::Digest(_) => true,
         }
     }
@@ -179,6 +182,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Render(arguments) => render::run(&arguments, &cli.global, &mut output),
         Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
         Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
+        Command::Watch(arguments) => watch::run(&arguments, &cli.global),
         Command::Status(arguments) => status::run(&arguments, &cli.global, &mut output),
         Command::Counters(arguments) => counters::run(&arguments, &cli.global, &mut output),
         Command::Digest(arguments) => digest::run(&arguments, &cli.global, &mut output),

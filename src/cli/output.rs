@@ -15,6 +15,8 @@ pub(super) struct Output {
     color_err: bool,
     failed: Option<io::Error>,
     is_terminal: bool,
+    /// In place of both streams: what was said, for whoever asked for it.
+    kept: Option<String>,
 }
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -38,7 +40,21 @@ impl Output {
             color_err,
             failed: None,
             is_terminal: io::stdout().is_terminal(),
+            kept: None,
         }
+    }
+
+    /// Nothing is printed; all that is said is kept, without colour.
+    pub(super) fn kept() -> Self {
+        Self {
+            kept: Some(String::new()),
+            ..Self::new(ColorChoice::Never)
+        }
+    }
+
+    /// What was kept so far; it is forgotten here.
+    pub(super) fn take(&mut self) -> String {
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Whether results may carry colour.
@@ -64,6 +80,10 @@ impl Output {
 
     /// A part of the result.
     pub(super) fn result(&mut self, text: &str) {
+        if let Some(kept) = &mut self.kept {
+            kept.push_str(text);
+            return;
+        }
         if let Err(error) = self.out.write_all(text.as_bytes())
             && self.failed.is_none()
         {
@@ -79,6 +99,9 @@ impl Output {
 
     /// A line for the person, not for the pipe.
     pub(super) fn note(&mut self, text: &str) {
+        if self.kept.is_some() {
+            return self.line(text);
+        }
         self.flush();
         // Standard error is where failures would be reported; there is nowhere else to go.
         let _ = writeln!(self.err, "{text}");
@@ -86,6 +109,9 @@ impl Output {
 
     /// `error: …`
     pub(super) fn error(&mut self, text: &str) {
+        if self.kept.is_some() {
+            return self.line(&format!("error: {text}"));
+        }
         self.flush();
         let _ = writeln!(self.err, "{ERROR}error{ERROR:#}: {text}");
     }

@@ -14,7 +14,8 @@ use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
 use crate::plan::{Detail, Listing, Plan, SavedPlan, SettingPromise, Switch, View, plan};
-use crate::state::digest;
+use crate::source::Texts;
+use crate::state::{Verified, digest};
 use crate::system::Difference;
 
 /// Show what would change in the kernel
@@ -70,13 +71,27 @@ impl Planned {
     pub(super) fn is_empty(&self) -> bool {
         self.plan.is_empty() && self.settings.is_empty()
     }
+
+    /// All of it for people and programs.
+    pub(super) fn view(&self, detail: Detail) -> View {
+        View::new(&self.live, &self.program, &self.plan, detail).with_settings(&self.settings)
+    }
+}
+
+/// What was verified, and holds still.
+pub(super) struct StillEqual {
+    /// What was verified, and at which generation.
+    pub(super) verified: Verified,
+    /// What there is to say of the settings, which are equal, too.
+    pub(super) settings: Difference,
+    /// What the schedules do next.
+    pub(super) next: Vec<Switch>,
 }
 
 /// The policy against the live ruleset.
 pub(super) enum Comparison {
-    /// Neither has changed since they were verified to be equal, at this generation; what there is to say of
-    /// the settings, which are equal, too; and what the schedules do next.
-    StillEqual(Generation, Difference, Vec<Switch>),
+    /// Neither has changed since they were verified to be equal.
+    StillEqual(Box<StillEqual>),
     /// Both were read.
     Read(Box<Planned>),
 }
@@ -89,12 +104,7 @@ pub(super) fn run(
     let mut kernel = session::open()?;
     let full = arguments.full || arguments.out.is_some();
     match compare(&mut kernel, full, global, output)? {
-        Comparison::StillEqual(generation, settings, next) => show(
-            unchanged(generation, &settings, next),
-            None,
-            arguments.format,
-            output,
-        ),
+        Comparison::StillEqual(equal) => show(unchanged(*equal), None, arguments.format, output),
         Comparison::Read(planned) => {
             let nothing_to_do = planned.is_empty();
             let Planned {
@@ -144,16 +154,30 @@ pub(super) fn compare(
     global: &Global,
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
-    let texts = policy::read(global)?;
+    compare_texts(kernel, policy::read(global)?, full, global, output)
+}
+
+/// The same, of a policy that was read.
+pub(super) fn compare_texts(
+    kernel: &mut Netlink,
+    texts: Texts,
+    full: bool,
+    global: &Global,
+    output: &mut Output,
+) -> Result<Comparison, Failure> {
     let digest = digest(&texts.sources);
     let remembered = match full {
         true => None,
         false => session::remembered(kernel, global)?,
     };
-    if let Some((verified, generation)) = &remembered
+    if let Some((verified, _)) = &remembered
         && let Some((settings, next)) = session::still_verified(verified, global, &digest, output)?
     {
-        return Ok(Comparison::StillEqual(*generation, settings, next));
+        return Ok(Comparison::StillEqual(Box::new(StillEqual {
+            verified: verified.clone(),
+            settings,
+            next,
+        })));
     }
     let (loaded, live) = thread::scope(|scope| {
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
@@ -225,8 +249,14 @@ fn save(plan: &SavedPlan, path: &Path) -> Result<(), Failure> {
 }
 
 /// What is shown when nothing can have changed.
-pub(super) fn unchanged(generation: Generation, settings: &Difference, next: Vec<Switch>) -> View {
-    let mut view = View::of_table(&Plan::nothing(generation)).with_settings(settings);
+pub(super) fn unchanged(equal: StillEqual) -> View {
+    let StillEqual {
+        verified,
+        settings,
+        next,
+    } = equal;
+    let generation = Generation(verified.generation);
+    let mut view = View::of_table(&Plan::nothing(generation)).with_settings(&settings);
     view.next = next;
     view
 }

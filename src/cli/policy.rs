@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::Global;
 use super::error::{Explained, Failure};
-use super::lists::{self, Stock};
+use super::lists::{self, Fetched, Stock};
 use super::output::Output;
 use super::raw::{self, RawError};
 use crate::bytecode::RawCode;
@@ -51,10 +51,10 @@ pub(super) struct Loaded {
     pub(super) lists: Option<String>,
     /// What replicas compare, when it was asked for.
     pub(super) logical: Option<Logical>,
-    /// The names of its fetched sets.
-    pub(super) fetched: Vec<String>,
     /// The commit that it is of, if it is of one.
     pub(super) revision: Option<Revision>,
+    /// Its fetched sets.
+    pub(super) fetched: Vec<Fetched>,
 }
 
 /// Reads the texts of the policy.
@@ -252,8 +252,11 @@ pub(super) fn load_for(
         reports_foreign,
         lists,
         logical,
-        fetched: fetched.into_keys().collect(),
         revision,
+        fetched: fetched
+            .into_iter()
+            .map(|(name, terms)| Fetched::new(name, &terms))
+            .collect(),
     };
     Ok((loaded, ruleset))
 }

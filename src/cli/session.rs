@@ -7,8 +7,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::Global;
@@ -23,6 +26,11 @@ use crate::plan::Switch;
 use crate::ruleset::Keys;
 use crate::state::{self, KeptSet, Verified, hex, keep, kept};
 use crate::system::Difference;
+
+/// Held while the ruleset is changed.
+pub(super) const LOCK: &str = "lock";
+/// How long another rfw may hold it before a command gives up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is true after every failure to read.
 pub(super) const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
@@ -273,9 +281,31 @@ struct Locked {
 }
 
 /// The lock that only one rfw holds while it changes the ruleset; released when dropped, or when the
-/// process ends however it ends.
+/// process ends however it ends. A daemon holds it for a moment now and then, so it is waited for.
 pub(super) fn lock(global: &Global) -> Result<Flock<File>, Failure> {
-    let path = global.run_dir.join("lock");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(lock) = try_lock(global, LOCK)? {
+            return Ok(lock);
+        }
+        if deadline <= Instant::now() {
+            return Err(Failure::World(Explained {
+                error: Box::new(Locked {
+                    path: global.run_dir.join(LOCK),
+                }),
+                details: Vec::new(),
+                now: vec![
+                    "this one has changed nothing; try again when the other is done".to_owned(),
+                ],
+            }));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The lock of this name in the run directory; `None` when another process holds it.
+pub(super) fn try_lock(global: &Global, name: &str) -> Result<Option<Flock<File>>, Failure> {
+    let path = global.run_dir.join(name);
     let failed = |source| {
         Failure::world_now(
             CannotOpen {
@@ -292,12 +322,9 @@ pub(super) fn lock(global: &Global) -> Result<Flock<File>, Failure> {
         .truncate(false)
         .open(&path)
         .map_err(failed)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        nix::errno::Errno::EWOULDBLOCK => Failure::World(Explained {
-            error: Box::new(Locked { path: path.clone() }),
-            details: Vec::new(),
-            now: vec!["this one has changed nothing; try again when the other is done".to_owned()],
-        }),
-        errno => failed(errno.into()),
-    })
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(failed(errno.into())),
+    }
 }

@@ -3,8 +3,10 @@
 //! Netlink and the fake kernel of the tests implement the same trait and pass the same contract tests.
 
 mod fake;
+mod recorded;
 
 pub use fake::{FakeKernel, Fault, dump};
+pub use recorded::Recorded;
 
 use crate::live::{Generation, Known, Live};
 use crate::plan::Operation;

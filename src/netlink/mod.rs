@@ -8,6 +8,7 @@
 //! | `set`, `element`, `key_type`, `userdata` | sets in and out, as nft lists them |
 //! | `encode`, `batch`, `refusal` | operations → one batch; the kernel's refusals → operations |
 //! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
+//! | `event` | what others commit, and changes of interfaces |
 //!
 //! One thing is not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are.
 //!
@@ -19,6 +20,7 @@ mod constants;
 mod decode;
 mod element;
 mod encode;
+mod event;
 mod expression;
 mod feature;
 mod foreign;
@@ -36,6 +38,7 @@ mod set;
 mod socket;
 mod userdata;
 
+pub use event::{CommitEvent, LinkEvents, RulesetEvent, RulesetEvents};
 pub use neighbour::neighbour_tables;
 
 use std::io;

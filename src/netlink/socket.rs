@@ -90,6 +90,11 @@ impl Socket {
         Ok(limit(&self.raw)?)
     }
 
+    /// Joins a multicast group: its messages are received from now on.
+    pub(super) fn join(&mut self, group: u32) -> io::Result<()> {
+        self.raw.add_membership(group)
+    }
+
     /// Sends one datagram.
     pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
         loop {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::world::Depth;
+
 /// Something happened. It may be late, doubled, or about nothing: it is only a reason to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -74,4 +76,27 @@ pub enum Cause {
     Wake,
     /// SIGHUP.
     Reload,
+}
+
+impl Cause {
+    /// Others can make us look as often as they like; that is limited.
+    pub(super) fn is_of_others(self) -> bool {
+        matches!(self, Self::Kernel | Self::Lost)
+    }
+
+    /// After a failure, and where something may have changed that makes no event, nothing is believed. Events that were
+    /// lost are no such reason: what they were about has moved the generation.
+    pub(super) fn depth(self) -> Depth {
+        match self {
+            Self::Start | Self::Boundary | Self::Verify | Self::Retry | Self::Reload => Depth::Full,
+            Self::Files
+            | Self::Revision
+            | Self::Kernel
+            | Self::Lost
+            | Self::Links
+            | Self::Lists
+            | Self::Poll
+            | Self::Wake => Depth::Quick,
+        }
+    }
 }

@@ -20,14 +20,16 @@ mod event;
 mod limit;
 mod reconciler;
 mod report;
+mod step;
 mod world;
 
 pub use event::{Cause, Commit, Event};
-pub use reconciler::{Ending, Reconciler, Rhythm, Stepped, Todo};
+pub use reconciler::{Reconciler, Rhythm};
 pub use report::{
     Change, Drift, DriftMode, Foreign, LastDrift, Latency, Next, Report, Revision, State, Steps,
     Trouble,
 };
+pub use step::{Ending, Stepped, Todo};
 pub use world::{
     Applied, Compared, Depth, Desired, Difference, Failure, FailureKind, Moment, World,
 };

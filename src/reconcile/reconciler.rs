@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::backoff::{jittered, pause};
 use super::event::{Cause, Commit, Event};
 use super::limit::Limit;
-use super::report::{
-    Change, Drift, DriftMode, Foreign, LastDrift, Latency, Next, Report, State, Steps, Trouble,
-};
+use super::report::{Change, DriftMode, LastDrift, Next, Report, State, Trouble};
+use super::step::{Ending, Stepped, Todo};
 use super::world::{
     Applied, Compared, Depth, Desired, Difference, Failure, FailureKind, Moment, World,
 };
@@ -52,64 +51,6 @@ const FETCH_PAUSE_LONGEST: Duration = Duration::from_secs(3600);
 const CULPRITS: usize = 8;
 /// So much of a failure's text is kept.
 const TEXT: usize = 16 * 1024;
-
-/// What is to be done now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Todo {
-    /// Wait for events, at most so long.
-    Wait(Duration),
-    /// Make a step.
-    Step,
-    /// Begin to fetch lists, elsewhere; [`Event::Fetched`] tells when it is done.
-    Fetch,
-    /// End.
-    Stop,
-}
-
-/// How a step ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Nothing was to be done.
-    Unchanged,
-    /// It was done.
-    Applied {
-        /// What.
-        change: Change,
-        /// Whether the policy is what it was, so that somebody else must have changed something.
-        was_drift: bool,
-        /// Who that was, as far as the kernel names them.
-        by: Vec<String>,
-    },
-    /// Drift was found and is left, because it is only reported.
-    DriftLeft {
-        /// What undoes it.
-        change: Change,
-        /// Who did it.
-        by: Vec<String>,
-        /// Whether it is the same that was found before.
-        known: bool,
-    },
-    /// Another rfw is at work; the step is made again soon.
-    Busy,
-    /// It failed.
-    Failed {
-        /// Of what kind.
-        kind: FailureKind,
-        /// Everything there is to say.
-        text: String,
-    },
-}
-
-/// A step that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stepped {
-    /// How it ended.
-    pub ending: Ending,
-    /// Why it was made.
-    pub causes: BTreeSet<Cause>,
-    /// Who has waited for it.
-    pub waiters: Vec<u64>,
-}
 
 /// The loop's memory. None of it is needed to be right; it says when to look, and what to tell.
 #[derive(Debug)]
@@ -167,7 +108,7 @@ impl Reconciler {
     ) -> Self {
         Self {
             rhythm,
-            report: first_report(mode, pid, now),
+            report: Report::first(mode, pid, now.unix),
             asked: Some((now.steady, [Cause::Start].into())),
             settling: BTreeMap::new(),
             retry: None,
@@ -199,7 +140,7 @@ impl Reconciler {
             Event::Lost => {
                 self.report.foreign.lost += 1;
                 self.ask(Cause::Lost, now);
-                return Some("events of the kernel were lost; reading everything".to_owned());
+                return Some("events of the kernel were lost".to_owned());
             }
             Event::Fetched { failure } => return self.hear_fetched(failure, now),
             Event::Wake(waiter) => {
@@ -365,7 +306,7 @@ impl Reconciler {
     /// When the next step is due; never later than the next verification.
     fn due(&self, now: Moment) -> Duration {
         let asked = self.asked.as_ref().map(|(_, causes)| {
-            if causes.iter().all(|cause| is_of_others(*cause)) {
+            if causes.iter().all(|cause| cause.is_of_others()) {
                 self.limit.earliest(now.steady)
             } else {
                 now.steady
@@ -415,10 +356,10 @@ impl Reconciler {
             self.boundary = None;
             causes.insert(Cause::Boundary);
         }
-        if causes.iter().any(|cause| is_of_others(*cause)) {
+        if causes.iter().any(|cause| cause.is_of_others()) {
             self.limit.note(now.steady, self.chance);
         }
-        let depth = causes.iter().copied().map(depth_for).max();
+        let depth = causes.iter().copied().map(Cause::depth).max();
         Taken {
             first,
             depth: depth.unwrap_or(Depth::Quick),
@@ -613,43 +554,6 @@ impl Reconciler {
     }
 }
 
-impl FailureKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::Source => "source",
-            Self::Rejected => "rejected",
-            Self::Guard => "guard",
-            Self::Stale => "stale",
-            Self::World => "world",
-        }
-    }
-}
-
-/// Others can make us look as often as they like; that is limited.
-fn is_of_others(cause: Cause) -> bool {
-    matches!(cause, Cause::Kernel | Cause::Lost)
-}
-
-/// After a failure, and where anything may have changed, nothing is believed.
-fn depth_for(cause: Cause) -> Depth {
-    match cause {
-        Cause::Start
-        | Cause::Lost
-        | Cause::Boundary
-        | Cause::Verify
-        | Cause::Retry
-        | Cause::Reload => Depth::Full,
-        Cause::Files
-        | Cause::Revision
-        | Cause::Kernel
-        | Cause::Links
-        | Cause::Lists
-        | Cause::Poll
-        | Cause::Wake => Depth::Quick,
-    }
-}
-
 /// When the wall clock will show this, by the steady one.
 fn at(unix: i64, now: Moment) -> Duration {
     let ahead = u64::try_from(unix.saturating_sub(now.unix)).unwrap_or_default();
@@ -667,34 +571,5 @@ fn truncate(text: &mut String) {
         let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(end.unwrap_or_default());
         text.push_str("\n(and more)");
-    }
-}
-
-fn first_report(mode: DriftMode, pid: u32, now: Moment) -> Report {
-    Report {
-        version: 1,
-        pid,
-        started: now.unix,
-        written: now.unix,
-        state: State::Starting,
-        trouble: None,
-        attempted: None,
-        applied: None,
-        generation: None,
-        verified: None,
-        drift: Drift {
-            mode,
-            seen: 0,
-            repaired: 0,
-            present: false,
-            last: None,
-        },
-        last_change: None,
-        steps: Steps::default(),
-        step: Latency::default(),
-        reaction: Latency::default(),
-        foreign: Foreign::default(),
-        next: Next::default(),
-        warnings: String::new(),
     }
 }

@@ -51,6 +51,38 @@ pub struct Report {
     pub warnings: String,
 }
 
+impl Report {
+    /// Before the first step.
+    pub(super) fn first(mode: DriftMode, pid: u32, unix: i64) -> Self {
+        Self {
+            version: 1,
+            pid,
+            started: unix,
+            written: unix,
+            state: State::Starting,
+            trouble: None,
+            attempted: None,
+            applied: None,
+            generation: None,
+            verified: None,
+            drift: Drift {
+                mode,
+                seen: 0,
+                repaired: 0,
+                present: false,
+                last: None,
+            },
+            last_change: None,
+            steps: Steps::default(),
+            step: Latency::default(),
+            reaction: Latency::default(),
+            foreign: Foreign::default(),
+            next: Next::default(),
+            warnings: String::new(),
+        }
+    }
+}
+
 /// How the kernel and the policy stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

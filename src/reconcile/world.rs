@@ -141,3 +141,17 @@ pub enum FailureKind {
     /// The kernel, the file system, permission.
     World,
 }
+
+impl FailureKind {
+    /// As it is reported.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Source => "source",
+            Self::Rejected => "rejected",
+            Self::Guard => "guard",
+            Self::Stale => "stale",
+            Self::World => "world",
+        }
+    }
+}

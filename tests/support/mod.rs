@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows how rfw works inside.
 
+pub(crate) mod daemon;
 pub(crate) mod flood;
 pub(crate) mod gate;
 pub(crate) mod git;

@@ -90,7 +90,7 @@ impl Desk {
     }
 
     /// `rfw` with arguments and a clean environment.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rfw"));
         command
             .args(arguments)

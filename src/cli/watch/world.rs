@@ -1,0 +1,316 @@
+//! The world as it is: the policy that `--policy` names, the kernel over netlink, what `rfw plan` and `rfw apply` do.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where clocks are read"
+)]
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::cli::error::Failure;
+use crate::cli::lists::{self, Fetched};
+use crate::cli::output::Output;
+use crate::cli::plan::{self, Comparison, Planned, StillEqual};
+use crate::cli::validate::counted;
+use crate::cli::{Global, apply, policy, session};
+use crate::kernel::Recorded;
+use crate::netlink::Netlink;
+use crate::plan::{Detail, Listing};
+use crate::reconcile::{self, Applied, Change, Compared, Depth, Desired, FailureKind, Moment};
+use crate::state::{Verified, digest};
+use crate::system::FileDifference;
+
+/// Larger changes are told by their number.
+const SHOWN: usize = 1_000;
+/// So many operations of a change are kept by name.
+const FIRST: usize = 10;
+
+/// The box on which this runs.
+pub(super) struct Gateway<'g> {
+    global: &'g Global,
+    kernel: Netlink,
+    since: Instant,
+    /// The policy's fetched sets, as of the last time it was compiled.
+    fetched: Vec<Fetched>,
+    /// What was done last, for people.
+    said: String,
+}
+
+impl<'g> Gateway<'g> {
+    pub(super) fn new(global: &'g Global, kernel: Netlink) -> Self {
+        Self {
+            global,
+            kernel,
+            since: Instant::now(),
+            fetched: Vec::new(),
+            said: String::new(),
+        }
+    }
+
+    /// What the process before this one saw to be in force.
+    pub(super) fn in_force(&self) -> Option<Desired> {
+        let verified = Verified::load(&self.global.state_dir)?;
+        (verified.node == self.global.node).then(|| desired_of(verified, None))
+    }
+
+    /// What was done, for people; once.
+    pub(super) fn said(&mut self) -> String {
+        std::mem::take(&mut self.said)
+    }
+
+    /// The sets whose lists are due.
+    pub(super) fn due(&self) -> Vec<String> {
+        lists::due(&self.fetched, &self.global.state_dir, Timestamp::now())
+    }
+
+    fn refresh(&self) -> Option<i64> {
+        lists::next(&self.fetched, &self.global.state_dir)
+    }
+
+    fn look(
+        &mut self,
+        depth: Depth,
+        attempted: &mut Option<Box<Desired>>,
+        output: &mut Output,
+    ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
+        let global = self.global;
+        let texts = policy::read(global).map_err(|failure| (FailureKind::Source, failure))?;
+        let revision = texts.revision.as_ref();
+        let commit = revision.map(|revision| revision.commit.as_str().to_owned());
+        *attempted = Some(Box::new(Desired {
+            commit: commit.clone(),
+            policy: digest(&texts.sources),
+            lists: None,
+            until: None,
+        }));
+        let is_full = depth == Depth::Full;
+        let compared = plan::compare_texts(&mut self.kernel, texts, is_full, global, output)
+            .map_err(|failure| (kind(&failure), failure))?;
+        let planned = match compared {
+            Comparison::StillEqual(equal) => {
+                let StillEqual {
+                    verified,
+                    settings: _,
+                    next: _,
+                } = *equal;
+                return Ok(Compared {
+                    generation: verified.generation,
+                    warnings: verified.warnings.clone(),
+                    desired: desired_of(verified, commit),
+                    refresh: self.refresh(),
+                    difference: None,
+                });
+            }
+            Comparison::Read(planned) => planned,
+        };
+        self.fetched.clone_from(&planned.loaded.fetched);
+        let compared = Compared {
+            desired: Desired {
+                commit,
+                policy: planned.digest.clone(),
+                lists: planned.loaded.lists.clone(),
+                until: planned.loaded.until.map(Timestamp::as_second),
+            },
+            generation: planned.live.generation.0,
+            refresh: self.refresh(),
+            warnings: planned.loaded.warnings.clone(),
+            difference: None,
+        };
+        if planned.is_empty() {
+            session::remember(
+                &planned.loaded,
+                &planned.digest,
+                &planned.live,
+                global,
+                output,
+            );
+            return Ok(compared);
+        }
+        let change = change(&planned);
+        Ok(Compared {
+            difference: Some(reconcile::Difference {
+                found: planned,
+                change,
+            }),
+            ..compared
+        })
+    }
+}
+
+impl reconcile::World for Gateway<'_> {
+    type Found = Box<Planned>;
+
+    fn now(&mut self) -> Moment {
+        Moment {
+            steady: self.since.elapsed(),
+            unix: Timestamp::now().as_second(),
+        }
+    }
+
+    fn compare(&mut self, depth: Depth) -> Result<Compared<Self::Found>, reconcile::Failure> {
+        self.said.clear();
+        let mut output = Output::kept();
+        // While another rfw is at work, what it has staged is no drift.
+        let lock = match session::try_lock(self.global, session::LOCK) {
+            Ok(lock) => lock,
+            Err(failure) => return Err(explain(failure, FailureKind::World, None, output)),
+        };
+        if lock.is_none() {
+            let failure = Failure::world(Busy);
+            return Err(explain(failure, FailureKind::Busy, None, output));
+        }
+        let mut attempted = None;
+        self.look(depth, &mut attempted, &mut output)
+            .map_err(|(kind, failure)| explain(failure, kind, attempted, output))
+    }
+
+    fn apply(&mut self, planned: Self::Found) -> Result<Applied, reconcile::Failure> {
+        let mut output = Output::kept();
+        let desired = || {
+            Box::new(Desired {
+                commit: commit_of(&planned),
+                policy: planned.digest.clone(),
+                lists: planned.loaded.lists.clone(),
+                until: None,
+            })
+        };
+        let lock = match session::try_lock(self.global, session::LOCK) {
+            Ok(lock) => lock,
+            Err(failure) => {
+                return Err(explain(
+                    failure,
+                    FailureKind::World,
+                    Some(desired()),
+                    output,
+                ));
+            }
+        };
+        if lock.is_none() {
+            let failure = Failure::world(Busy);
+            return Err(explain(failure, FailureKind::Busy, Some(desired()), output));
+        }
+        let mut kernel = Recorded::new(&mut self.kernel);
+        let result = apply::carry_out(&mut kernel, &planned, self.global, &mut output);
+        let own = kernel.made().iter().map(|made| made.0).collect();
+        match result {
+            Ok(generation) => {
+                self.said = listing(&planned) + &output.take();
+                Ok(Applied {
+                    generation: generation.0,
+                    own,
+                    refresh: self.refresh(),
+                })
+            }
+            Err(failure) => {
+                let kind = kind(&failure);
+                Err(reconcile::Failure {
+                    own,
+                    ..explain(failure, kind, Some(desired()), output)
+                })
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("another rfw is changing the ruleset")]
+struct Busy;
+
+fn kind(failure: &Failure) -> FailureKind {
+    match failure {
+        Failure::Rejected => FailureKind::Rejected,
+        Failure::Guard(_) => FailureKind::Guard,
+        Failure::Stale(_) => FailureKind::Stale,
+        Failure::Changes | Failure::World(_) | Failure::Output(_) => FailureKind::World,
+    }
+}
+
+/// As a command would print it, after what it has said on the way.
+fn explain(
+    failure: Failure,
+    kind: FailureKind,
+    desired: Option<Box<Desired>>,
+    mut output: Output,
+) -> reconcile::Failure {
+    failure.report(&mut output);
+    reconcile::Failure {
+        kind,
+        text: output.take().trim_end().to_owned(),
+        desired,
+        own: Vec::new(),
+    }
+}
+
+fn desired_of(verified: Verified, commit: Option<String>) -> Desired {
+    Desired {
+        commit,
+        policy: verified.policy,
+        lists: verified.lists,
+        until: verified.until,
+    }
+}
+
+fn commit_of(planned: &Planned) -> Option<String> {
+    let revision = planned.loaded.revision.as_ref()?;
+    Some(revision.commit.as_str().to_owned())
+}
+
+fn change(planned: &Planned) -> Change {
+    let Planned {
+        digest: _,
+        loaded: _,
+        program: _,
+        live: _,
+        plan,
+        settings,
+    } = planned;
+    let file = match &settings.file {
+        FileDifference::Write { .. }
+        | FileDifference::Remove { .. }
+        | FileDifference::Blocked { .. } => 1,
+        FileDifference::Same | FileDifference::NotHere { .. } => 0,
+    };
+    let settings_count = settings.changes.len() + file;
+    let mut parts = Vec::new();
+    if !plan.is_empty() {
+        parts.push(counted(plan.len(), "operation"));
+    }
+    if settings_count != 0 {
+        parts.push(counted(settings_count, "setting"));
+    }
+    let operations = plan.staging.iter().chain(&plan.commit);
+    let changed = settings.changes.iter();
+    let changed =
+        changed.map(|change| format!("{} {} -> {}", change.key, change.was, change.value));
+    Change {
+        at: 0,
+        operations: plan.len() as u64,
+        settings: settings_count as u64,
+        summary: parts.join(", "),
+        first: operations
+            .map(ToString::to_string)
+            .chain(changed)
+            .take(FIRST)
+            .collect(),
+    }
+}
+
+/// What was changed, rule by rule.
+fn listing(planned: &Planned) -> String {
+    if SHOWN < planned.plan.len() {
+        return format!(
+            "{} in the kernel\n",
+            counted(planned.plan.len(), "operation")
+        );
+    }
+    let mut view = planned.view(Detail::Few);
+    view.locate(planned.loaded.places());
+    let headline = planned.loaded.name.as_deref();
+    Listing {
+        view: &view,
+        headline,
+        color: false,
+    }
+    .to_string()
+}
