@@ -52,6 +52,7 @@ mod plan_saved;
 mod properties;
 mod readme;
 mod reconcile;
+mod replicas;
 mod scenarios;
 mod schedules;
 mod schema;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use super::support::daemon::Daemon;
 use super::support::rfw::Desk;
 use super::support::{Host, alone, link, serve, tcp};
 
@@ -280,6 +281,106 @@ fn metrics_say_what_is_so() {
         // A file of another version, or half of one, is none.
         fs::write(desk.run_file("status.json"), "{ \"version\": 1,").unwrap();
         assert!(!metrics().contains_key("rfw_daemon_running"));
+    });
+}
+
+/// The body of the answer to a question over HTTP, from the host itself.
+fn get(host: &Host, address: &str) -> String {
+    use std::io::{Read, Write};
+    host.run(|| {
+        let mut stream = std::net::TcpStream::connect(address).expect("somebody listens");
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        body.to_owned()
+    })
+}
+
+#[test]
+fn the_daemon_answers_and_writes_and_its_peer_is_compared() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let path = desk.write("p/small.yaml", POLICY);
+        let file = desk.file("rfw.prom");
+        let agent = desk.write(
+            "agent.yaml",
+            &format!(
+                "version: 1\nmetrics: {{ listen: 127.0.0.1:9472, textfile: {} }}\n",
+                file.display()
+            ),
+        );
+        let daemon = Daemon::start(&desk, &host, &["--policy", &path, "--agent", &agent]);
+        daemon.until("in force", |report| report["state"] == "in-force");
+        let now = read(&get(&host, "127.0.0.1:9472")).unwrap();
+        assert_eq!(now["rfw_daemon_running"], 1.0);
+        assert_eq!(now["rfw_state{state=\"in-force\"}"], 1.0);
+        assert_eq!(now["rfw_drift"], 0.0);
+        assert_eq!(now["rfw_reconcile_changed_total"], 1.0);
+        assert_eq!(now["rfw_rule_packets_total{rule=\"in/web\"}"], 0.0);
+        read(&fs::read_to_string(&file).unwrap()).unwrap();
+        let peer = [
+            "digest",
+            "--policy",
+            &path,
+            "--peer",
+            "http://127.0.0.1:9472/metrics",
+        ];
+        let said = desk.rfw(&host, &peer);
+        assert_eq!(said.code(), 0, "{said:?}");
+        assert!(said.stdout.starts_with("policy     the same: "), "{said:?}");
+        let other = desk.write("q/small.yaml", &POLICY.replace("[ssh]", "[telnet]"));
+        let said = desk.rfw(
+            &host,
+            &[
+                "digest",
+                "--policy",
+                &other,
+                "--peer",
+                "http://127.0.0.1:9472/metrics",
+            ],
+        );
+        assert_eq!(said.code(), 2, "{said:?}");
+        assert!(
+            said.stdout
+                .contains("which rules differ, the peer does not say"),
+            "{said:?}"
+        );
+        let said = desk.rfw(
+            &host,
+            &[
+                "digest",
+                "--policy",
+                &path,
+                "--peer",
+                "http://127.0.0.1:9472/other",
+            ],
+        );
+        assert_eq!(said.code(), 1, "{said:?}");
+        // The address is taken: no second daemon, and nothing has changed.
+        let second = Desk::new();
+        let said = second.rfw(
+            &host,
+            &["watch", "--policy", &path, "--metrics", "127.0.0.1:9472"],
+        );
+        assert_eq!(said.code(), 1, "{said:?}");
+        assert!(
+            said.stderr
+                .contains("cannot answer questions about metrics at `127.0.0.1:9472`"),
+            "{said:?}"
+        );
+        daemon.stop();
+        assert_eq!(
+            read(&desk.must(
+                &host,
+                &["status", "--policy", &path, "--format", "prometheus"]
+            ))
+            .unwrap()["rfw_daemon_running"],
+            0.0
+        );
     });
 }
 

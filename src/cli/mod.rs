@@ -16,6 +16,7 @@ mod generated;
 mod lists;
 mod metrics;
 mod offload;
+mod outlet;
 mod output;
 mod peer;
 mod plan;

@@ -13,6 +13,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +24,10 @@ use clap::{Args, ValueEnum};
 use super::error::{Explained, Failure};
 use super::lists::{self, Wanted};
 use super::output::Output;
-use super::{Global, session};
+use super::{Global, outlet, session};
 use crate::agent::DriftAnswer;
 use crate::netlink::{LinkEvents, RulesetEvents};
+use crate::policy::FilePath;
 use crate::reconcile::{
     Cause, DriftMode, Ending, Event, FailureKind, Reconciler, Report, Rhythm, State, Stepped, Todo,
     World,
@@ -52,6 +54,9 @@ pub(super) struct Arguments {
     /// How often to look at the policy and the settings without having been told of a change, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     poll: u32,
+    /// Where to answer questions for metrics over HTTP, such as `127.0.0.1:9472` [default: what agent.yaml says, else nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 /// What is done about drift.
@@ -86,6 +91,16 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     let reconciler = Reconciler::new(rhythm, mode, std::process::id(), world.in_force(), now);
     let shared = Arc::new(Mutex::new(reconciler.report().clone()));
     answer_at(global, &shared, &sender)?;
+    let outlet = global.agent.metrics.as_ref();
+    let listen = arguments.metrics.or_else(|| {
+        let endpoint = outlet.and_then(|outlet| outlet.listen)?;
+        Some(endpoint.socket_address())
+    });
+    let textfile = outlet.and_then(|outlet| outlet.textfile.as_ref());
+    outlet::start(listen, textfile.map(FilePath::as_path), global)?;
+    if let Some(address) = listen {
+        log.say(Level::Info, &format!("metrics at http://{address}/metrics"));
+    }
     let rev = global.rev.as_ref();
     let rev = rev.map_or_else(String::new, |rev| format!(" at {rev}"));
     let (version, policy) = (env!("CARGO_PKG_VERSION"), global.policy.display());
