@@ -8,6 +8,7 @@
     reason = "tests meet the system, wait, and stop at the first surprise; clippy exempts only `#[test]` functions"
 )]
 
+mod against;
 mod agent;
 mod architecture;
 mod blocks;

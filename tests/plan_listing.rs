@@ -16,6 +16,7 @@ fn listing(live: &Live, to: &str) -> String {
     let listing = Listing {
         view: &view,
         headline: None,
+        against: None,
         color: false,
     };
     listing.to_string()

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. This is the only module that knows
 //! what time it is, what the terminal can show, and what the exit codes are.
 
+mod against;
 mod agent;
 mod apply;
 mod counters;

@@ -17,6 +17,21 @@ pub(super) struct Output {
     is_terminal: bool,
     /// In place of both streams: what was said, for whoever asked for it.
     kept: Option<String>,
+    findings: Findings,
+}
+
+/// How diagnostics about a policy are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Findings {
+    /// To people, on standard error.
+    #[default]
+    Text,
+    /// As the comment of a pull request, on standard output, when the policy is rejected.
+    Markdown,
+    /// As commands for GitHub Actions, on standard output.
+    Github,
+    /// As a log in the form SARIF, on standard output.
+    Sarif,
 }
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -41,6 +56,7 @@ impl Output {
             failed: None,
             is_terminal: io::stdout().is_terminal(),
             kept: None,
+            findings: Findings::default(),
         }
     }
 
@@ -55,6 +71,16 @@ impl Output {
     /// What was kept so far; it is forgotten here.
     pub(super) fn take(&mut self) -> String {
         self.kept.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// How diagnostics are told.
+    pub(super) fn findings(&self) -> Findings {
+        self.findings
+    }
+
+    /// Has them told in another way from now on.
+    pub(super) fn tell(&mut self, findings: Findings) {
+        self.findings = findings;
     }
 
     /// Whether results may carry colour.

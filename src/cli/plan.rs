@@ -6,14 +6,14 @@ use std::thread::{self, ScopedJoinHandle};
 use clap::{Args, ValueEnum};
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Findings, Output};
 use super::policy::{self, Loaded};
-use super::{Global, foreign, offload, session, settings};
+use super::{Global, against, foreign, offload, session, settings};
 use crate::bytecode::{Program, linearize_with};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::plan::{Detail, Listing, Plan, SavedPlan, SettingPromise, Switch, View, plan};
+use crate::plan::{Detail, Listing, Markdown, Plan, SavedPlan, SettingPromise, Switch, View, plan};
 use crate::source::Texts;
 use crate::state::{Verified, digest};
 use crate::system::Difference;
@@ -24,8 +24,11 @@ use crate::system::Difference;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How to print the plan
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    format: PlanFormat,
+    /// Compare with the policy at this revision of its Git repository, and not with the kernel; needs no rights
+    #[arg(long, value_name = "REV", conflicts_with_all = ["out", "full"])]
+    against: Option<String>,
     /// Keep the plan in a file for `rfw apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -52,6 +55,42 @@ pub(super) enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// Forms of what `rfw plan` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// The comment of a pull request
+    Markdown,
+    /// For GitHub Actions: what there is to say about the policy beside its lines, and one line about the plan
+    Github,
+    /// For code scanning: what there is to say about the policy, in the form SARIF 2.1.0
+    Sarif,
+}
+
+impl PlanFormat {
+    /// How diagnostics are told along with it.
+    pub(super) fn findings(self) -> Findings {
+        match self {
+            Self::Text | Self::Json => Findings::Text,
+            Self::Markdown => Findings::Markdown,
+            Self::Github => Findings::Github,
+            Self::Sarif => Findings::Sarif,
+        }
+    }
+}
+
+impl From<Format> for PlanFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
 }
 
 /// A plan and all that it was made from.
@@ -101,6 +140,20 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    output.tell(arguments.format.findings());
+    if let Some(rev) = &arguments.against {
+        let compared = against::compare(rev, detail(arguments.all), global, output)?;
+        let is_empty = compared.view.changes_nothing();
+        let against = compared.against.as_str();
+        print(
+            &compared.view,
+            Some(&compared.loaded),
+            Some(against),
+            arguments.format,
+            output,
+        )?;
+        return if_changes(arguments.detailed_exitcode && !is_empty, output);
+    }
     let mut kernel = session::open()?;
     let full = arguments.full || arguments.out.is_some();
     match compare(&mut kernel, full, global, output)? {
@@ -136,14 +189,19 @@ pub(super) fn run(
                     path.display()
                 ));
             }
-            if arguments.detailed_exitcode && !nothing_to_do {
-                return output
-                    .finish()
-                    .map_err(Failure::Output)
-                    .and(Err(Failure::Changes));
-            }
-            Ok(())
+            if_changes(arguments.detailed_exitcode && !nothing_to_do, output)
         }
+    }
+}
+
+/// Ends with the exit code that says that there are changes.
+fn if_changes(says_so: bool, output: &mut Output) -> Result<(), Failure> {
+    match says_so {
+        true => output
+            .finish()
+            .map_err(Failure::Output)
+            .and(Err(Failure::Changes)),
+        false => Ok(()),
     }
 }
 
@@ -265,29 +323,54 @@ pub(super) fn unchanged(equal: StillEqual) -> View {
 pub(super) fn show(
     mut view: View,
     loaded: Option<&Loaded>,
-    format: Format,
+    format: impl Into<PlanFormat>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     if let Some(loaded) = loaded {
         view.locate(loaded.places());
         view.next.clone_from(&loaded.switches);
     }
+    print(&view, loaded, None, format.into(), output)
+}
+
+/// Prints a view; `against` is what it was compared with, where that is not the kernel.
+pub(super) fn print(
+    view: &View,
+    loaded: Option<&Loaded>,
+    against: Option<&str>,
+    format: PlanFormat,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let headline = loaded.and_then(Loaded::headline);
+    let headline = headline.as_deref();
     match format {
-        Format::Text => {
-            let headline = loaded.and_then(Loaded::headline);
-            output.result(
-                &Listing {
-                    view: &view,
-                    headline: headline.as_deref(),
-                    color: output.color(),
-                }
-                .to_string(),
-            );
-        }
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&view).map_err(Failure::world)?;
+        PlanFormat::Text => output.result(
+            &Listing {
+                view,
+                headline,
+                against,
+                color: output.color(),
+            }
+            .to_string(),
+        ),
+        PlanFormat::Json => {
+            let text = serde_json::to_string_pretty(view).map_err(Failure::world)?;
             output.line(&text);
         }
+        PlanFormat::Markdown => output.result(
+            &Markdown::Plan {
+                view,
+                headline,
+                against,
+                warnings: loaded.map_or("", |loaded| &loaded.warnings),
+            }
+            .to_string(),
+        ),
+        // Nothing in the sentence is anybody's text.
+        PlanFormat::Github => {
+            output.line(&format!("::notice title=rfw plan::{}", view.sentence()));
+        }
+        PlanFormat::Sarif => {}
     }
     Ok(())
 }

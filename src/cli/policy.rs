@@ -13,17 +13,17 @@ use jiff::tz::TimeZone;
 use super::Global;
 use super::error::{Explained, Failure};
 use super::lists::{self, Fetched, Stock};
-use super::output::Output;
+use super::output::{Findings, Output};
 use super::raw::{self, RawError};
 use crate::bytecode::RawCode;
 use crate::compile::{self, Compiled, Given, Logical};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
-use crate::plan::Switch;
+use crate::plan::{Markdown, Switch};
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::schedule::Timetable;
 use crate::source::git::{self, Revision};
-use crate::source::{Texts, read_files};
+use crate::source::{SourceError, Texts, read_files};
 use crate::state;
 use crate::system::Settings;
 
@@ -55,6 +55,13 @@ pub(super) struct Loaded {
     pub(super) revision: Option<Revision>,
     /// Its fetched sets.
     pub(super) fetched: Vec<Fetched>,
+    /// What there is to say about its fetched sets; part of the warnings.
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads the texts of the policy as they are in another revision of its repository.
+pub(super) fn read_at(global: &Global, rev: &str) -> Result<Texts, SourceError> {
+    git::read(&global.policy, rev, &global.access)
 }
 
 /// Reads the texts of the policy.
@@ -81,6 +88,8 @@ pub(super) struct Examined {
     pub(super) stock: Stock,
     /// What replicas compare, when it was asked for.
     pub(super) logical: Option<Logical>,
+    /// Whether the texts are those of a commit.
+    pub(super) is_of_commit: bool,
 }
 
 impl Examined {
@@ -168,6 +177,7 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
         compiled = None;
     }
     Examined {
+        is_of_commit: texts.revision.is_some(),
         sources: texts.sources,
         locations: parsed.locations,
         diagnostics,
@@ -202,8 +212,32 @@ pub(super) fn load_for(
     let lists = state::copies_digest(&global.state_dir);
     let revision = texts.revision.clone();
     let examined = examine(texts, purpose, Some(&global.state_dir));
-    let mut warnings = print(&examined, output);
+    let said = print(&examined, output);
+    let loaded = finish(examined, said, revision, lists)?;
+    for note in &loaded.0.notes {
+        output.note(note);
+    }
+    Ok(loaded)
+}
+
+/// The same of a revision that is only compared with: nothing is printed, not even why it is rejected.
+pub(super) fn load_silently(texts: Texts, global: &Global) -> Result<(Loaded, Valid), Failure> {
+    let lists = state::copies_digest(&global.state_dir);
+    let revision = texts.revision.clone();
+    let purpose = Purpose::Ruleset(global.node.as_deref());
+    let examined = examine(texts, purpose, Some(&global.state_dir));
+    finish(examined, String::new(), revision, lists)
+}
+
+/// From what was examined to what is wanted of the box; `warnings` is what there is to say about it.
+fn finish(
+    examined: Examined,
+    mut warnings: String,
+    revision: Option<Revision>,
+    lists: Option<String>,
+) -> Result<(Loaded, Valid), Failure> {
     let Examined {
+        is_of_commit: _,
         sources,
         locations,
         diagnostics: _,
@@ -217,7 +251,6 @@ pub(super) fn load_for(
         return Err(Failure::Rejected);
     };
     for note in &stock.notes {
-        output.note(note);
         if !warnings.is_empty() {
             warnings.push('\n');
         }
@@ -257,6 +290,7 @@ pub(super) fn load_for(
             .into_iter()
             .map(|(name, terms)| Fetched::new(name, &terms))
             .collect(),
+        notes: stock.notes,
     };
     Ok((loaded, ruleset))
 }
@@ -292,14 +326,44 @@ fn switches(timetables: &[Timetable], now: Timestamp) -> Vec<Switch> {
 pub(super) fn print(examined: &Examined, output: &mut Output) -> String {
     let report = examined.report();
     let plain = report.plain().trim_end().to_owned();
-    if !plain.is_empty() {
-        if output.color_err() {
-            output.note(report.colour().trim_end());
-        } else {
-            output.note(&plain);
+    match output.findings() {
+        Findings::Text if plain.is_empty() => {}
+        Findings::Text if output.color_err() => output.note(report.colour().trim_end()),
+        Findings::Text => output.note(&plain),
+        Findings::Markdown if examined.diagnostics.has_errors() => {
+            output.result(&Markdown::Rejected { findings: &plain }.to_string());
+        }
+        Findings::Markdown => {}
+        Findings::Github | Findings::Sarif => {
+            let sources = in_repository(examined);
+            let report = Report {
+                sources: &sources,
+                ..report
+            };
+            match output.findings() {
+                Findings::Sarif => output.line(&format!("{:#}", report.sarif())),
+                Findings::Text | Findings::Markdown | Findings::Github => {
+                    output.result(&report.github());
+                }
+            }
         }
     }
     plain
+}
+
+/// The texts under the names that they have in the repository, without the revision before it.
+fn in_repository(examined: &Examined) -> Vec<SourceText> {
+    let sources = examined.sources.iter().map(|source| {
+        let mut source = source.clone();
+        // No revision has a colon in its name.
+        if examined.is_of_commit
+            && let Some((_, path)) = source.name.split_once(':')
+        {
+            source.name = path.to_owned();
+        }
+        source
+    });
+    sources.collect()
 }
 
 /// The policy means more than a ruleset can hold.

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Findings, Output};
 use super::policy::Purpose;
 use super::{Global, policy, raw};
 use crate::diagnostic::Severity;
@@ -26,6 +26,10 @@ enum Format {
     Text,
     /// For programs
     Json,
+    /// For GitHub Actions: annotations beside the lines
+    Github,
+    /// For code scanning: a log in the form SARIF 2.1.0
+    Sarif,
 }
 
 pub(super) fn run(
@@ -43,6 +47,13 @@ pub(super) fn run(
     let valid = !examined.diagnostics.has_errors();
     match arguments.format {
         Format::Json => output.line(&format!("{:#}", examined.report().json())),
+        Format::Github | Format::Sarif => {
+            output.tell(match arguments.format {
+                Format::Sarif => Findings::Sarif,
+                Format::Text | Format::Json | Format::Github => Findings::Github,
+            });
+            policy::print(&examined, output);
+        }
         Format::Text => {
             policy::print(&examined, output);
             let count = |severity| {

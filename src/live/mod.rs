@@ -3,8 +3,10 @@
 //! Nothing here decides anything. What rfw does not understand stays as an opaque instruction, so it
 //! can be shown and compared, and is never silently rewritten.
 
+mod assumed;
 mod known;
 
+pub use assumed::Assumed;
 pub use known::Known;
 
 use crate::bytecode::Instruction;

@@ -20,6 +20,8 @@ pub struct Listing<'a> {
     pub view: &'a View,
     /// What stands before the generation, such as the revision.
     pub headline: Option<&'a str>,
+    /// What it was compared with, where that is not the kernel.
+    pub against: Option<&'a str>,
     /// Whether to colour.
     pub color: bool,
 }
@@ -29,12 +31,16 @@ impl Display for Listing<'_> {
         let Self {
             view,
             headline,
+            against,
             color: _,
         } = self;
         if let Some(headline) = headline {
             write!(f, "{headline}   ")?;
         }
-        writeln!(f, "live generation {}", view.generation)?;
+        match against {
+            Some(other) => writeln!(f, "against {}", printable(other))?,
+            None => writeln!(f, "live generation {}", view.generation)?,
+        }
         self.changes(f)?;
         for switch in &view.next {
             writeln!(f, "next: {}", printable(&switch.text))?;
@@ -72,10 +78,7 @@ impl Listing<'_> {
             let (settings, color) = (&view.settings, self.color);
             write!(f, "{}", SettingsListing { settings, color })?;
         }
-        if view.changes_nothing() {
-            return writeln!(f, "no changes");
-        }
-        writeln!(f, "{}", Sentence(view))
+        writeln!(f, "{}", view.sentence())
     }
 
     fn line(&self, change: &Change, width: usize, f: &mut Formatter<'_>) -> fmt::Result {
@@ -89,6 +92,7 @@ impl Listing<'_> {
             place,
             text,
             was,
+            was_place,
             elements,
             element_count,
             outside_proofs,
@@ -135,7 +139,11 @@ impl Listing<'_> {
 
         if let Some(was) = was {
             let was = printable(was);
-            writeln!(f, "{faint} {:indent$}  was {was}{faint:#}", "")?;
+            write!(f, "{faint} {:indent$}  was {was}", "")?;
+            if let Some(place) = was_place {
+                write!(f, "     {}", printable(place))?;
+            }
+            writeln!(f, "{faint:#}")?;
         }
         if let (Some(count), Some((first, more))) = (element_count, elements.split_first()) {
             write!(f, "{style}{mark}   {}", printable(first))?;
@@ -149,6 +157,17 @@ impl Listing<'_> {
             writeln!(f, "{style:#}")?;
         }
         Ok(())
+    }
+}
+
+impl View {
+    /// In one line: how many of what, in how many operations.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self.changes_nothing() {
+            true => "no changes".to_owned(),
+            false => Sentence(self).to_string(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod counts;
 mod display;
+mod markdown;
 mod operation;
 mod order;
 mod saved;
@@ -13,6 +14,7 @@ mod stage;
 mod view;
 
 pub use display::Listing;
+pub use markdown::Markdown;
 pub use operation::{Operation, Place};
 pub use saved::{RawReading, SavedPlan, SavedPlanError, SettingPromise, digest};
 pub use view::{

@@ -122,6 +122,31 @@ impl Change {
     }
 }
 
+/// Compares what two revisions of a policy want, whatever the box has. Of the file that keeps it nothing is known.
+pub fn between(before: &Settings, after: &Settings) -> Difference {
+    let old = |key: &Key| before.iter().find(|setting| setting.key == *key);
+    let changes = after.iter().filter_map(|setting| {
+        let Setting { key, value, origin } = setting;
+        let was = match old(key) {
+            Some(old) if old.value == *value => return None,
+            Some(old) => old.value.to_string(),
+            None => "(not named)".to_owned(),
+        };
+        Some(Change {
+            key: key.clone(),
+            value: *value,
+            was,
+            origin: origin.clone(),
+        })
+    });
+    let keys = before.iter().map(|setting| &setting.key);
+    Difference {
+        changes: changes.collect(),
+        released: keys.filter(|key| !after.names(key)).cloned().collect(),
+        ..Difference::default()
+    }
+}
+
 /// Compares.
 pub fn difference(settings: &Settings, observed: &Observed) -> Difference {
     let mut difference = Difference {
@@ -245,7 +270,7 @@ fn file_difference(settings: &Settings, file: &SysctlFile) -> FileDifference {
 mod tests {
     use super::super::{Family, Key, Reading, Scope, Setting, Settings, Threshold};
     use super::super::{FileState, Observed, SysctlFile, text_of};
-    use super::{FileDifference, difference};
+    use super::{FileDifference, between, difference};
 
     fn settings(of: &[(Key, u32)]) -> Settings {
         let settings = of.iter().map(|(key, value)| Setting {
@@ -375,5 +400,29 @@ mod tests {
         assert!(matches!(gone.file, FileDifference::Remove { .. }));
         assert_eq!(gone.released, [FORWARD]);
         assert!(with(&Settings::default(), FileState::Foreign("x".to_owned())).is_silent());
+    }
+
+    #[test]
+    fn between_two_revisions() {
+        let rp = Key::RpFilter(Scope::Every);
+        let (v4, v6) = (Key::Forwarding(Family::V4), Key::Forwarding(Family::V6));
+        let before = settings(&[(v4.clone(), 1), (rp, 1)]);
+        let after = settings(&[(v4, 0), (v6, 1)]);
+        let difference = between(&before, &after);
+        let lines = difference
+            .changes
+            .iter()
+            .map(|change| format!("{} {} -> {}", change.key, change.was, change.value));
+        let gone = difference.released.iter().map(|key| format!("{key} gone"));
+        let lines: Vec<String> = lines.chain(gone).collect();
+        assert_eq!(
+            lines,
+            [
+                "net.ipv4.ip_forward 1 -> 0",
+                "net.ipv6.conf.all.forwarding (not named) -> 1",
+                "net.ipv4.conf.*.rp_filter gone"
+            ]
+        );
+        assert!(between(&before, &before).is_silent());
     }
 }

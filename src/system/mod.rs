@@ -16,7 +16,7 @@ mod key;
 mod observed;
 mod settings;
 
-pub use difference::{Change, Difference, FileDifference, Unavailable, difference};
+pub use difference::{Change, Difference, FileDifference, Unavailable, between, difference};
 pub use file::{is_ours, keys_of, text_of};
 pub use key::{Family, Key, Scope, Threshold, UnknownKey};
 pub use observed::{FileState, Observed, Reading, SysctlFile};

@@ -310,6 +310,7 @@ fn listing(planned: &Planned) -> String {
     Listing {
         view: &view,
         headline,
+        against: None,
         color: false,
     }
     .to_string()

@@ -2,9 +2,12 @@
 //! annotate-snippets, which is shown the few lines that matter and never a whole file.
 
 mod excerpt;
+mod github;
+mod sarif;
 
 use super::{
-    Diagnostic, Diagnostics, Lines, Locate, Place, Severity, SourceText, Spot, is_invisible,
+    Diagnostic, Diagnostics, Lines, Locate, Place, Position, Severity, SourceText, Spot,
+    is_invisible,
 };
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use excerpt::{Excerpt, Mark, Window, clusters};
@@ -21,6 +24,37 @@ pub struct Report<'a> {
     pub sources: &'a [SourceText],
     /// How places are found in them.
     pub locations: &'a dyn Locate,
+}
+
+/// A diagnostic and where it is.
+struct Found<'a> {
+    diagnostic: &'a Diagnostic,
+    place: Option<Span<'a>>,
+}
+
+/// Part of a file; the end is behind its last character.
+struct Span<'a> {
+    file: &'a str,
+    start: Position,
+    end: Position,
+}
+
+impl Found<'_> {
+    /// Message, label and help, a line each.
+    fn text(&self) -> String {
+        let Diagnostic {
+            code: _,
+            severity: _,
+            message,
+            labels,
+            help,
+        } = self.diagnostic;
+        let mut lines = vec![printable(message)];
+        let label = labels.first().map(|label| printable(&label.text));
+        lines.extend(label.filter(|text| !text.is_empty()));
+        lines.extend(help.iter().map(|help| format!("help: {}", printable(help))));
+        lines.join("\n")
+    }
 }
 
 impl Report<'_> {
@@ -46,6 +80,37 @@ impl Report<'_> {
             .into_iter()
             .map(|diagnostic| self.json_of(diagnostic, &lines));
         shown.collect()
+    }
+
+    /// For GitHub Actions: one workflow command for each, which shows it beside the line in a pull request.
+    #[must_use]
+    pub fn github(&self) -> String {
+        github::commands(&self.found())
+    }
+
+    /// For code scanning: a log in the form SARIF 2.1.0 (OASIS), with a rule for every diagnostic there is.
+    #[must_use]
+    pub fn sarif(&self) -> Value {
+        sarif::log(&self.found())
+    }
+
+    /// Each with its place, in the order of the text.
+    fn found(&self) -> Vec<Found<'_>> {
+        let lines = self.lines();
+        let found = self.sorted().into_iter().map(|diagnostic| {
+            let label = diagnostic.labels.first();
+            let spot = label.and_then(|label| self.locations.locate(&label.at));
+            let place = spot.and_then(|Spot { source, bytes }| {
+                let (file, lines) = (self.sources.get(source)?, lines.get(source)?);
+                Some(Span {
+                    file: &file.name,
+                    start: lines.position(bytes.start),
+                    end: lines.position(bytes.end),
+                })
+            });
+            Found { diagnostic, place }
+        });
+        found.collect()
     }
 
     fn text(&self, renderer: &Renderer) -> String {

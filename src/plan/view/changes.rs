@@ -56,6 +56,7 @@ fn change(verb: Verb, object: Subject, parent: &str) -> Change {
         place: None,
         text: String::new(),
         was: None,
+        was_place: None,
         elements: Vec::new(),
         element_count: None,
         outside_proofs: matches!(object, Subject::Chain | Subject::Rule) && parent.starts_with(RAW),

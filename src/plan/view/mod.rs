@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Operation, Plan};
 use crate::bytecode::Program;
 use crate::diff::diff;
-use crate::live::Live;
+use crate::live::{Assumed, Live};
 use crate::ruleset::Origin;
 use crate::system::Difference;
 
@@ -29,7 +29,7 @@ const FEW: usize = 10;
 pub struct View {
     /// Of this shape: 1.
     pub version: u32,
-    /// The live generation that the plan was made from.
+    /// The live generation that the plan was made from; 0: of another revision, and not of the kernel.
     pub generation: u32,
     /// The changes: the table, then objects, sets and chains by name, each before what is in it.
     pub changes: Vec<Change>,
@@ -85,6 +85,9 @@ pub struct Change {
     /// What it was before, in nft's notation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
+    /// Where that was, as file and line; only known where another revision is compared with.
+    #[serde(skip)]
+    pub was_place: Option<String>,
     /// What is in a new or a removed set, as far as it was wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub elements: Vec<String>,
@@ -238,6 +241,27 @@ impl View {
         }
         for change in &mut self.settings.changes {
             change.place = locate(&Origin(change.origin.clone()));
+        }
+    }
+
+    /// Fills in where everything that goes or becomes another has been in the revision that is compared with. No handle in
+    /// such a view is one of the kernel's: they go.
+    pub fn locate_before(&mut self, before: &Assumed, locate: impl Fn(&Origin) -> Option<String>) {
+        for change in &mut self.changes {
+            let handle = change.handle.take();
+            let origin = match change.object {
+                Subject::Rule => handle.and_then(|handle| before.rules.get(&handle)),
+                Subject::Set | Subject::Object | Subject::Flowtable => {
+                    before.named.get(&change.parent)
+                }
+                Subject::Table | Subject::Element | Subject::Chain => None,
+            };
+            let place = origin.and_then(&locate);
+            match change.verb {
+                Verb::Remove => change.place = place,
+                Verb::Replace => change.was_place = place,
+                Verb::Add | Verb::Move | Verb::Renew | Verb::Keep => {}
+            }
         }
     }
 }
