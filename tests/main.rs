@@ -58,5 +58,6 @@ mod scenarios;
 mod schedules;
 mod schema;
 mod settings;
+mod simulation;
 mod support;
 mod watch;

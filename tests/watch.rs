@@ -128,6 +128,29 @@ fn commits_are_followed_at_once() {
         let elsewhere = git.commit(&[("gateway.yaml", &policy(1004))]);
         git.run(&["branch", "-f", "main", "team/other"]);
         daemon.until("a branch that is moved", applied(&elsewhere));
+        // What a commit would change is told before any branch leads to it.
+        let plan = |repository: &std::path::Path, commit: &str| {
+            let mut replies = Vec::new();
+            let request = Request::Plan {
+                repository: repository.to_owned(),
+                commit: commit.trim().to_owned(),
+                quarantine: None,
+            };
+            let socket = desk.run_file("control.sock");
+            ask(&socket, &request, |reply| replies.push(reply)).unwrap();
+            format!("{replies:?}")
+        };
+        let told = plan(&git.path.join(".git"), &third);
+        assert!(
+            told.contains("+   1003") || told.contains("dport 1003"),
+            "{told}"
+        );
+        assert!(told.contains("ok: true"), "{told}");
+        has(&host, 1004);
+        let told = plan(&desk.file("home"), &third);
+        assert!(told.contains("the repository that it follows"), "{told}");
+        let told = plan(&git.path, "main");
+        assert!(told.contains("by their ids"), "{told}");
         // A commit that cannot be applied leaves the one before, and says which it was.
         let bad = git.commit(&[("gateway.yaml", "version: 1\nzones: 3\n")]);
         git.run(&["branch", "-f", "main", "team/other"]);

@@ -319,6 +319,17 @@ pub(super) fn unchanged(equal: StillEqual) -> View {
     view
 }
 
+/// Prints a comparison for people.
+pub(super) fn show_comparison(comparison: Comparison, output: &mut Output) -> Result<(), Failure> {
+    match comparison {
+        Comparison::StillEqual(equal) => show(unchanged(*equal), None, Format::Text, output),
+        Comparison::Read(planned) => {
+            let view = planned.view(Detail::Few);
+            show(view, Some(&planned.loaded), Format::Text, output)
+        }
+    }
+}
+
 /// Prints what a plan changes, and what the schedules do next.
 pub(super) fn show(
     mut view: View,

@@ -448,10 +448,10 @@ fn answer_at(global: &Global, shared: &Shared, to: &Loop) -> Result<(), Failure>
         )
     };
     let control = Control::open(&path).map_err(failed)?;
-    let (shared, to) = (Arc::clone(shared), to.clone());
+    let (global, shared, to) = (global.clone(), Arc::clone(shared), to.clone());
     let serve = move || {
         control.serve(move |request, asked, say| {
-            answer::answer(request, asked, &shared, &to, say);
+            answer::answer(request, asked, &global, &shared, &to, say);
         });
     };
     edges::spawn("control", serve).map_err(failed)

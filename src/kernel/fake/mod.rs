@@ -134,6 +134,11 @@ impl FakeKernel {
     pub fn expect(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.extend(faults);
     }
+
+    /// Forgets what was arranged and has not happened.
+    pub fn expect_nothing(&mut self) {
+        self.faults.clear();
+    }
 }
 
 impl Kernel for FakeKernel {
