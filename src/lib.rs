@@ -44,6 +44,7 @@
 //! | [`system`] | settings of the box under `/proc/sys`, as values | – |
 //! | [`policy`] | the language | diagnostic |
 //! | [`agent`] | what stays on the box: `agent.yaml` | policy, diagnostic |
+//! | [`signature`] | whether somebody who may has signed something | – |
 //! | [`schedule`] | when a time window is open | – |
 //! | [`compile`] | from a policy to a ruleset and settings | policy, schedule, ruleset, system, diagnostic |
 //! | [`bytecode`] | what the kernel runs | ruleset |
@@ -91,6 +92,7 @@ pub mod policy;
 pub mod reconcile;
 pub mod ruleset;
 pub mod schedule;
+pub mod signature;
 pub mod source;
 pub mod state;
 pub mod system;

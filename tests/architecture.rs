@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("system", &[]),
     ("policy", &["diagnostic"]),
     ("agent", &["policy", "diagnostic"]),
+    ("signature", &[]),
     ("schedule", &[]),
     (
         "compile",

@@ -60,4 +60,5 @@ mod schema;
 mod settings;
 mod simulation;
 mod support;
+mod trust;
 mod watch;

@@ -162,6 +162,7 @@ impl Default for Verify {
     }
 }
 
+/// Where there is no such file, nothing is asked of commits.
 impl Default for Agent {
     fn default() -> Self {
         Self {
@@ -169,7 +170,10 @@ impl Default for Agent {
             node: None,
             repository: None,
             pull: None,
-            verify: Verify::default(),
+            verify: Verify {
+                never_go_back: false,
+                ..Verify::default()
+            },
             drift: DriftAnswer::default(),
             metrics: None,
             peers: Vec::new(),
@@ -205,7 +209,7 @@ pub fn parse(text: &SourceText) -> Parsed<Agent> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Agent, Commits, Document, DriftAnswer, parse};
+    use super::{Agent, Commits, Document, DriftAnswer, Verify, parse};
     use crate::diagnostic::{Report, SourceText};
 
     /// What is read, or the first line and place of each complaint.
@@ -239,7 +243,15 @@ mod tests {
     fn everything_may_be_left_out() {
         assert!(Agent::checker().is_ready());
         let agent = told("version: 1\n").unwrap();
-        assert_eq!(agent, Agent::default());
+        assert_eq!(agent.verify, Verify::default());
+        let verify = Agent::default().verify;
+        assert_eq!(
+            Agent {
+                verify,
+                ..agent.clone()
+            },
+            Agent::default()
+        );
         assert_eq!(agent.verify.commits, Commits::Off);
         assert_eq!(agent.drift, DriftAnswer::Repair);
         let agent =

@@ -15,12 +15,13 @@ use super::output::Output;
 use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
 use super::validate::counted;
-use super::{Global, session, settings};
+use super::{Global, session, settings, trust};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
 use crate::kernel::Kernel;
 use crate::live::Generation;
 use crate::netlink::Netlink;
 use crate::plan::{Plan, SavedPlan, SettingPromise, View};
+use crate::source::Texts;
 use crate::system::Difference;
 
 /// Make the kernel's ruleset what the policy says
@@ -38,6 +39,9 @@ pub(super) struct Arguments {
     /// With --refresh: take lists that have shrunk by more than half, or more than doubled, as well
     #[arg(long, requires = "refresh")]
     any_size: bool,
+    /// Take a commit that does not come after the one that was applied last (`never_go_back` in agent.yaml)
+    #[arg(long, conflicts_with = "plan")]
+    go_back: bool,
     /// How to print what was done
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -59,7 +63,8 @@ pub(super) fn run(
         None => None,
         Some(names) => {
             let any_size = arguments.any_size;
-            lists::refresh(Wanted { names, any_size }, global, output)?
+            let (texts, _) = trust::read(global, arguments.go_back, output)?;
+            lists::refresh(Wanted { names, any_size }, texts, global, output)?
         }
     };
     let _lock = session::lock(global)?;
@@ -77,7 +82,23 @@ fn apply_policy(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let planned = match plan::compare(kernel, arguments.full, global, output)? {
+    // Under the lock: nobody applies a later commit in the meantime.
+    let (texts, trusted) = trust::read(global, arguments.go_back, output)?;
+    apply_texts(kernel, texts, arguments, global, output)?;
+    if let Some(trusted) = &trusted {
+        trust::record(trusted, global, output);
+    }
+    Ok(())
+}
+
+fn apply_texts(
+    kernel: &mut Netlink,
+    texts: Texts,
+    arguments: &Arguments,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let planned = match plan::compare_texts(kernel, texts, arguments.full, global, output)? {
         Comparison::StillEqual(equal) => {
             return plan::show(plan::unchanged(*equal), None, arguments.format, output);
         }

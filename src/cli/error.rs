@@ -62,7 +62,7 @@ impl Failure {
         self
     }
 
-    /// What happened, in a line.
+    /// What happened, with its causes, in a line.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Rejected => "the policy has errors".to_owned(),

@@ -8,7 +8,7 @@ pub(super) const WORLD: u8 = 1;
 pub(super) const CHANGES: u8 = 2;
 /// The policy was rejected.
 pub(super) const REJECTED: u8 = 3;
-/// A guard refused: a list that must not be taken.
+/// A guard refused: a list that must not be taken, a commit that is not signed as it should be or goes back.
 pub(super) const GUARD: u8 = 4;
 /// The plan is stale.
 pub(super) const STALE: u8 = 5;
@@ -23,6 +23,6 @@ Exit codes:
    2  plan --detailed-exitcode: there are changes; doctor: there are warnings;
       digest: the kernel or the peer holds something else
    3  the policy was rejected
-   4  a guard refused: a list that must not be taken
+   4  a guard refused: a list that must not be taken, a commit that is not signed as it should be or goes back
    5  the plan is stale
   64  wrong usage";

@@ -19,7 +19,7 @@ use crate::compile::model::Terms;
 use crate::compile::{Compiled, Copies};
 use crate::policy::Policy;
 use crate::ruleset::Addresses;
-use crate::source::{fetch, fetch_sum};
+use crate::source::{Texts, fetch, fetch_sum};
 use crate::state::{ListCopy, hex};
 
 /// What fetched sets are filled from now.
@@ -131,11 +131,12 @@ pub(super) struct Wanted<'a> {
 /// returned: it is the end of the command.
 pub(super) fn refresh(
     wanted: Wanted<'_>,
+    texts: Texts,
     global: &Global,
     output: &mut Output,
 ) -> Result<Option<Failure>, Failure> {
     let purpose = Purpose::Ruleset(global.node.as_deref());
-    let examined = policy::examine(policy::read(global)?, purpose, Some(&global.state_dir));
+    let examined = policy::examine(texts, purpose, Some(&global.state_dir));
     let Some((_, compiled, _)) = &examined.compiled else {
         policy::print(&examined, output);
         return Err(Failure::Rejected);

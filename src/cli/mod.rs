@@ -28,6 +28,7 @@ mod render;
 mod session;
 mod settings;
 mod status;
+mod trust;
 mod validate;
 mod watch;
 

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::error::Failure;
 use super::output::{Findings, Output};
 use super::policy::{self, Loaded};
-use super::{Global, against, foreign, offload, session, settings};
+use super::{Global, against, foreign, offload, session, settings, trust};
 use crate::bytecode::{Program, linearize_with};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
@@ -153,6 +153,15 @@ pub(super) fn run(
             output,
         )?;
         return if_changes(arguments.detailed_exitcode && !is_empty, output);
+    }
+    if let Some((_, Some(why))) = trust::refusal(global)? {
+        if arguments.out.is_some() {
+            return Err(why);
+        }
+        output.note(&format!(
+            "note: `rfw apply` would refuse this: {}",
+            why.text()
+        ));
     }
     let mut kernel = session::open()?;
     let full = arguments.full || arguments.out.is_some();

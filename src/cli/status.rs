@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::error::Failure;
 use super::output::Output;
-use super::{Global, daemon, metrics, peer, policy, session, settings};
-use crate::health::{Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
+use super::{Global, daemon, metrics, peer, policy, session, settings, trust};
+use crate::health::{CommitStatus, Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
 use crate::plan::Switch;
 use crate::source::Texts;
 use crate::state::{self, digest};
@@ -130,6 +130,7 @@ pub(super) fn status(global: &Global) -> Result<Status, Failure> {
         conntrack: host::conntrack().ok().flatten(),
         next,
         digest,
+        commit: commit(global),
         daemon: daemon::daemon(global),
         peers: Vec::new(),
     })
@@ -157,6 +158,34 @@ fn peers(digest: Option<&String>, ssh: &str, global: &Global) -> Vec<Peer> {
         }
     });
     peers.collect()
+}
+
+/// The commit that is there, and the one that was applied.
+fn commit(global: &Global) -> Option<CommitStatus> {
+    let applied = state::AppliedCommit::load(&global.state_dir).ok().flatten();
+    let now = trust::refusal(global);
+    let (now, refused) = match now {
+        Ok(Some((revision, why))) => (Some(revision.commit.to_string()), why.map(|why| why.text())),
+        Ok(None) => (None, None),
+        Err(why) => (None, Some(why.text())),
+    };
+    (now.is_some() || refused.is_some() || applied.is_some()).then(|| {
+        let at = applied
+            .as_ref()
+            .and_then(|applied| Timestamp::from_second(applied.at).ok());
+        let (commit, reference, signer) = match applied {
+            Some(applied) => (Some(applied.commit), applied.reference, applied.signer),
+            None => (None, None, None),
+        };
+        CommitStatus {
+            now,
+            refused,
+            applied: commit,
+            reference,
+            signer,
+            at: at.map(|at| at.to_string()),
+        }
+    })
 }
 
 /// What the schedules do next: as it was kept, or as the policy says, if it is still the same, when that is over.

@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use jiff::Timestamp;
 
-use super::{Daemon, Drift, Finding, Peer, Report, SettingDrift, Severity, Status, Verified};
+use super::{
+    CommitStatus, Daemon, Drift, Finding, Peer, Report, SettingDrift, Severity, Status, Verified,
+};
 use crate::reconcile::{self, Change, LastDrift, Latency, Revision, State};
 
 impl Display for Severity {
@@ -59,6 +61,7 @@ impl Display for Status {
             conntrack,
             next,
             digest,
+            commit,
             daemon,
             peers,
         } = self;
@@ -91,6 +94,7 @@ impl Display for Status {
         if let Some(digest) = digest {
             writeln!(f, "digest     {digest}")?;
         }
+        commit.iter().try_for_each(|commit| commit.fmt(f))?;
         let drift = match drift {
             Drift::No => "no",
             Drift::Yes => "yes; `rfw plan` shows it",
@@ -151,6 +155,43 @@ impl Display for Peer {
             Some(false) | None => format!("; `rfw digest --peer {node}` tells more"),
         };
         writeln!(f, "peer       {node}: {policy}, {held}{more}")
+    }
+}
+
+impl Display for CommitStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            now,
+            refused,
+            applied,
+            reference,
+            signer,
+            at,
+        } = self;
+        let short = |commit: &String| commit.get(..12).unwrap_or(commit).to_owned();
+        let applied = match applied {
+            None => "none applied yet".to_owned(),
+            Some(applied) => {
+                let from = reference.as_deref().unwrap_or_default();
+                let from = from.strip_prefix("refs/heads/").unwrap_or(from);
+                let from = match from {
+                    "" => String::new(),
+                    from => format!(" ({})", printable(from)),
+                };
+                let by = signer.as_ref();
+                let by = by.map_or_else(String::new, |by| format!(", signed by {}", printable(by)));
+                let at = at.as_deref().unwrap_or("an unknown time");
+                format!("{}{from} applied at {at}{by}", short(applied))
+            }
+        };
+        match now {
+            Some(now) => writeln!(f, "commit     {} now; {applied}", short(now))?,
+            None => writeln!(f, "commit     {applied}")?,
+        }
+        match refused {
+            Some(why) => writeln!(f, "           `rfw apply` refuses it: {}", printable(why)),
+            None => Ok(()),
+        }
     }
 }
 

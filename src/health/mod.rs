@@ -24,7 +24,7 @@ pub use neighbour::NeighbourTable;
 pub use others::{OtherBase, OtherChain, OtherTable};
 pub use permission::{Rights, TrustedFile, TrustedKind};
 pub use service::{SERVICES, Service};
-pub use status::{Daemon, Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
+pub use status::{CommitStatus, Daemon, Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
 pub use sysctl::{KEYS, Surroundings};
 
 use schemars::JsonSchema;

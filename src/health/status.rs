@@ -28,6 +28,8 @@ pub struct Status {
     pub next: Vec<NextSwitch>,
     /// The digest of the verified policy, equal on all replicas, hexadecimal; nothing when it is not known.
     pub digest: Option<String>,
+    /// The commit that the policy is of, and the one that was applied last; nothing where neither is known.
+    pub commit: Option<CommitStatus>,
     /// What the daemon says; nothing where none has run since the machine started.
     pub daemon: Option<Daemon>,
     /// The boxes with the same policy, when they were asked.
@@ -48,6 +50,23 @@ pub struct Peer {
     pub held: Option<bool>,
     /// Why it did not answer.
     pub trouble: Option<String>,
+}
+
+/// A policy out of Git.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CommitStatus {
+    /// The commit that the revision names now; nothing when it cannot be told, or the policy is not out of Git.
+    pub now: Option<String>,
+    /// Why `rfw apply` would refuse it; nothing when it would not.
+    pub refused: Option<String>,
+    /// The commit that was applied last.
+    pub applied: Option<String>,
+    /// The branch or tag that it came from, by its whole name.
+    pub reference: Option<String>,
+    /// Who had signed it, where that was looked at.
+    pub signer: Option<String>,
+    /// When it was applied, in UTC (RFC 3339).
+    pub at: Option<String>,
 }
 
 /// The daemon.

@@ -120,6 +120,36 @@ pub fn read_files(path: &Path) -> Result<Texts, SourceError> {
     gather(&tree, &[name.to_owned()])
 }
 
+/// Reads a file of the box that says whom it trusts, of at most so many bytes: only root and the user that runs rfw
+/// may have written it.
+///
+/// # Errors
+/// When it cannot be read, is too large, or somebody else may have written it.
+pub fn read_own(path: &Path, most: u64) -> Result<String, SourceError> {
+    use std::os::unix::fs::MetadataExt;
+    let failed = |source| SourceError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let real = std::fs::canonicalize(path).map_err(failed)?;
+    let (Some(directory), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(SourceError::NotAFile { path: real });
+    };
+    let tree = Directory::open(directory).map_err(failed)?;
+    let name = name.to_string_lossy();
+    let text = tree.read(&name, most + 1);
+    let text = text.map_err(|why| super::gather::failed(&tree, &name, why))?;
+    if most < text.len() as u64 {
+        let size = text.len() as u64;
+        return Err(SourceError::TooLarge { path: real, size });
+    }
+    let owner = std::fs::metadata(&real).map_err(failed)?.uid();
+    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        return Err(GitError::Owner { path: real, owner }.into());
+    }
+    String::from_utf8(text).map_err(|error| failed(io::Error::other(error)))
+}
+
 /// The files of a directory that are a policy.
 pub(super) fn yaml_files(tree: &dyn Tree, path: &Path) -> Result<Vec<String>, SourceError> {
     let entries = tree.list("").map_err(|why| match why {

@@ -11,6 +11,6 @@ mod tree;
 
 pub use directory::Directory;
 pub use fetch::{FetchError, fetch, fetch_sum};
-pub use files::{SourceError, read_files};
+pub use files::{SourceError, read_files, read_own};
 pub use gather::{LARGEST_LIST, Texts, gather};
 pub use tree::{Entry, Odd, Tree, Unreadable};

@@ -7,11 +7,13 @@
     reason = "keeps its file in the state directory"
 )]
 
+mod applied;
 mod digest;
 mod kept;
 mod lists;
 mod seen;
 
+pub use applied::{AppliedCommit, DamagedApplied};
 pub use digest::{keep_policy_digest, policy_digest};
 pub use kept::{KeptSet, keep, kept};
 pub use lists::{DamagedCopy, ListCopy, copies_digest};
@@ -166,7 +168,13 @@ fn replace_by(
     if durable {
         file.sync_all().map_err(failed(&beside))?;
     }
-    fs::rename(&beside, &path).map_err(failed(&path))
+    fs::rename(&beside, &path).map_err(failed(&path))?;
+    if durable {
+        // The name, too.
+        let written = fs::File::open(directory).and_then(|directory| directory.sync_all());
+        written.map_err(failed(directory))?;
+    }
+    Ok(())
 }
 
 /// SHA-256 over names and texts in order, each with its length, hexadecimal.

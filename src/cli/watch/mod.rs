@@ -24,7 +24,7 @@ use clap::{Args, ValueEnum};
 use super::error::{Explained, Failure};
 use super::lists::{self, Wanted};
 use super::output::Output;
-use super::{Global, outlet, session};
+use super::{Global, outlet, session, trust};
 use crate::agent::DriftAnswer;
 use crate::netlink::{LinkEvents, RulesetEvents};
 use crate::policy::FilePath;
@@ -348,7 +348,9 @@ impl Daemon<'_> {
             };
             let missed = match due.is_empty() {
                 true => Ok(None),
-                false => lists::refresh(wanted, &global, &mut output),
+                // No list is fetched because a commit says so that may not be applied.
+                false => trust::read(&global, false, &mut output)
+                    .and_then(|(texts, _)| lists::refresh(wanted, texts, &global, &mut output)),
             };
             let failure = match missed {
                 Ok(None) => None,

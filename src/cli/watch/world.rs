@@ -12,8 +12,9 @@ use crate::cli::error::Failure;
 use crate::cli::lists::{self, Fetched};
 use crate::cli::output::Output;
 use crate::cli::plan::{self, Comparison, Planned, StillEqual};
+use crate::cli::trust::{self, Trusted};
 use crate::cli::validate::counted;
-use crate::cli::{Global, apply, policy, session};
+use crate::cli::{Global, apply, session};
 use crate::kernel::Recorded;
 use crate::netlink::Netlink;
 use crate::plan::{Detail, Listing};
@@ -35,6 +36,8 @@ pub(super) struct Gateway<'g> {
     fetched: Vec<Fetched>,
     /// What was done last, for people.
     said: String,
+    /// The commit that was read last, where it is one.
+    trusted: Option<Trusted>,
 }
 
 impl<'g> Gateway<'g> {
@@ -45,6 +48,7 @@ impl<'g> Gateway<'g> {
             since: Instant::now(),
             fetched: Vec::new(),
             said: String::new(),
+            trusted: None,
         }
     }
 
@@ -68,6 +72,13 @@ impl<'g> Gateway<'g> {
         lists::next(&self.fetched, &self.global.state_dir)
     }
 
+    /// The commit that was read is the one that is in force.
+    fn record(&self, output: &mut Output) {
+        if let Some(trusted) = &self.trusted {
+            trust::record(trusted, self.global, output);
+        }
+    }
+
     fn look(
         &mut self,
         depth: Depth,
@@ -75,7 +86,15 @@ impl<'g> Gateway<'g> {
         output: &mut Output,
     ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
         let global = self.global;
-        let texts = policy::read(global).map_err(|failure| (FailureKind::Source, failure))?;
+        // A commit that may not be applied is not looked at, and what runs stays.
+        let (texts, trusted) = trust::read(global, false, output).map_err(|failure| {
+            let kind = match failure {
+                Failure::Guard(_) => FailureKind::Guard,
+                _ => FailureKind::Source,
+            };
+            (kind, failure)
+        })?;
+        self.trusted = trusted;
         let revision = texts.revision.as_ref();
         let commit = revision.map(|revision| revision.commit.as_str().to_owned());
         *attempted = Some(Box::new(Desired {
@@ -94,6 +113,7 @@ impl<'g> Gateway<'g> {
                     settings: _,
                     next: _,
                 } = *equal;
+                self.record(output);
                 return Ok(Compared {
                     generation: verified.generation,
                     warnings: verified.warnings.clone(),
@@ -125,6 +145,7 @@ impl<'g> Gateway<'g> {
                 global,
                 output,
             );
+            self.record(output);
             return Ok(compared);
         }
         let change = change(&planned);
@@ -190,11 +211,20 @@ impl reconcile::World for Gateway<'_> {
             let failure = Failure::world(Busy);
             return Err(explain(failure, FailureKind::Busy, Some(desired()), output));
         }
+        // Since it was read, somebody may have applied a later one.
+        let trusted = self.trusted.clone();
+        if let Some(trusted) = &trusted
+            && let Err(failure) = trust::still(trusted, self.global)
+        {
+            let kind = kind(&failure);
+            return Err(explain(failure, kind, Some(desired()), output));
+        }
         let mut kernel = Recorded::new(&mut self.kernel);
         let result = apply::carry_out(&mut kernel, &planned, self.global, &mut output);
         let own = kernel.made().iter().map(|made| made.0).collect();
         match result {
             Ok(generation) => {
+                self.record(&mut output);
                 self.said = listing(&planned) + &output.take();
                 Ok(Applied {
                     generation: generation.0,

@@ -27,7 +27,7 @@ pub enum GitError {
     /// Somebody else decides what the repository says.
     #[error(
         "`{path}` belongs to the user {owner}, who is neither root nor the user that runs rfw; give it to one of \
-         them (chown -R), or name the owner as `repository: {{ owner: … }}` in agent.yaml"
+         them (chown -R); the owner of a repository may be named in agent.yaml (`repository: {{ owner: … }}`)"
     )]
     Owner {
         /// What belongs to somebody else.
