@@ -46,6 +46,8 @@ packages_for() {
       command -v iptables >/dev/null || echo iptables
       command -v ps >/dev/null || echo procps
       command -v curl >/dev/null || echo curl
+      # The tests sign commits.
+      command -v ssh-keygen >/dev/null || echo openssh-client
       ;;
     scan)
       command -v nmap >/dev/null || echo nmap
