@@ -134,7 +134,7 @@ impl Simulated {
     }
 
     /// An event sets out; it may be late, doubled or lost.
-    fn send(&mut self, event: Event) {
+    fn send(&mut self, event: &Event) {
         if self.fails("lost event", 6) {
             return;
         }
@@ -147,7 +147,7 @@ impl Simulated {
 
     fn announce(&mut self, process: &str, touches_ours: bool) {
         let generation = self.kernel.generation().unwrap().0;
-        self.send(Event::Commit(Commit {
+        self.send(&Event::Commit(Commit {
             generation,
             pid: 4711,
             process: process.to_owned(),
@@ -321,7 +321,7 @@ impl World for Simulated {
             } else {
                 "nft"
             };
-            self.send(Event::Commit(Commit {
+            self.send(&Event::Commit(Commit {
                 generation,
                 pid: 1,
                 process: process.to_owned(),
@@ -481,7 +481,7 @@ fn run(world: &mut Simulated, reconciler: &mut Reconciler, until: Duration) -> u
                     .min(until - now.steady);
                 world.pass(span.max(Duration::from_micros(10)));
             }
-            Todo::Fetch | Todo::Stop => unreachable!("nobody asked for it"),
+            Todo::Fetch | Todo::Stop => panic!("nobody asked for it"),
         }
     }
     steps
@@ -507,11 +507,11 @@ fn live(seed: u64) -> BTreeMap<&'static str, u64> {
             }
             3 => {
                 world.source = None;
-                world.send(Event::Files);
+                world.send(&Event::Files);
             }
             _ => {
                 world.source = Some(usize::try_from(world.chance.below(4)).unwrap());
-                world.send(Event::Revision);
+                world.send(&Event::Revision);
             }
         }
     }
@@ -576,7 +576,7 @@ fn reaction(world: &mut Simulated, reconciler: &mut Reconciler, events: &[(u64, 
     match reconciler.todo(world.moment) {
         Todo::Step => (world.moment.steady - start).as_millis(),
         Todo::Wait(span) => (world.moment.steady + span - start).as_millis(),
-        Todo::Fetch | Todo::Stop => unreachable!(),
+        Todo::Fetch | Todo::Stop => panic!("nobody asked for it"),
     }
     .try_into()
     .unwrap()
