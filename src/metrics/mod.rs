@@ -115,15 +115,18 @@ fn policy(text: &mut Text, status: &Status) {
         let applied = daemon.report.applied.as_ref()?;
         applied.commit.as_deref()
     });
-    if let Some(verified) = &status.verified {
-        text.metric("rfw_policy_info", Gauge, "The policy that was verified last: its commit, and its digest, which is equal on all replicas.");
+    if let Some(digest) = status.digest.as_deref() {
+        text.metric(
+            "rfw_policy_info",
+            Gauge,
+            "The policy that was verified last: its commit, and its digest, which is equal on all replicas.",
+        );
         text.sample(
-            &[
-                ("revision", commit.unwrap_or_default()),
-                ("digest", status.digest.as_deref().unwrap_or_default()),
-            ],
+            &[("revision", commit.unwrap_or_default()), ("digest", digest)],
             1,
         );
+    }
+    if let Some(verified) = &status.verified {
         if let Some(same) = verified.policy_is_same {
             text.metric(
                 "rfw_policy_changed",
