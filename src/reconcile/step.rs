@@ -14,7 +14,7 @@ pub enum Todo {
     Wait(Duration),
     /// Make a step.
     Step,
-    /// Begin to fetch lists, elsewhere; [`Event::Fetched`] tells when it is done.
+    /// Begin to fetch lists, elsewhere; [`super::Event::Fetched`] tells when it is done.
     Fetch,
     /// End.
     Stop,
