@@ -28,6 +28,7 @@ mod render;
 mod session;
 mod settings;
 mod status;
+mod trace;
 mod trust;
 mod validate;
 mod watch;
@@ -121,6 +122,7 @@ enum Command {
     Validate(validate::Arguments),
     Schema(generated::SchemaArguments),
     Render(render::Arguments),
+    Trace(trace::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Status(status::Arguments),
@@ -148,6 +150,7 @@ impl Command {
             | Self::ReadRaw => false,
             Self::Validate(_)
             | Self::Render(_)
+            | Self::Trace(_)
             | Self::Plan(_)
             | Self::Apply(_)
             | Self::Status(_)
@@ -183,6 +186,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments, &cli.global, &mut output),
         Command::Schema(arguments) => generated::schema(&arguments, &mut output),
         Command::Render(arguments) => render::run(&arguments, &cli.global, &mut output),
+        Command::Trace(arguments) => trace::run(&arguments, &cli.global, &mut output),
         Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
         Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
         Command::Watch(arguments) => watch::run(&arguments, &cli.global),

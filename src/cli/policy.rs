@@ -5,6 +5,7 @@
 )]
 
 use std::cell::LazyCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use super::lists::{self, Fetched, Stock};
 use super::output::{Findings, Output};
 use super::raw::{self, RawError};
 use crate::bytecode::RawCode;
+use crate::compile::model::Zone;
 use crate::compile::{self, Compiled, Given, Logical};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
 use crate::plan::{Markdown, Switch};
@@ -57,6 +59,10 @@ pub(super) struct Loaded {
     pub(super) fetched: Vec<Fetched>,
     /// What there is to say about its fetched sets; part of the warnings.
     pub(super) notes: Vec<String>,
+    /// Its zones by name.
+    pub(super) zones: BTreeMap<String, Zone>,
+    /// The time zone of all its times.
+    pub(super) timezone: TimeZone,
 }
 
 /// Reads the texts of the policy as they are in another revision of its repository.
@@ -264,12 +270,13 @@ fn finish(
         timetables,
         reports_foreign,
         fetched,
+        zones,
     } = compiled;
     let now = Timestamp::now();
     let ruleset = validate(ruleset).map_err(|violations| too_large(&violations))?;
     let switches = switches(&timetables, now);
     let until = until
-        .and_then(|date| date.to_zoned_datetime(zone).ok())
+        .and_then(|date| date.to_zoned_datetime(zone.clone()).ok())
         .map(|moment| moment.timestamp());
     let first = switches.iter().filter_map(|switch| switch.at.parse().ok());
     let until = first.chain(until).chain(stock.until).min();
@@ -291,6 +298,8 @@ fn finish(
             .map(|(name, terms)| Fetched::new(name, &terms))
             .collect(),
         notes: stock.notes,
+        zones,
+        timezone: zone,
     };
     Ok((loaded, ruleset))
 }

@@ -22,7 +22,7 @@ use crate::system::Settings;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use model::{LivingSet, Model, Terms};
+use model::{LivingSet, Model, Terms, Zone};
 use std::collections::BTreeMap;
 
 /// What a policy is compiled with, beside its own texts.
@@ -85,6 +85,8 @@ pub struct Compiled {
     pub timetables: Vec<Timetable>,
     /// Whether plans name the tables of others that drop by default.
     pub reports_foreign: bool,
+    /// Its zones by name, with the interfaces of the node.
+    pub zones: BTreeMap<String, Zone>,
 }
 
 /// What a policy means on every node alike, and what its node adds: what replicas compare.
@@ -149,6 +151,7 @@ fn compile_and<T>(
         fetched: fetched(&model),
         timetables: timetables(&model, &zone),
         reports_foreign,
+        zones: model.zones,
     });
     ((compiled, diagnostics), seen)
 }

@@ -1,0 +1,359 @@
+//! What became of a packet, for people and for programs.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use crate::evaluate::{
+    Answer, Decision, Evaluation, Firewall, Kernel, Met, Opaque, Outcome, Packet, Reason, RuleRef,
+    Step, Translation, Upper,
+};
+use crate::ruleset::{ChainPolicy, Hook, Origin};
+
+/// A packet and all that can become of it.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    version: u32,
+    packet: String,
+    outcomes: Vec<OutcomeView>,
+}
+
+#[derive(Debug, Serialize)]
+struct OutcomeView {
+    decision: String,
+    reason: String,
+    /// The rule that decides, by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// Where the policy says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    /// How often it comes to this, 0 to 1.
+    share: f64,
+    /// The packet at the end.
+    packet: String,
+    translations: Vec<String>,
+    path: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    #[serde(skip)]
+    depth: usize,
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    result: String,
+}
+
+/// Finds the place in the policy.
+type Places<'a> = &'a dyn Fn(&Origin) -> Option<String>;
+
+pub(super) fn of(
+    packet: &Packet,
+    evaluation: &Evaluation,
+    firewall: &Firewall,
+    places: Places<'_>,
+) -> View {
+    let outcomes = evaluation.outcomes.iter();
+    View {
+        version: 1,
+        packet: packet_text(packet),
+        outcomes: outcomes
+            .map(|outcome| one(outcome, firewall, places))
+            .collect(),
+    }
+}
+
+fn one(outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> OutcomeView {
+    let deciding = match &outcome.reason {
+        Reason::Rule(rule) | Reason::Opaque(rule, _) => Some(*rule),
+        _ => None,
+    };
+    let named = deciding.and_then(|rule| {
+        let rules = std::iter::once(rule).chain(outcome.callers.iter().rev().copied());
+        rules
+            .filter_map(|rule| firewall.rule(rule))
+            .find(|rule| rule.name.is_some())
+    });
+    let translations = outcome.translations.iter();
+    OutcomeView {
+        decision: decision(outcome.decision),
+        reason: reason(&outcome.reason, firewall),
+        rule: named.and_then(|rule| rule.name.map(str::to_owned)),
+        at: named.and_then(|rule| places(rule.origin?)),
+        share: outcome.share,
+        packet: packet_text(&outcome.packet),
+        translations: translations.map(|it| translation(it, firewall)).collect(),
+        path: outcome
+            .path
+            .iter()
+            .map(|step| line(step, outcome, firewall, places))
+            .collect(),
+    }
+}
+
+fn line(step: &Step, outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> Line {
+    let plain = |depth, what: String| Line {
+        depth,
+        what,
+        at: None,
+        result: String::new(),
+    };
+    match step {
+        Step::Hook(hook) => plain(0, hook_name(*hook).to_owned()),
+        Step::Local => plain(0, "for the box itself".to_owned()),
+        Step::Forward => {
+            let oif = outcome.packet.oif.as_deref().unwrap_or("?");
+            plain(0, format!("goes on by {oif}"))
+        }
+        Step::Kernel(kernel) => plain(1, kernel_text(*kernel).to_owned()),
+        Step::Base(chain) => {
+            let text = firewall.chain(*chain).map(|chain| {
+                format!(
+                    "table {} {}, chain {}",
+                    chain.family, chain.table, chain.chain
+                )
+            });
+            plain(1, text.unwrap_or_default())
+        }
+        Step::Policy(_, policy) => Line {
+            result: match policy {
+                ChainPolicy::Accept => "accept".to_owned(),
+                ChainPolicy::Drop => "drop".to_owned(),
+            },
+            ..plain(2, "chain policy".to_owned())
+        },
+        Step::Translated(index) => {
+            let text = outcome.translations.get(usize::from(*index));
+            plain(
+                2,
+                text.map_or(String::new(), |it| translation(it, firewall)),
+            )
+        }
+        Step::Rule(rule, met) => {
+            let view = firewall.rule(*rule);
+            let name = view.map_or_else(String::new, |view| match view.name {
+                Some(name) => name.to_owned(),
+                None => format!("rule {} of {}", view.index + 1, view.chain),
+            });
+            Line {
+                depth: 2,
+                what: name,
+                at: view.and_then(|view| places(view.origin?)),
+                result: met_text(*met, *rule, firewall),
+            }
+        }
+    }
+}
+
+fn met_text(met: Met, rule: RuleRef, firewall: &Firewall) -> String {
+    let chain = |index: u32| {
+        let at = crate::evaluate::ChainRef {
+            chain: index,
+            ..rule.chain
+        };
+        firewall.chain(at).map_or("?", |chain| chain.chain)
+    };
+    match met {
+        Met::Failed(place) => format!("does not fit{}", at_instruction(rule, place, firewall)),
+        Met::Passed => "fits, and goes on".to_owned(),
+        Met::Accept => "accept".to_owned(),
+        Met::Drop => "drop".to_owned(),
+        Met::Reject(answer) => decision(Decision::Reject(answer)),
+        Met::Return => "return".to_owned(),
+        Met::Jump(to) => format!("jump {}", chain(to)),
+        Met::Goto(to) => format!("goto {}", chain(to)),
+        Met::Translate => "translates".to_owned(),
+        Met::Opaque(place) => {
+            format!(
+                "cannot be followed{}",
+                at_instruction(rule, place, firewall)
+            )
+        }
+    }
+}
+
+/// The instruction at which a rule ended, with what was loaded for it.
+fn at_instruction(rule: RuleRef, place: u16, firewall: &Firewall) -> String {
+    let Some(view) = firewall.rule(rule) else {
+        return String::new();
+    };
+    let place = usize::from(place);
+    let first = place.saturating_sub(1);
+    let shown = view.instructions.get(first..=place).unwrap_or_default();
+    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!(": {}", shown.join(" ")),
+    }
+}
+
+fn translation(translation: &Translation, firewall: &Firewall) -> String {
+    let Translation {
+        rule,
+        destination,
+        before,
+        address,
+        port,
+    } = translation;
+    let end = if *destination {
+        "destination"
+    } else {
+        "source"
+    };
+    let address = match address {
+        None => "an address of the box".to_owned(),
+        Some((lo, hi)) if lo == hi => lo.to_string(),
+        Some((lo, hi)) => format!("{lo}-{hi}"),
+    };
+    let port = match port {
+        None => String::new(),
+        Some((lo, hi)) if lo == hi => format!(" port {lo}"),
+        Some((lo, hi)) => format!(" port {lo}-{hi}"),
+    };
+    let old = before
+        .1
+        .map_or(String::new(), |port| format!(" port {port}"));
+    let by = firewall.rule(*rule).and_then(|rule| rule.name);
+    let by = by.map_or(String::new(), |name| format!(" by `{name}`"));
+    format!("{end} {}{old} becomes {address}{port}{by}", before.0)
+}
+
+fn decision(decision: Decision) -> String {
+    match decision {
+        Decision::Accept => "accept".to_owned(),
+        Decision::Drop => "drop".to_owned(),
+        Decision::Reject(Answer::TcpReset) => "reject with tcp reset".to_owned(),
+        Decision::Reject(Answer::Icmp(code)) => format!("reject with icmp code {code}"),
+        Decision::Reject(Answer::Icmpx(code)) => {
+            let known = crate::ruleset::Icmpx::ALL.get(usize::from(code));
+            format!("reject with {}", known.map_or("icmpx", |it| it.name()))
+        }
+        Decision::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn reason(reason: &Reason, firewall: &Firewall) -> String {
+    let rule_text = |rule: &RuleRef| {
+        let view = firewall.rule(*rule);
+        view.map_or_else(String::new, |view| {
+            format!(
+                "rule {} of table {} {}, chain {}",
+                view.index + 1,
+                view.family,
+                view.table,
+                view.chain
+            )
+        })
+    };
+    match reason {
+        Reason::Rule(rule) => rule_text(rule),
+        Reason::Policy(chain) => firewall.chain(*chain).map_or_else(String::new, |chain| {
+            format!(
+                "chain policy of table {} {}, chain {}",
+                chain.family, chain.table, chain.chain
+            )
+        }),
+        Reason::Nothing => "no rule".to_owned(),
+        Reason::Kernel(kernel) => kernel_text(*kernel).to_owned(),
+        Reason::Opaque(rule, opaque) => {
+            let why = match opaque {
+                Opaque::Expression(name) => format!("the expression `{name}`"),
+                Opaque::Set(name) => format!("the set `{name}`"),
+                Opaque::Object(name) => format!("the object `{name}`"),
+                Opaque::Chain(name) => format!("the chain `{name}`"),
+                Opaque::Value(what) => (*what).to_owned(),
+            };
+            format!("{}: {why}", rule_text(rule))
+        }
+        Reason::TooManyWays => "chance has too many ways here".to_owned(),
+    }
+}
+
+fn kernel_text(kernel: Kernel) -> &'static str {
+    match kernel {
+        Kernel::NoRoute => "the kernel has no route to the destination",
+        Kernel::MartianSource => "the kernel takes no packet from such a source",
+        Kernel::MartianDestination => "the kernel takes no packet to such a destination",
+        Kernel::NotForwarded => "the kernel does not forward such a packet",
+        Kernel::NoAddress => "the interface has no address to translate to",
+        Kernel::JumpStack => "more than 16 jumps deep",
+    }
+}
+
+fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Prerouting => "prerouting",
+        Hook::Input => "input",
+        Hook::Forward => "forward",
+        Hook::Output => "output",
+        Hook::Postrouting => "postrouting",
+        Hook::Other(_) => "another hook",
+    }
+}
+
+fn packet_text(packet: &Packet) -> String {
+    let end = |address: std::net::IpAddr, port: Option<u16>| match port {
+        Some(port) => std::net::SocketAddr::new(address, port).to_string(),
+        None => address.to_string(),
+    };
+    let ports = packet.upper.ports();
+    let what = match packet.upper {
+        Upper::Tcp { .. } => "tcp".to_owned(),
+        Upper::Icmp { kind, code } => format!("icmp type {kind} code {code}"),
+        Upper::Ports { protocol: 17, .. } => "udp".to_owned(),
+        Upper::Ports { protocol, .. } | Upper::Other(protocol) => format!("protocol {protocol}"),
+    };
+    format!(
+        "{} {} > {} {} {}, {}",
+        packet.iif.as_deref().unwrap_or("-"),
+        end(packet.source, ports.map(|it| it.0)),
+        packet.oif.as_deref().unwrap_or("-"),
+        end(packet.destination, ports.map(|it| it.1)),
+        what,
+        packet.connection.state.name()
+    )
+}
+
+impl Display for View {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.packet)?;
+        for outcome in &self.outcomes {
+            writeln!(f)?;
+            outcome.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for OutcomeView {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for line in &self.path {
+            write!(f, "{:width$}{}", "", line.what, width = line.depth * 2)?;
+            if let Some(at) = &line.at {
+                write!(f, " ({at})")?;
+            }
+            if !line.result.is_empty() {
+                write!(f, ": {}", line.result)?;
+            }
+            writeln!(f)?;
+        }
+        write!(f, "{}", self.decision)?;
+        if let Some(rule) = &self.rule {
+            write!(f, " by `{rule}`")?;
+        }
+        if let Some(at) = &self.at {
+            write!(f, " ({at})")?;
+        }
+        writeln!(f, ", {}", self.reason)?;
+        if !self.translations.is_empty() {
+            writeln!(f, "leaves as {}", self.packet)?;
+        }
+        if self.share < 1.0 {
+            writeln!(f, "in {:.1} % of the cases", self.share * 100.0)?;
+        }
+        Ok(())
+    }
+}
