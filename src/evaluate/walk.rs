@@ -238,7 +238,9 @@ impl Run<'_> {
         let [first, ..] = source.octets();
         // Nobody has the address 0.0.0.0 but who asks for one.
         let zero = first == 0 && !(source.is_unspecified() && destination.is_broadcast());
-        if zero || first == 127 || source.is_multicast() || source.is_broadcast() {
+        // The box's own address comes from no link (`fib_validate_source`).
+        let own = self.environment.owner(self.packet.source).is_some();
+        if zero || own || source.is_multicast() || source.is_broadcast() {
             return Err(self.kernel(Kernel::MartianSource));
         }
         let [first, ..] = destination.octets();

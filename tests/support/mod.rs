@@ -26,6 +26,7 @@ pub(crate) mod star;
 pub(crate) mod tcp;
 pub(crate) mod topology;
 pub(crate) mod udp;
+pub(crate) mod wire;
 
 pub(crate) use host::{Host, link};
 pub(crate) use icmp::Icmp;

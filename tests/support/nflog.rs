@@ -21,6 +21,8 @@ const COMMAND: u16 = 1;
 const BIND: u8 = 1;
 /// `NFULA_CFG_QTHRESH`: how many packets the kernel gathers before it tells.
 const THRESHOLD: u16 = 5;
+/// `NFULA_PAYLOAD`.
+const PAYLOAD: u16 = 9;
 /// `NFULA_PREFIX`.
 const PREFIX: u16 = 10;
 
@@ -46,20 +48,27 @@ impl Listener {
 
     /// The prefixes of all packets that were logged, until none came for `quiet`.
     pub(crate) fn prefixes(&self, quiet: Duration) -> Vec<String> {
+        let packets = self.packets(quiet).into_iter();
+        packets.map(|(prefix, _)| prefix).collect()
+    }
+
+    /// The same with the packets from their IP headers on.
+    pub(crate) fn packets(&self, quiet: Duration) -> Vec<(String, Vec<u8>)> {
         let quiet = TimeVal::new(
             quiet.as_secs().cast_signed(),
             i64::from(quiet.subsec_micros()),
         );
         setsockopt(&self.socket, ReceiveTimeout, &quiet).expect("SO_RCVTIMEO");
-        let mut prefixes = Vec::new();
+        let mut packets = Vec::new();
         while let Ok((datagram, _)) = self.socket.recv_from_full() {
             for message in pieces(&datagram, 4) {
                 if u16::from_ne_bytes([message[4], message[5]]) == PACKET {
-                    prefixes.push(prefix(message));
+                    let payload = attribute(message, PAYLOAD).to_vec();
+                    packets.push((prefix(message), payload));
                 }
             }
         }
-        prefixes
+        packets
     }
 
     /// Sends one attribute of the group's configuration and waits for the kernel's yes.
@@ -88,12 +97,16 @@ impl Listener {
 
 /// The prefix in a packet message, without its final zero.
 fn prefix(message: &[u8]) -> String {
-    let attribute =
-        pieces(&message[20..], 2).find(|piece| u16::from_ne_bytes([piece[2], piece[3]]) == PREFIX);
-    let text = attribute.map_or(&[][..], |piece| &piece[4..]);
-    String::from_utf8_lossy(text)
+    String::from_utf8_lossy(attribute(message, PREFIX))
         .trim_end_matches('\0')
         .to_owned()
+}
+
+/// An attribute of a packet message; nothing where it has none.
+fn attribute(message: &[u8], kind: u16) -> &[u8] {
+    let attribute =
+        pieces(&message[20..], 2).find(|piece| u16::from_ne_bytes([piece[2], piece[3]]) == kind);
+    attribute.map_or(&[][..], |piece| &piece[4..])
 }
 
 /// Messages (length in 4 bytes) or attributes (in 2) one after the other, padded to 4.

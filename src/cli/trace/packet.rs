@@ -115,8 +115,8 @@ pub(super) fn read(
     if source_zone == FIREWALL && to_zone == FIREWALL && from.address.is_none() {
         return Err(PacketError::Inside);
     }
-    let iif = interface(zones, &source_zone, from.address)?;
-    let oif = interface(zones, &to_zone, to.address)?;
+    let iif = interface(zones, &source_zone)?;
+    let oif = interface(zones, &to_zone)?;
     let source = from
         .address
         .unwrap_or_else(|| someone(zones, &source_zone, v6));
@@ -176,6 +176,8 @@ fn end(
             }
         } else if what.is_none() && upper(word, 0, false).is_ok() {
             *what = Some(word.clone());
+        } else if word.contains('/') {
+            return Err(PacketError::BadService { word: word.clone() });
         } else {
             let names = zones.keys().map(String::as_str).chain([FIREWALL]);
             return Err(PacketError::UnknownWord {
@@ -258,11 +260,7 @@ fn is_open(zone: &Zone, v6: bool) -> bool {
 }
 
 /// An interface of a zone; none for the box itself.
-fn interface(
-    zones: &BTreeMap<String, Zone>,
-    name: &str,
-    _address: Option<IpAddr>,
-) -> Result<Option<String>, PacketError> {
+fn interface(zones: &BTreeMap<String, Zone>, name: &str) -> Result<Option<String>, PacketError> {
     if name == FIREWALL {
         return Ok(None);
     }
