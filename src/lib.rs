@@ -51,6 +51,7 @@
 //! | [`nft`] | text for people and for nft(8) | bytecode, ruleset |
 //! | [`live`] | what the kernel holds now | bytecode, ruleset |
 //! | [`evaluate`] | what becomes of a packet | live, bytecode, ruleset |
+//! | [`prove`] | whether a test holds for all packets that it is about | compile, schedule, evaluate, bytecode, ruleset |
 //! | [`diff`] | what differs | live, bytecode, ruleset |
 //! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system |
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
@@ -89,6 +90,7 @@ pub mod netlink;
 pub mod nft;
 pub mod plan;
 pub mod policy;
+pub mod prove;
 pub mod reconcile;
 pub mod ruleset;
 pub mod schedule;

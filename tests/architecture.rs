@@ -20,6 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nft", &["bytecode", "ruleset"]),
     ("live", &["bytecode", "ruleset"]),
     ("evaluate", &["live", "bytecode", "ruleset"]),
+    (
+        "prove",
+        &["compile", "schedule", "evaluate", "bytecode", "ruleset"],
+    ),
     ("diff", &["live", "bytecode", "ruleset"]),
     (
         "plan",

@@ -6,7 +6,7 @@ pub(super) const DONE: u8 = 0;
 pub(super) const WORLD: u8 = 1;
 /// `plan --detailed-exitcode`: there are changes; `doctor`: there are warnings; `digest`: something is not the same.
 pub(super) const CHANGES: u8 = 2;
-/// The policy was rejected.
+/// The policy was rejected, or one of its tests failed.
 pub(super) const REJECTED: u8 = 3;
 /// A guard refused: a list that must not be taken, a commit that is not signed as it should be or goes back.
 pub(super) const GUARD: u8 = 4;
@@ -22,7 +22,7 @@ Exit codes:
    1  the world failed: kernel, file system, permission
    2  plan --detailed-exitcode: there are changes; doctor: there are warnings;
       digest: the kernel or the peer holds something else
-   3  the policy was rejected
+   3  the policy was rejected, or one of its tests failed
    4  a guard refused: a list that must not be taken, a commit that is not signed as it should be or goes back
    5  the plan is stale
   64  wrong usage";

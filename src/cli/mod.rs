@@ -28,6 +28,7 @@ mod render;
 mod session;
 mod settings;
 mod status;
+mod test;
 mod trace;
 mod trust;
 mod validate;
@@ -123,6 +124,7 @@ enum Command {
     Schema(generated::SchemaArguments),
     Render(render::Arguments),
     Trace(trace::Arguments),
+    Test(test::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Status(status::Arguments),
@@ -148,6 +150,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_)
             | Self::ReadRaw => false,
+            Self::Test(arguments) => arguments.asks_for_the_policy(),
             Self::Validate(_)
             | Self::Render(_)
             | Self::Trace(_)
@@ -187,6 +190,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(arguments) => generated::schema(&arguments, &mut output),
         Command::Render(arguments) => render::run(&arguments, &cli.global, &mut output),
         Command::Trace(arguments) => trace::run(&arguments, &cli.global, &mut output),
+        Command::Test(arguments) => test::run(&arguments, &cli.global, &mut output),
         Command::Plan(arguments) => plan::run(&arguments, &cli.global, &mut output),
         Command::Apply(arguments) => apply::run(&arguments, &cli.global, &mut output),
         Command::Watch(arguments) => watch::run(&arguments, &cli.global),

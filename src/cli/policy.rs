@@ -360,6 +360,17 @@ pub(super) fn print(examined: &Examined, output: &mut Output) -> String {
     plain
 }
 
+/// Prints diagnostics to standard error, for people.
+pub(super) fn print_report(report: &Report<'_>, output: &mut Output) {
+    let shown = match output.color_err() {
+        true => report.colour(),
+        false => report.plain(),
+    };
+    if !shown.trim_end().is_empty() {
+        output.note(shown.trim_end());
+    }
+}
+
 /// The texts under the names that they have in the repository, without the revision before it.
 fn in_repository(examined: &Examined) -> Vec<SourceText> {
     let sources = examined.sources.iter().map(|source| {
@@ -376,7 +387,7 @@ fn in_repository(examined: &Examined) -> Vec<SourceText> {
 }
 
 /// The policy means more than a ruleset can hold.
-fn too_large(violations: &[Violation]) -> Failure {
+pub(super) fn too_large(violations: &[Violation]) -> Failure {
     #[derive(Debug, thiserror::Error)]
     #[error("the policy does not fit into a ruleset")]
     struct DoesNotFit;
@@ -407,15 +418,23 @@ impl Loaded {
 
     /// Finds where the policy says what an operation came from: `office.yaml:73`.
     pub(super) fn places(&self) -> impl Fn(&Origin) -> Option<String> + '_ {
-        let lines = LazyCell::new(|| {
-            let texts = self.sources.iter().map(|source| Lines::new(&source.text));
-            texts.collect::<Vec<_>>()
-        });
-        move |origin| {
-            let path: DocPath = origin.0.parse().ok()?;
-            let spot = self.locations.locate(&Place::Value(path))?;
-            let line = lines.get(spot.source)?.position(spot.bytes.start).line;
-            Some(format!("{}:{line}", self.sources.get(spot.source)?.name))
-        }
+        places(&self.sources, &self.locations)
+    }
+}
+
+/// Finds where texts say what something came from: `office.yaml:73`.
+pub(super) fn places<'t>(
+    sources: &'t [SourceText],
+    locations: &'t Locations,
+) -> impl Fn(&Origin) -> Option<String> + 't {
+    let lines = LazyCell::new(|| {
+        let texts = sources.iter().map(|source| Lines::new(&source.text));
+        texts.collect::<Vec<_>>()
+    });
+    move |origin| {
+        let path: DocPath = origin.0.parse().ok()?;
+        let spot = locations.locate(&Place::Value(path))?;
+        let line = lines.get(spot.source)?.position(spot.bytes.start).line;
+        Some(format!("{}:{line}", sources.get(spot.source)?.name))
     }
 }

@@ -3,6 +3,7 @@
 
 mod bind;
 mod check;
+pub mod claim;
 pub mod guard;
 mod list;
 mod lower;

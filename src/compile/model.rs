@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 pub use super::ports::Ports;
 
+use super::claim::Test;
 use crate::diagnostic::DocPath;
 use crate::policy::{HostPart, Prefix, RawHook, RawPlace, SetSource, Url};
 use crate::ruleset::{Addresses, Icmpx, Interval, Limit, Log, NatFlags};
@@ -46,6 +47,8 @@ pub struct Model {
     pub netmap: Vec<Netmap>,
     /// `raw` in file order.
     pub raw: Vec<Raw>,
+    /// `tests` in file order; nothing of the ruleset comes from them.
+    pub tests: Vec<Test>,
 }
 
 impl Model {

@@ -182,6 +182,16 @@ codes! {
     NeighboursUnknown "neighbours-unknown" "`neighbour: auto` without networks to count",
     NeighboursTooMany "neighbours-too-many" "networks with more addresses than `neighbour: auto` makes room for",
     ForwardingOff "forwarding-off" "address translation on a box that does not forward",
+    // Tests that test nothing.
+    DuplicateTest "duplicate-test" "two tests of one name",
+    IncompleteTest "incomplete-test" "a test that does not say all of what it tests",
+    MisplacedTestKey "misplaced-test-key" "a key that tests of this kind do not have",
+    ImpossibleTest "impossible-test" "a test that contradicts itself, or that no packet is like",
+    ImpossibleMoment "impossible-moment" "a time that no clock shows, or that no schedule is compiled for",
+    UnknownRule "unknown-rule" "a rule that the policy does not have",
+    UnknownInterface "unknown-interface" "an interface that no zone has",
+    CountWithoutBalance "count-without-balance" "connections to count where nothing shares them out in turn",
+    AddressInNoZone "address-in-no-zone" "an address of a test that no zone has",
     // Translations that cannot be.
     NatToItself "nat-to-itself" "a zone on both sides of a translation",
     NatWithoutPorts "nat-without-ports" "a forward for a service that is more, or other, than ports",

@@ -33,6 +33,11 @@ pub(super) fn scale(hash: u32, modulus: u32) -> u32 {
     ((u64::from(hash) * u64::from(modulus)) >> 32) as u32
 }
 
+/// The number below `modulus` that `jhash` with this seed draws for these bytes.
+pub fn drawn(data: &[u8], seed: u32, modulus: u32) -> u32 {
+    scale(jhash(data, seed), modulus)
+}
+
 fn word(data: &[u8], at: usize) -> u32 {
     let bytes = data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
     bytes.map_or(0, u32::from_ne_bytes)

@@ -3,8 +3,8 @@
 
 use super::{
     ConnLimit, Date, Flowtable, Group, Hosts, IncludePattern, Limit, LivingSet, Log, Name, Nat,
-    Node, Raw, Schedule, Service, ServiceRef, Sysctl, Text, TimeZoneName, Zone, ZoneName, Zones,
-    value::names,
+    Node, Raw, Schedule, Service, ServiceRef, Sysctl, Test, Text, TimeZoneName, Zone, ZoneName,
+    Zones, value::names,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,10 @@ pub struct Policy {
     /// Rules in nft's own words, in chains of their own, outside of all that rfw can say about the policy. In this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raw: Vec<Raw>,
+
+    /// What must become of which packets: `rfw test` holds the compiled rules against it, without the kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Test>,
 }
 
 /// What is said of tables that are not rfw's.

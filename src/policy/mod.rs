@@ -20,6 +20,7 @@ mod schema;
 mod service;
 mod set;
 mod sysctl;
+mod test;
 mod value;
 mod zone;
 
@@ -40,5 +41,8 @@ pub use schema::{Checker, Document, schema, schema_of, schema_text};
 pub use service::{Helper, Service, ServiceRef};
 pub use set::LivingSet;
 pub use sysctl::{Neighbour, RpFilter, Sysctl, Thresholds};
+pub use test::{
+    DestinationAfter, Scan, ScanPorts, ScanRest, Test, TestEnd, TestFamily, TestHost, TestState,
+};
 pub use value::*;
 pub use zone::{Zone, ZoneMatch, Zones};

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, DocPath};
-use crate::policy::{Host, Hosts, Nat, Policy, ServiceRef, ZoneRef, Zones};
+use crate::policy::{
+    DestinationAfter, Host, Hosts, Nat, Policy, ServiceRef, SourceAfter, TestEnd, ZoneRef, Zones,
+};
 
 /// The names that a policy refers to.
 #[derive(Default)]
@@ -126,6 +128,7 @@ fn used(policy: &Policy) -> Used<'_> {
     for set in policy.sets.values() {
         used.hosts(&set.never_contains);
     }
+    used.tests(policy);
     let Nat {
         masquerade,
         snat,
@@ -178,6 +181,31 @@ impl<'a> Used<'a> {
     fn selectors(&mut self, selectors: [&'a Option<Hosts>; 2]) {
         for hosts in selectors.into_iter().flatten() {
             self.hosts(hosts.entries());
+        }
+    }
+
+    /// A group or service may be there for tests alone.
+    fn tests(&mut self, policy: &'a Policy) {
+        let is_zone = |host: &Host| matches!(host, Host::Name(name) if policy.zones.contains_key(name.as_str()));
+        for test in &policy.tests {
+            for end in [&test.from, &test.to].into_iter().flatten() {
+                match end {
+                    // A zone that only tests speak of is not one that packets may use.
+                    TestEnd::Name(host) if is_zone(host) => {}
+                    TestEnd::Name(host) => self.hosts(std::slice::from_ref(host)),
+                    TestEnd::Inline(both) => self.hosts(std::slice::from_ref(&both.address)),
+                }
+            }
+            if let Some(service) = &test.service {
+                self.services(std::slice::from_ref(service));
+            }
+            if let Some(SourceAfter::Host(host)) = &test.source_after {
+                self.hosts(std::slice::from_ref(host));
+            }
+            if let Some(DestinationAfter::Host(host)) = &test.destination_after {
+                self.hosts(std::slice::from_ref(host));
+            }
+            self.hosts(&test.never_contains);
         }
     }
 

@@ -12,6 +12,7 @@ mod selector;
 mod service;
 mod set;
 mod territory;
+mod test;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
     }
     let nat = nat::entries(&scope, diagnostics);
     let flowtable = zone::flowtable(&scope, diagnostics);
+    let tests = test::tests(&scope, &nat, diagnostics);
     let groups = scope.groups.into_iter();
     let host_parts = group::host_parts(policy);
     let sets = scope.sets.into_iter();
@@ -105,6 +107,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         flowtable,
         netmap: nat.netmap,
         raw: raw::blocks(policy),
+        tests,
     };
     Draft { model, partial }
 }

@@ -30,7 +30,7 @@ enum Union {
 fn union_of(key: &str) -> Union {
     match key {
         "zones" | "services" | "groups" | "sets" | "nodes" | "schedules" => Union::Names,
-        "policies" | "include" => Union::Append,
+        "policies" | "include" | "tests" => Union::Append,
         "nat" => Union::Lists,
         "sysctl" => Union::Names,
         _ => Union::Once,

@@ -3,8 +3,8 @@
 use super::{
     Address, Auto, Branch, Date, DateRange, Duration, Endpoint, FilePath, Host, IcmpType,
     Icmpv6Type, IncludePattern, InterfaceName, InterfacePattern, IpProtocol, ListFile, LogPrefix,
-    Name, Port, PortRange, Prefix, Rate, RawRule, SetSource, Subdirectory, Text, TimeOfDay,
-    TimeZoneName, Url, ZoneName, ZoneRef,
+    Moment, Name, NamedPorts, Port, PortRange, Prefix, Rate, RawRule, RulePath, SetSource,
+    SourceAfter, Subdirectory, Text, TimeOfDay, TimeZoneName, Url, ZoneName, ZoneRef,
 };
 use crate::diagnostic::Code;
 use serde_json::Value;
@@ -84,6 +84,7 @@ leaves! {
     Rate, Text, TimeOfDay, TimeZoneName, ZoneName, ZoneRef,
     IncludePattern, InterfaceName, ListFile, SetSource, Url,
     Branch, Endpoint, FilePath, Subdirectory,
+    Moment, NamedPorts, RulePath, SourceAfter,
 }
 
 fn complain_about<L: Leaf>(value: &Value) -> Option<ValueError> {

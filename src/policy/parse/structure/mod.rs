@@ -206,7 +206,7 @@ fn first_sentence(description: &str) -> String {
 }
 
 /// Keys of the language that this version does not do, by the map they belong to.
-const UNSUPPORTED: &[(&str, &[&str])] = &[("", &["protect", "tests", "ha"])];
+const UNSUPPORTED: &[(&str, &[&str])] = &[("", &["protect", "ha"])];
 
 fn is_unsupported(definition: &str, key: &str) -> bool {
     UNSUPPORTED

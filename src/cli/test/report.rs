@@ -1,0 +1,358 @@
+//! What tests have found, for people and programs.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::compile::claim::{Claim, Port, Test, size};
+use crate::evaluate::{Met, Outcome, Packet, Step, Upper};
+use crate::prove::{Proof, Prover, deciding};
+use crate::ruleset::{Hook, Origin};
+
+/// Everything that was found.
+#[derive(Debug, Serialize)]
+pub(super) struct Whole {
+    /// Of this shape: 1.
+    pub(super) version: u32,
+    /// How many tests have passed.
+    pub(super) passed: usize,
+    /// How many have failed.
+    pub(super) failed: usize,
+    /// How long it took.
+    pub(super) seconds: f64,
+    /// One for each policy.
+    #[serde(rename = "policies")]
+    pub(super) suites: Vec<Suite>,
+}
+
+/// The tests of one policy.
+#[derive(Debug, Serialize)]
+pub(super) struct Suite {
+    /// Its path.
+    pub(super) policy: String,
+    /// Its tests, in the order in which they are written.
+    #[serde(rename = "tests")]
+    pub(super) cases: Vec<Case>,
+    /// How long it took, compiling included.
+    pub(super) seconds: f64,
+}
+
+/// A test.
+#[derive(Debug, Serialize)]
+pub(super) struct Case {
+    /// Its name.
+    pub(super) name: String,
+    /// Where it stands: `office.yaml:140`.
+    pub(super) at: Option<String>,
+    /// Whether it has passed.
+    pub(super) passed: bool,
+    /// What it was about, or what is wrong.
+    pub(super) message: String,
+    /// How many packets were tried.
+    pub(super) packets: usize,
+    /// How long it took.
+    pub(super) seconds: f64,
+    /// The packet with which it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) packet: Option<String>,
+    /// Every rule that the packet meets and fits, and what the kernel does between.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) path: Vec<Stop>,
+}
+
+/// A stop on the way of a packet.
+#[derive(Debug, Serialize)]
+pub(super) struct Stop {
+    /// The hook.
+    pub(super) hook: &'static str,
+    /// The rule by its name, or its chain.
+    pub(super) what: String,
+    /// What happens.
+    pub(super) does: String,
+    /// Where the policy says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<String>,
+}
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+impl Suite {
+    pub(super) fn passed(&self) -> usize {
+        self.cases.iter().filter(|case| case.passed).count()
+    }
+
+    pub(super) fn failed(&self) -> usize {
+        self.cases.len() - self.passed()
+    }
+}
+
+impl Whole {
+    /// For people.
+    pub(super) fn text(&self, color: bool) -> String {
+        let mut text = String::new();
+        for suite in &self.suites {
+            // Writing to a string cannot fail.
+            _ = writeln!(text, "{}", suite.policy);
+            let width = suite.cases.iter().map(|case| case.name.len()).max();
+            for case in &suite.cases {
+                case.print(&mut text, width.unwrap_or(0), color);
+            }
+        }
+        let Self { passed, failed, .. } = self;
+        _ = writeln!(
+            text,
+            "{passed} passed, {failed} failed in {:.2} s",
+            self.seconds
+        );
+        text
+    }
+}
+
+impl Case {
+    /// What has come out of a test.
+    pub(super) fn of(
+        test: &Test,
+        proof: &Proof,
+        seconds: f64,
+        prover: &Prover<'_>,
+        zone: &TimeZone,
+        places: &dyn Fn(&Origin) -> Option<String>,
+    ) -> Self {
+        let Proof { packets, result } = proof;
+        let (packet, outcome) = match result {
+            Ok(()) => (None, None),
+            Err(failed) => (failed.packet.as_ref(), failed.outcome.as_ref()),
+        };
+        Self {
+            name: test.name.clone(),
+            at: places(&Origin(test.at.to_string())),
+            passed: result.is_ok(),
+            message: match result {
+                Ok(()) => about(test, *packets),
+                Err(failed) => failed.message.clone(),
+            },
+            packets: *packets,
+            seconds,
+            packet: packet.map(|packet| shown(packet, zone)),
+            path: outcome.map_or_else(Vec::new, |outcome| path(outcome, prover, places)),
+        }
+    }
+
+    fn print(&self, text: &mut String, width: usize, color: bool) {
+        let (word, style) = match self.passed {
+            true => ("ok  ", GOOD),
+            false => ("FAIL", BAD),
+        };
+        let (on, off) = match color {
+            true => (style.render().to_string(), style.render_reset().to_string()),
+            false => (String::new(), String::new()),
+        };
+        let (name, message) = (&self.name, &self.message);
+        // Writing to a string cannot fail.
+        _ = writeln!(text, "{on}{word}{off}  {name:width$}  {message}");
+        if self.passed {
+            return;
+        }
+        if let Some(at) = &self.at {
+            _ = writeln!(text, "      {at}");
+        }
+        if let Some(packet) = &self.packet {
+            _ = writeln!(text, "      {packet}");
+        }
+        let widest = self.path.iter().map(|stop| stop.what.len()).max();
+        let widest = widest.unwrap_or(0);
+        for Stop {
+            hook,
+            what,
+            does,
+            at,
+        } in &self.path
+        {
+            let at = at
+                .as_deref()
+                .map(|at| format!("   {at}"))
+                .unwrap_or_default();
+            let line = format!("        {hook:11} {what:widest$}  {does}{at}");
+            _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+}
+
+/// What a test that has passed was about.
+fn about(test: &Test, packets: usize) -> String {
+    match &test.claim {
+        Claim::Packets { expect, .. } => {
+            let kinds = match packets {
+                1 => "1 kind of packet".to_owned(),
+                packets => format!("{packets} kinds of packets"),
+            };
+            format!("{}, {kinds}", expect.verdict.name())
+        }
+        Claim::Scan { ports, .. } => {
+            let parts = ports.iter().map(|(state, ports)| {
+                let list: Vec<String> = ports
+                    .iter()
+                    .map(|span| match span.lo == span.hi {
+                        true => span.lo.to_string(),
+                        false => format!("{}-{}", span.lo, span.hi),
+                    })
+                    .collect();
+                match *state {
+                    Port::Open | Port::Closed if list.len() <= 8 => {
+                        format!("{} {}", list.join(", "), state.name())
+                    }
+                    _ => format!("{} {}", size(ports), state.name()),
+                }
+            });
+            parts.collect::<Vec<_>>().join("; ")
+        }
+        Claim::Set { set, .. } => format!("`never_contains` of {set} sees to it"),
+    }
+}
+
+fn shown(packet: &Packet, zone: &TimeZone) -> String {
+    let (sport, dport) = packet.upper.ports().unzip();
+    let end = |address: IpAddr, port: Option<u16>| match (address, port) {
+        (address, None) => address.to_string(),
+        (IpAddr::V4(address), Some(port)) => format!("{address}:{port}"),
+        (IpAddr::V6(address), Some(port)) => format!("[{address}]:{port}"),
+    };
+    let by = |interface: &Option<String>| match interface {
+        Some(name) => name.clone(),
+        None => "the box".to_owned(),
+    };
+    let what = match packet.upper {
+        Upper::Tcp { .. } => "tcp".to_owned(),
+        Upper::Ports { protocol: 17, .. } => "udp".to_owned(),
+        Upper::Ports { protocol, .. } | Upper::Other(protocol) => format!("protocol {protocol}"),
+        Upper::Icmp { kind, .. } if packet.is_v6() => format!("icmpv6 type {kind}"),
+        Upper::Icmp { kind, .. } => format!("icmp type {kind}"),
+    };
+    let seconds = i64::try_from(packet.time / 1_000_000_000).unwrap_or_default();
+    let at = Timestamp::from_second(seconds).unwrap_or_default();
+    let at = at.to_zoned_datetime(zone.clone());
+    format!(
+        "{} from {} ({}) to {} ({}), {}, on {} {}",
+        what,
+        end(packet.source, sport),
+        by(&packet.iif),
+        end(packet.destination, dport),
+        by(&packet.oif),
+        packet.connection.state.name(),
+        at.strftime("%a %Y-%m-%d %H:%M:%S"),
+        zone.iana_name().unwrap_or("UTC"),
+    )
+}
+
+/// The way of a packet: every rule that it fits.
+fn path(
+    outcome: &Outcome,
+    prover: &Prover<'_>,
+    places: &dyn Fn(&Origin) -> Option<String>,
+) -> Vec<Stop> {
+    let firewall = prover.firewall();
+    let mut hook = "";
+    let mut stops = Vec::new();
+    for step in &outcome.path {
+        let mut stop = |what: String, does: String, at: Option<String>| {
+            stops.push(Stop {
+                hook,
+                what,
+                does,
+                at,
+            });
+        };
+        match step {
+            Step::Hook(at) => hook = hook_name(*at),
+            Step::Base(_) | Step::Rule(_, Met::Failed(_)) => {}
+            Step::Rule(at, met) => {
+                let Some(rule) = firewall.rule(*at) else {
+                    continue;
+                };
+                let does = match met {
+                    Met::Failed(_) => continue,
+                    Met::Passed => "fits, goes on".to_owned(),
+                    Met::Accept => "accept".to_owned(),
+                    Met::Drop => "drop".to_owned(),
+                    Met::Reject(_) => "reject".to_owned(),
+                    Met::Return => "return".to_owned(),
+                    Met::Jump(to) | Met::Goto(to) => {
+                        let to = crate::evaluate::ChainRef {
+                            chain: *to,
+                            ..at.chain
+                        };
+                        let to = firewall.chain(to).map_or("?", |chain| chain.chain);
+                        format!("→ {to}")
+                    }
+                    Met::Translate => "translates".to_owned(),
+                    Met::Opaque(_) => "is not followed".to_owned(),
+                };
+                let what = rule.name.unwrap_or(rule.chain).to_owned();
+                stop(what, does, rule.origin.and_then(places));
+            }
+            Step::Policy(chain, policy) => {
+                let name = firewall.chain(*chain).map_or("?", |chain| chain.chain);
+                let does = match policy {
+                    crate::ruleset::ChainPolicy::Accept => "accept",
+                    crate::ruleset::ChainPolicy::Drop => "drop",
+                };
+                // The end of a chain that translates is no news.
+                if hook != "prerouting" && hook != "postrouting" {
+                    stop(format!("the end of {name}"), does.to_owned(), None);
+                }
+            }
+            Step::Local => stop("routing".to_owned(), "for the box".to_owned(), None),
+            Step::Forward => {
+                let by = outcome.packet.oif.as_deref().unwrap_or("?");
+                stop("routing".to_owned(), format!("on by {by}"), None);
+            }
+            Step::Translated(index) => {
+                let Some(it) = outcome.translations.get(usize::from(*index)) else {
+                    continue;
+                };
+                let end = if it.destination {
+                    "destination"
+                } else {
+                    "source"
+                };
+                let address = match it.address {
+                    None => "an address of the box".to_owned(),
+                    Some((lo, hi)) if lo == hi => lo.to_string(),
+                    Some((lo, hi)) => format!("one of {lo}-{hi}"),
+                };
+                let port = match it.port {
+                    Some((lo, hi)) if lo == hi => format!(" port {lo}"),
+                    _ => String::new(),
+                };
+                stop(end.to_owned(), format!("is now {address}{port}"), None);
+            }
+            Step::Kernel(kernel) => stop("the kernel".to_owned(), format!("{kernel:?}"), None),
+        }
+    }
+    if stops.is_empty() {
+        let decided = deciding(firewall, outcome);
+        stops.push(Stop {
+            hook,
+            what: decided,
+            does: String::new(),
+            at: None,
+        });
+    }
+    stops
+}
+
+fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Prerouting => "prerouting",
+        Hook::Input => "input",
+        Hook::Forward => "forward",
+        Hook::Output => "output",
+        Hook::Postrouting => "postrouting",
+        Hook::Other(_) => "?",
+    }
+}
