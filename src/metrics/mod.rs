@@ -126,15 +126,14 @@ fn policy(text: &mut Text, status: &Status) {
             1,
         );
     }
-    if let Some(verified) = &status.verified {
-        if let Some(same) = verified.policy_is_same {
-            text.metric(
-                "rfw_policy_changed",
-                Gauge,
-                "Whether the policy has changed since it was verified.",
-            );
-            text.sample(&[], u8::from(!same));
-        }
+    let verified = status.verified.as_ref();
+    if let Some(same) = verified.and_then(|verified| verified.policy_is_same) {
+        text.metric(
+            "rfw_policy_changed",
+            Gauge,
+            "Whether the policy has changed since it was verified.",
+        );
+        text.sample(&[], u8::from(!same));
     }
     if !status.next.is_empty() {
         text.metric(
