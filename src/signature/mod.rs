@@ -5,7 +5,7 @@ mod signers;
 
 use signers::{Entry, NAMESPACE};
 pub use signers::{Signers, SignersError};
-use ssh_key::{HashAlg, PublicKey, SshSig};
+use ssh_key::{HashAlg, LineEnding, PublicKey, SshSig};
 
 /// Why something is not taken for signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,13 @@ pub fn verify(
     }
     let signature = SshSig::from_pem(armoured);
     let signature = signature.map_err(|error| SignatureError::Malformed(error.to_string()))?;
+    // One signature has one form: lengths that do not hold are read over by the library.
+    let written = signature.to_pem(LineEnding::LF);
+    if !written.is_ok_and(|written| written.split_whitespace().eq(armoured.split_whitespace())) {
+        return Err(SignatureError::Malformed(
+            "it is not in the form that ssh-keygen gives it".into(),
+        ));
+    }
     // The number is not part of what is signed.
     if signature.version() != SshSig::VERSION {
         let version = signature.version();

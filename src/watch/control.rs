@@ -347,8 +347,12 @@ mod tests {
             .collect();
         thread::sleep(Duration::from_millis(200));
         assert!(answer(&path, b"{\"request\":\"status\"}\n").contains("too many"));
-        thread::sleep(Duration::from_secs(5));
-        assert!(answer(&path, b"{\"request\":\"status\"}\n").contains("done"));
+        // A busy machine may take its time to notice that they are silent.
+        let answered = (0..40).any(|_| {
+            thread::sleep(super::PATIENCE / 10);
+            answer(&path, b"{\"request\":\"status\"}\n").contains("done")
+        });
+        assert!(answered);
         drop(silent);
     }
 }
