@@ -46,7 +46,7 @@ pub(super) enum Before {
 }
 
 /// A revision that holds no policy is one to compare with all the same.
-fn why_nothing(error: SourceError) -> Result<String, SourceError> {
+pub(super) fn why_nothing(error: SourceError) -> Result<String, SourceError> {
     match error {
         SourceError::Git(GitError::NoSuchPath { .. }) | SourceError::Empty { .. } => {
             Ok(format!("nothing: {error}"))

@@ -14,6 +14,7 @@ mod error;
 mod exit;
 mod foreign;
 mod generated;
+mod hook;
 mod lists;
 mod metrics;
 mod offload;
@@ -25,6 +26,7 @@ mod policy;
 mod raw;
 mod remove;
 mod render;
+mod repo;
 mod session;
 mod settings;
 mod status;
@@ -133,6 +135,8 @@ enum Command {
     Digest(digest::Arguments),
     Doctor(doctor::Arguments),
     Remove(remove::Arguments),
+    Repo(repo::Arguments),
+    Hook(hook::Arguments),
     Completions(generated::CompletionsArguments),
     Man(generated::ManArguments),
     /// What raw rules on standard input mean, in a network namespace of its own
@@ -159,7 +163,9 @@ impl Command {
             | Self::Status(_)
             | Self::Counters(_)
             | Self::Watch(_)
-            | Self::Digest(_) => true,
+            | Self::Digest(_)
+            | Self::Repo(_)
+            | Self::Hook(_) => true,
         }
     }
 }
@@ -199,6 +205,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Digest(arguments) => digest::run(&arguments, &cli.global, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &cli.global, &mut output),
         Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),
+        Command::Repo(arguments) => repo::run(&arguments, &cli.global, &mut output),
+        Command::Hook(arguments) => hook::run(&arguments, &cli.global, &mut output),
         Command::Completions(arguments) => {
             generated::completions(&arguments, Cli::command(), &mut output)
         }

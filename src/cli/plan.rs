@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
 
+use anstyle::AnsiColor;
 use clap::{Args, ValueEnum};
 
 use super::error::Failure;
@@ -351,6 +352,26 @@ pub(super) fn show(
         view.next.clone_from(&loaded.switches);
     }
     print(&view, loaded, None, format.into(), output)
+}
+
+/// The lines of a plan that carry no colour yet, as a terminal shows them.
+pub(super) fn coloured(text: &str, color: bool) -> String {
+    if !color {
+        return text.to_owned();
+    }
+    let lines = text.split_inclusive('\n').map(|line| {
+        let style = match line.get(..2) {
+            Some("+ ") => AnsiColor::Green.on_default(),
+            Some("- ") => AnsiColor::Red.on_default(),
+            Some("~ ") => AnsiColor::Yellow.on_default(),
+            Some("> " | "= ") => AnsiColor::Cyan.on_default(),
+            _ => return line.to_owned(),
+        };
+        let bare = line.trim_end_matches('\n');
+        let end = line.get(bare.len()..).unwrap_or_default();
+        format!("{style}{bare}{style:#}{end}")
+    });
+    lines.collect()
 }
 
 /// Prints a view; `against` is what it was compared with, where that is not the kernel.

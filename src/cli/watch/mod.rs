@@ -10,6 +10,8 @@ mod log;
 mod published;
 mod world;
 
+pub(super) use published::socket;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};

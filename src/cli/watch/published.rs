@@ -18,7 +18,7 @@ const LOCK: &str = "watch.lock";
 const SOCKET: &str = "control.sock";
 
 /// The daemon's socket.
-pub(super) fn socket(global: &Global) -> PathBuf {
+pub(in crate::cli) fn socket(global: &Global) -> PathBuf {
     global.run_dir.join(SOCKET)
 }
 

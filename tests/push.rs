@@ -1,0 +1,380 @@
+//! Push to deploy: a real Git server directory, real pushes, the real hooks and the real daemon.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::support::daemon::Daemon;
+use super::support::git::Git;
+use super::support::program::Output;
+use super::support::rfw::Desk;
+use super::support::{Host, alone, nft};
+
+/// A policy whose only difference to another is this port.
+fn policy(port: u16) -> String {
+    format!(
+        "version: 1
+name: small
+zones:
+  lan: {{ interfaces: [eth0] }}
+services: {{ door: {{ tcp: [{port}] }} }}
+policies:
+  - name: in
+    from: lan
+    to: firewall
+    default: drop
+    rules: [{{ name: door, services: [door], action: accept }}]
+  - {{ name: out, from: firewall, to: lan, default: accept }}
+"
+    )
+}
+
+/// A box with a repository that is pushed to, and somebody's clone.
+struct Pushed {
+    host: Host,
+    desk: Desk,
+    clone: Git,
+    bare: Git,
+}
+
+impl Pushed {
+    fn new() -> Self {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let clone = Git::new(&desk, "clone");
+        let path = desk.file("policy.git");
+        let path = path.to_str().unwrap();
+        desk.must(&host, &["repo", "init", path]);
+        let bare = clone.at(path);
+        clone.run(&["remote", "add", "gw", &format!("file://{path}")]);
+        Self {
+            host,
+            desk,
+            clone,
+            bare,
+        }
+    }
+
+    fn daemon(&self) -> Daemon {
+        let path = self.bare.path.to_str().unwrap();
+        Daemon::start(&self.desk, &self.host, &["--policy", path, "--rev", "main"])
+    }
+
+    fn commit(&self, port: u16) -> String {
+        self.clone.commit(&[("gateway.yaml", &policy(port))])
+    }
+
+    /// Pushes; what the pusher sees, without colour.
+    fn push(&self, arguments: &[&str]) -> (bool, String) {
+        let Output { status, stderr, .. } =
+            self.clone.try_to(&[&["push", "gw"], arguments].concat());
+        (status.success(), plain(&stderr))
+    }
+
+    #[track_caller]
+    fn takes(&self, arguments: &[&str]) -> String {
+        let (taken, said) = self.push(arguments);
+        assert!(taken, "{said}");
+        said
+    }
+
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str]) -> String {
+        let before = self.bare.run(&["for-each-ref"]);
+        let (taken, said) = self.push(arguments);
+        assert!(!taken, "{said}");
+        assert_eq!(self.bare.run(&["for-each-ref"]), before, "no ref moves");
+        said
+    }
+}
+
+/// Without colours, and without what git puts at the ends of lines.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = behind
+            .split_once(|c: char| c.is_ascii_alphabetic())
+            .map_or("", |(_, rest)| rest);
+    }
+    plain.push_str(rest);
+    let lines = plain.lines().map(str::trim_end);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn applied(commit: &str) -> impl Fn(&Value) -> bool {
+    let commit = commit.to_owned();
+    move |report| report["state"] == "in-force" && report["applied"]["commit"] == *commit
+}
+
+fn has(host: &Host, port: u16) -> bool {
+    nft::table(host, "inet rfw").contains(&port.to_string())
+}
+
+#[test]
+fn a_repository_is_made_once() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let path = desk.file("a b/policy.git");
+        let path = path.to_str().unwrap();
+        let init = ["repo", "init", path];
+        let said = desk.must(&host, &init);
+        assert!(
+            said.ends_with("policy.git: made, the branch main is followed\n"),
+            "{said}"
+        );
+        let bare = Git::new(&desk, "other").at(path);
+        for key in [
+            "denyNonFastForwards",
+            "denyDeletes",
+            "fsckObjects",
+            "advertisePushOptions",
+        ] {
+            assert_eq!(bare.run(&["config", &format!("receive.{key}")]), "true");
+        }
+        assert_eq!(bare.run(&["symbolic-ref", "HEAD"]), "refs/heads/main");
+        let mode = |file: &str| {
+            fs::metadata(bare.path.join(file))
+                .unwrap()
+                .permissions()
+                .mode()
+        };
+        assert_eq!(mode("") & 0o777, 0o750);
+        assert_eq!(mode("hooks/pre-receive") & 0o777, 0o755);
+        // Again: what is missing comes back, what somebody has changed is left and named.
+        let output = desk.rfw(&host, &init);
+        assert!(
+            output.success() && output.stderr.is_empty(),
+            "{}",
+            output.stderr
+        );
+        bare.run(&["config", "receive.denyDeletes", "false"]);
+        bare.run(&["config", "--unset", "receive.fsckObjects"]);
+        fs::write(bare.path.join("hooks/post-receive"), "#!/bin/sh\n").unwrap();
+        fs::remove_file(bare.path.join("hooks/pre-receive")).unwrap();
+        let output = desk.rfw(&host, &init);
+        assert!(output.success());
+        assert_eq!(
+            output.stderr,
+            "left alone: receive.denyDeletes = false\nleft alone: hooks/post-receive says something else\n"
+        );
+        assert_eq!(bare.run(&["config", "receive.fsckObjects"]), "true");
+        assert!(bare.path.join("hooks/pre-receive").exists());
+        // Somebody else's.
+        for path in ["other", "full"] {
+            desk.write("full/file", "");
+            let path = desk.file(path);
+            let output = desk.rfw(&host, &["repo", "init", path.to_str().unwrap()]);
+            assert_eq!(output.code(), 1);
+            assert!(output.stderr.contains("is not empty"), "{}", output.stderr);
+            assert!(!path.join("hooks/pre-receive").exists());
+        }
+    });
+}
+
+#[test]
+fn a_push_shows_its_plan_and_the_daemon_applies_it() {
+    alone(|| {
+        let pushed = Pushed::new();
+        let daemon = pushed.daemon();
+        let first = pushed.commit(1001);
+        let said = pushed.takes(&["main"]);
+        daemon.until("the first push", applied(&first));
+        assert!(has(&pushed.host, 1001));
+        assert!(said.contains("remote: + table inet rfw"), "{said}");
+        let second = pushed.commit(1002);
+        let said = pushed.takes(&["main"]);
+        daemon.until("the second push", applied(&second));
+        assert!(has(&pushed.host, 1002));
+        let moved = format!(
+            "remote: rfw: refs/heads/main {} -> {}",
+            &first[..12],
+            &second[..12]
+        );
+        assert!(said.contains(&moved), "{said}");
+        assert!(
+            said.contains("live generation"),
+            "against what the kernel holds: {said}"
+        );
+        assert!(
+            said.contains("remote: ~   tcp dport 1002 counter accept"),
+            "{said}"
+        );
+        assert!(said.contains("tcp dport 1001 counter accept"), "{said}");
+        let _ = daemon.stop();
+    });
+}
+
+#[test]
+fn what_is_no_policy_is_rejected_with_its_lines() {
+    alone(|| {
+        let pushed = Pushed::new();
+        let daemon = pushed.daemon();
+        let first = pushed.commit(1001);
+        pushed.takes(&["main"]);
+        daemon.until("the first push", applied(&first));
+        let bad = policy(1001).replace("to: lan", "to: lann");
+        pushed.clone.commit(&[("gateway.yaml", &bad)]);
+        let output = pushed.clone.try_to(&["push", "gw", "main"]);
+        assert!(
+            output.stderr.contains("\x1b["),
+            "in colour: {}",
+            output.stderr
+        );
+        let said = pushed.refuses(&["main"]);
+        for line in [
+            "remote: error[unknown-zone]: unknown zone `lann`",
+            "gateway.yaml:12:",
+            "to: lann",
+            "did you mean `lan`",
+            "remote: error: push rejected, live ruleset untouched",
+            "[remote rejected] main -> main (pre-receive hook declined)",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        let output = pushed
+            .clone
+            .try_to(&["push", "-o", "no-color", "gw", "main"]);
+        assert!(!output.stderr.contains("\x1b[3") && !output.stderr.contains("\x1b[1"));
+        assert!(has(&pushed.host, 1001));
+        assert_eq!(daemon.report()["applied"]["commit"], *first);
+        let _ = daemon.stop();
+    });
+}
+
+#[test]
+fn a_push_can_be_asked_for_its_plan_only() {
+    alone(|| {
+        let pushed = Pushed::new();
+        let first = pushed.commit(1001);
+        // Without a daemon the branch is what it is compared with, and that is said.
+        let said = pushed.takes(&["main"]);
+        assert!(
+            said.contains("no daemon runs: compared with the branch as it is"),
+            "{said}"
+        );
+        assert!(
+            said.contains("against nothing: the branch is new"),
+            "{said}"
+        );
+        assert!(
+            said.contains("`rfw apply` on the box puts it in force"),
+            "{said}"
+        );
+        pushed.commit(1002);
+        let said = pushed.refuses(&["-o", "plan", "main"]);
+        assert!(
+            said.contains(&format!("against revision {}", &first[..12])),
+            "{said}"
+        );
+        assert!(said.contains("remote: ~   tcp dport 1002"), "{said}");
+        assert!(said.contains("only a plan was asked for: push declined, live ruleset untouched"));
+        let daemon = pushed.daemon();
+        daemon.until("the first push", applied(&first));
+        let said = pushed.refuses(&["-o", "plan", "main"]);
+        assert!(said.contains("live generation"), "{said}");
+        assert!(said.contains("remote: ~   tcp dport 1002"), "{said}");
+        let said = pushed.refuses(&["-o", "paln", "main"]);
+        assert!(said.contains("`-o paln` is not known"), "{said}");
+        assert!(has(&pushed.host, 1001) && !has(&pushed.host, 1002));
+        let _ = daemon.stop();
+    });
+}
+
+#[test]
+fn the_branch_only_goes_forward() {
+    alone(|| {
+        let pushed = Pushed::new();
+        pushed.commit(1001);
+        pushed.commit(1002);
+        pushed.takes(&["main"]);
+        pushed.clone.run(&["reset", "-q", "--hard", "HEAD~1"]);
+        pushed.commit(1003);
+        let said = pushed.refuses(&["--force", "main"]);
+        assert!(said.contains("does not come after"), "{said}");
+        pushed.refuses(&["--delete", "main"]);
+        // Nor where the configuration would let it.
+        pushed.bare.run(&["config", "receive.denyDeletes", "false"]);
+        pushed
+            .bare
+            .run(&["config", "receive.denyDeleteCurrent", "ignore"]);
+        let said = pushed.refuses(&["--delete", "main"]);
+        assert!(said.contains("cannot be deleted"), "{said}");
+        // Other branches are nobody's business.
+        let said = pushed.takes(&["HEAD:refs/heads/try"]);
+        assert!(
+            said.contains("refs/heads/try is not followed, and not looked at"),
+            "{said}"
+        );
+    });
+}
+
+#[test]
+fn whoever_pushes_may_go() {
+    alone(|| {
+        let pushed = Pushed::new();
+        let daemon = pushed.daemon();
+        let first = pushed.commit(1001);
+        pushed.takes(&["main"]);
+        daemon.until("the first push", applied(&first));
+        // The daemon is kept busy while the pusher is killed: behind a post-receive that waits before it wakes it.
+        let hook = pushed.bare.path.join("hooks/post-receive");
+        let text = fs::read_to_string(&hook).unwrap();
+        fs::write(
+            &hook,
+            text.replace("exec ", "touch ../begun; sleep 0.3; exec "),
+        )
+        .unwrap();
+        let second = pushed.commit(1002);
+        let mut command = pushed.clone.command(&["push", "gw", "main"]);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .stdin(Stdio::piped());
+        let mut pusher = command.spawn().unwrap();
+        let begun = pushed.desk.file("begun");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !begun.exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        pusher.kill().unwrap();
+        pusher.wait().unwrap();
+        daemon.until("the push of somebody who has gone", applied(&second));
+        assert!(has(&pushed.host, 1002));
+        let _ = daemon.stop();
+    });
+}
+
+#[test]
+fn of_two_pushes_at_once_one_is_taken_and_in_force() {
+    alone(|| {
+        let pushed = Pushed::new();
+        let daemon = pushed.daemon();
+        let first = pushed.commit(1001);
+        pushed.takes(&["main"]);
+        daemon.until("the first push", applied(&first));
+        let left = pushed.commit(1002);
+        pushed.clone.run(&["branch", "left"]);
+        pushed.clone.run(&["reset", "-q", "--hard", &first]);
+        let right = pushed.commit(1003);
+        let results = std::thread::scope(|scope| {
+            let push = |from| {
+                let pushed = &pushed;
+                scope.spawn(move || pushed.push(&[from]))
+            };
+            let both = [push("left:main"), push("main:main")];
+            both.map(|thread| thread.join().unwrap())
+        });
+        let taken = results.iter().filter(|(taken, _)| *taken).count();
+        assert_eq!(taken, 1, "{results:?}");
+        let winner = pushed.bare.run(&["rev-parse", "main"]);
+        assert!([&left, &right].contains(&&winner));
+        daemon.until("the one that was taken", applied(&winner));
+        assert_eq!(has(&pushed.host, 1002), winner == left);
+        assert_eq!(has(&pushed.host, 1003), winner == right);
+        let _ = daemon.stop();
+    });
+}
