@@ -33,7 +33,7 @@ pub struct Agent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<Repository>,
 
-    /// Fetch the branch from somewhere else now and then. Default: not; the repository is pushed to.
+    /// Fetch the branch from somewhere else now and then. Not done yet: a file that says it is refused. Default: not; the repository is pushed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,
 

@@ -71,8 +71,19 @@ fn read(named: Option<&Path>, output: &mut Output) -> Result<Agent, Failure> {
     if !said.trim_end().is_empty() {
         output.note(said.trim_end());
     }
-    parsed.policy.ok_or(Failure::Rejected)
+    let agent = parsed.policy.ok_or(Failure::Rejected)?;
+    match agent.pull {
+        Some(_) => Err(Failure::world(NoPull)),
+        None => Ok(agent),
+    }
 }
+
+/// Nobody shall rely on what is not done.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "agent.yaml says `pull`, which this version does not do yet; take it out, and push to the repository or fetch by a timer"
+)]
+struct NoPull;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{path}`, which says what this box trusts")]

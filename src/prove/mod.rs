@@ -1,8 +1,8 @@
 //! Whether a claim of a test holds for all packets that it is about, by trying one of every kind.
 //!
 //! The rules draw boundaries through the packets: addresses, ports and times between which no rule tells meet the same rules, so
-//! one packet of each kind stands for all. Which boundaries there are is read from the compiled rules ([`distinguish`]), the
-//! kinds of each field are numbered ([`classes`]), and every combination of them goes through [`crate::evaluate`]. If there
+//! one packet of each kind stands for all. Which boundaries there are is read from the compiled rules (`distinguish`), the
+//! kinds of each field are numbered (`classes`), and every combination of them goes through [`crate::evaluate`]. If there
 //! are too many, or a rule compares in a way that is not followed, that is said: nothing is ever tried in samples.
 //!
 //! What is the same of every packet: hop limit 64 (it comes from beyond the link), no mark, one ordinary segment. Rates are not
