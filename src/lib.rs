@@ -42,6 +42,7 @@
 //! | [`diagnostic`] | what we tell an operator about a policy | – |
 //! | [`ruleset`] | the desired ruleset as values | – |
 //! | [`system`] | settings of the box under `/proc/sys`, as values | – |
+//! | [`view`] | what everything that is printed has in common | – |
 //! | [`policy`] | the language | diagnostic |
 //! | [`agent`] | what stays on the box: `agent.yaml` | policy, diagnostic |
 //! | [`signature`] | whether somebody who may has signed something | – |
@@ -53,16 +54,16 @@
 //! | [`evaluate`] | what becomes of a packet | live, bytecode, ruleset |
 //! | [`prove`] | whether a test holds for all packets that it is about | compile, schedule, evaluate, bytecode, ruleset |
 //! | [`diff`] | what differs | live, bytecode, ruleset |
-//! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system |
+//! | [`plan`] | what has to be done | diff, live, nft, bytecode, ruleset, system, view |
 //! | [`kernel`] | the kernel as rfw needs it, and one in memory | plan, diff, live, bytecode, ruleset |
 //! | [`apply`] | does it, reads back, compares | kernel, plan, diff, live, bytecode, ruleset |
-//! | [`digest`] | one number for what a policy means, and one for what the kernel holds | compile, live, bytecode, ruleset |
-//! | [`counters`] | what rules count, and when each was last seen to | live, ruleset |
-//! | [`health`] | whether the box is well, and how rfw stands | reconcile, system |
+//! | [`digest`] | one number for what a policy means, and one for what the kernel holds | compile, live, bytecode, ruleset, view |
+//! | [`counters`] | what rules count, and when each was last seen to | live, ruleset, view |
+//! | [`health`] | whether the box is well, and how rfw stands | reconcile, system, view |
 //! | [`metrics`] | how rfw stands, in Prometheus' text format | counters, digest, health, live, reconcile, system |
-//! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system |
+//! | [`netlink`] | the real kernel | kernel, plan, live, bytecode, ruleset, health, system, view |
 //! | [`source`] | where policies come from | policy, diagnostic |
-//! | [`state`] | what rfw remembers | diagnostic, system |
+//! | [`state`] | what rfw remembers | diagnostic, system, view |
 //! | [`host`] | the box itself: reads and writes settings, reads counts and the log | health, system |
 //! | [`reconcile`] | the loop: when to look, what to do about it | – |
 //! | [`watch`] | files that change, signals, the service manager, whoever asks | reconcile |
@@ -98,4 +99,5 @@ pub mod signature;
 pub mod source;
 pub mod state;
 pub mod system;
+pub mod view;
 pub mod watch;

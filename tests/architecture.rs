@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("ruleset", &[]),
     ("system", &[]),
+    ("view", &[]),
     ("policy", &["diagnostic"]),
     ("agent", &["policy", "diagnostic"]),
     ("signature", &[]),
@@ -27,7 +28,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diff", &["live", "bytecode", "ruleset"]),
     (
         "plan",
-        &["diff", "live", "nft", "bytecode", "ruleset", "system"],
+        &[
+            "diff", "live", "nft", "bytecode", "ruleset", "system", "view",
+        ],
     ),
     ("kernel", &["plan", "diff", "live", "bytecode", "ruleset"]),
     (
@@ -37,11 +40,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "netlink",
         &[
-            "kernel", "plan", "live", "bytecode", "ruleset", "health", "system",
+            "kernel", "plan", "live", "bytecode", "ruleset", "health", "system", "view",
         ],
     ),
-    ("digest", &["compile", "live", "bytecode", "ruleset"]),
-    ("counters", &["live", "ruleset"]),
+    (
+        "digest",
+        &["compile", "live", "bytecode", "ruleset", "view"],
+    ),
+    ("counters", &["live", "ruleset", "view"]),
     (
         "metrics",
         &[
@@ -54,8 +60,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("source", &["policy", "diagnostic"]),
-    ("state", &["diagnostic", "system"]),
-    ("health", &["reconcile", "system"]),
+    ("state", &["diagnostic", "system", "view"]),
+    ("health", &["reconcile", "system", "view"]),
     ("host", &["health", "system"]),
     ("reconcile", &[]),
     ("watch", &["reconcile"]),

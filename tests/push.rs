@@ -57,6 +57,17 @@ impl Pushed {
         }
     }
 
+    /// With a daemon that has put a first commit in force.
+    #[track_caller]
+    fn in_force() -> (Self, Daemon, String) {
+        let pushed = Self::new();
+        let daemon = pushed.daemon();
+        let first = pushed.commit(1001);
+        pushed.takes(&["main"]);
+        daemon.until("the first push", applied(&first));
+        (pushed, daemon, first)
+    }
+
     fn daemon(&self) -> Daemon {
         let path = self.bare.path.to_str().unwrap();
         Daemon::start(&self.desk, &self.host, &["--policy", path, "--rev", "main"])
@@ -211,11 +222,7 @@ fn a_push_shows_its_plan_and_the_daemon_applies_it() {
 #[test]
 fn what_is_no_policy_is_rejected_with_its_lines() {
     alone(|| {
-        let pushed = Pushed::new();
-        let daemon = pushed.daemon();
-        let first = pushed.commit(1001);
-        pushed.takes(&["main"]);
-        daemon.until("the first push", applied(&first));
+        let (pushed, daemon, first) = Pushed::in_force();
         let bad = policy(1001).replace("to: lan", "to: lann");
         pushed.clone.commit(&[("gateway.yaml", &bad)]);
         let output = pushed.clone.try_to(&["push", "gw", "main"]);
@@ -315,11 +322,7 @@ fn the_branch_only_goes_forward() {
 #[test]
 fn whoever_pushes_may_go() {
     alone(|| {
-        let pushed = Pushed::new();
-        let daemon = pushed.daemon();
-        let first = pushed.commit(1001);
-        pushed.takes(&["main"]);
-        daemon.until("the first push", applied(&first));
+        let (pushed, daemon, _) = Pushed::in_force();
         // The daemon is kept busy while the pusher is killed: behind a post-receive that waits before it wakes it.
         let hook = pushed.bare.path.join("hooks/post-receive");
         let text = fs::read_to_string(&hook).unwrap();
@@ -351,11 +354,7 @@ fn whoever_pushes_may_go() {
 #[test]
 fn of_two_pushes_at_once_one_is_taken_and_in_force() {
     alone(|| {
-        let pushed = Pushed::new();
-        let daemon = pushed.daemon();
-        let first = pushed.commit(1001);
-        pushed.takes(&["main"]);
-        daemon.until("the first push", applied(&first));
+        let (pushed, daemon, first) = Pushed::in_force();
         let left = pushed.commit(1002);
         pushed.clone.run(&["branch", "left"]);
         pushed.clone.run(&["reset", "-q", "--hard", &first]);

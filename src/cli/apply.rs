@@ -22,6 +22,7 @@ use crate::live::Generation;
 use crate::netlink::Netlink;
 use crate::plan::{Plan, SavedPlan, SettingPromise, View};
 use crate::source::Texts;
+use crate::state::digest;
 use crate::system::Difference;
 
 /// Make the kernel's ruleset what the policy says
@@ -98,7 +99,9 @@ fn apply_texts(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let planned = match plan::compare_texts(kernel, texts, arguments.full, global, output)? {
+    let digest = digest(&texts.sources);
+    let planned = match plan::compare_texts(kernel, texts, digest, arguments.full, global, output)?
+    {
         Comparison::StillEqual(equal) => {
             return plan::show(plan::unchanged(*equal), None, arguments.format, output);
         }

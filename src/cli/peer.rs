@@ -13,6 +13,7 @@ use super::Global;
 use super::error::{Explained, Failure};
 use crate::digest::View;
 use crate::metrics;
+use crate::view::printable;
 
 /// How long the other box may be silent.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -92,13 +93,6 @@ fn over_ssh(host: &str, program: &str) -> Result<View, Failure> {
             now: Vec::new(),
         })
     })
-}
-
-/// What another box has said must not act on the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 /// What the metrics at `address` tell: whether the policy is the same, and whether the box has drifted.

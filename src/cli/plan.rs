@@ -14,10 +14,11 @@ use crate::bytecode::{Program, linearize_with};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
-use crate::plan::{Detail, Listing, Markdown, Plan, SavedPlan, SettingPromise, Switch, View, plan};
+use crate::plan::{Detail, Listing, Markdown, Plan, SavedPlan, SettingPromise, View, plan};
 use crate::source::Texts;
 use crate::state::{Verified, digest};
 use crate::system::Difference;
+use crate::view::Switch;
 
 /// Show what would change in the kernel
 ///
@@ -222,18 +223,20 @@ pub(super) fn compare(
     global: &Global,
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
-    compare_texts(kernel, policy::read(global)?, full, global, output)
+    let texts = policy::read(global)?;
+    let digest = digest(&texts.sources);
+    compare_texts(kernel, texts, digest, full, global, output)
 }
 
-/// The same, of a policy that was read.
+/// The same, of a policy that was read, with the digest of its texts.
 pub(super) fn compare_texts(
     kernel: &mut Netlink,
     texts: Texts,
+    digest: String,
     full: bool,
     global: &Global,
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
-    let digest = digest(&texts.sources);
     let remembered = match full {
         true => None,
         false => session::remembered(kernel, global)?,

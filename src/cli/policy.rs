@@ -20,7 +20,7 @@ use crate::bytecode::RawCode;
 use crate::compile::model::Zone;
 use crate::compile::{self, Compiled, Given, Logical};
 use crate::diagnostic::{Diagnostics, DocPath, Lines, Locate, Place, Report, SourceText};
-use crate::plan::{Markdown, Switch};
+use crate::plan::Markdown;
 use crate::policy::{self, Locations};
 use crate::ruleset::{Origin, Valid, Violation, validate};
 use crate::schedule::Timetable;
@@ -28,6 +28,7 @@ use crate::source::git::{self, Revision};
 use crate::source::{SourceError, Texts, read_files};
 use crate::state;
 use crate::system::Settings;
+use crate::view::Switch;
 
 /// A policy that compiles.
 pub(super) struct Loaded {

@@ -22,15 +22,17 @@ use super::{counters, settings};
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Known, Live};
 use crate::netlink::{Netlink, TableIdentity};
-use crate::plan::Switch;
 use crate::ruleset::Keys;
 use crate::state::{self, KeptSet, Verified, hex, keep, kept};
 use crate::system::Difference;
+use crate::view::Switch;
 
 /// Held while the ruleset is changed.
 pub(super) const LOCK: &str = "lock";
 /// How long another rfw may hold it before a command gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+const CHANCE: &str = "/dev/urandom";
 
 /// What is true after every failure to read.
 pub(super) const UNCHANGED: &str = "the ruleset in the kernel is unchanged";
@@ -50,21 +52,19 @@ pub(super) fn unreadable(error: ObserveError) -> Failure {
     Failure::world_now(error, UNCHANGED)
 }
 
+/// Bytes by chance.
+pub(super) fn by_chance<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open(CHANCE)?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A fresh mark for a table that rfw creates.
 pub(super) fn fresh_mark() -> Result<[u8; 16], Failure> {
-    let mut mark = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut mark))
-        .map_err(|source| {
-            Failure::world_now(
-                CannotOpen {
-                    path: "/dev/urandom".into(),
-                    source,
-                },
-                UNCHANGED,
-            )
-        })?;
-    Ok(mark)
+    by_chance().map_err(|source| {
+        let path = CHANCE.into();
+        Failure::world_now(CannotOpen { path, source }, UNCHANGED)
+    })
 }
 
 /// What was verified last, if the kernel has not moved on since.
@@ -129,39 +129,7 @@ pub(super) fn still_verified(
     if !warnings.is_empty() {
         output.note(warnings);
     }
-    Ok(Some((difference, next.iter().map(said_again).collect())))
-}
-
-/// A switch as it was kept, to be shown.
-pub(super) fn said_again(switch: &state::Switch) -> Switch {
-    let state::Switch {
-        schedule,
-        opens,
-        at,
-        text,
-    } = switch.clone();
-    Switch {
-        schedule,
-        opens,
-        at,
-        text,
-    }
-}
-
-/// A switch as it is shown, to be kept.
-fn remembered_as(switch: &Switch) -> state::Switch {
-    let Switch {
-        schedule,
-        opens,
-        at,
-        text,
-    } = switch.clone();
-    state::Switch {
-        schedule,
-        opens,
-        at,
-        text,
-    }
+    Ok(Some((difference, next.clone())))
 }
 
 /// The elements of large sets, as they were verified last at a generation that is still the kernel's.
@@ -225,7 +193,7 @@ pub(super) fn remember(
             lists: loaded.lists.clone(),
             elements,
             warnings: loaded.warnings.clone(),
-            next: loaded.switches.iter().map(remembered_as).collect(),
+            next: loaded.switches.clone(),
         }
         .store(&global.state_dir)
     });

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use super::error::Failure;
 use super::output::Output;
 use super::{Global, daemon, metrics, peer, policy, session, settings, trust};
-use crate::health::{CommitStatus, Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
-use crate::plan::Switch;
+use crate::health::{CommitStatus, Drift, Peer, SettingDrift, Status, Verified};
 use crate::source::Texts;
 use crate::state::{self, digest};
+use crate::view::Switch;
 use crate::{host, netlink};
 
 /// Show how rfw stands
@@ -189,31 +189,10 @@ fn commit(global: &Global) -> Option<CommitStatus> {
 }
 
 /// What the schedules do next: as it was kept, or as the policy says, if it is still the same, when that is over.
-fn next(kept: &state::Verified, texts: Option<Texts>, global: &Global) -> Vec<NextSwitch> {
+fn next(kept: &state::Verified, texts: Option<Texts>, global: &Global) -> Vec<Switch> {
     let now = Timestamp::now().as_second();
     if kept.until.is_none_or(|until| now < until) {
-        return kept
-            .next
-            .iter()
-            .map(session::said_again)
-            .map(shown)
-            .collect();
+        return kept.next.clone();
     }
-    let next = texts.map_or_else(Vec::new, |texts| policy::next(texts, global));
-    next.into_iter().map(shown).collect()
-}
-
-fn shown(switch: Switch) -> NextSwitch {
-    let Switch {
-        schedule,
-        opens,
-        at,
-        text,
-    } = switch;
-    NextSwitch {
-        schedule,
-        opens,
-        at,
-        text,
-    }
+    texts.map_or_else(Vec::new, |texts| policy::next(texts, global))
 }

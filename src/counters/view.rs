@@ -5,11 +5,11 @@ use std::fmt::{self, Display, Formatter};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::{Counts, Record, Seen};
 use crate::ruleset::Count;
+use crate::view::{printable, schema};
 
 /// All counters, those that have counted most first.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -287,19 +287,4 @@ impl Display for Unused {
         }
         Ok(())
     }
-}
-
-/// What others put into the kernel must not act on the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
-}
-
-fn schema<T: JsonSchema>(id: &str, title: &str) -> String {
-    let generator = SchemaSettings::draft07().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>();
-    schema.insert("$id".into(), id.into());
-    schema.insert("title".into(), title.into());
-    format!("{:#}\n", schema.to_value())
 }

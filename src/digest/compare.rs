@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::view::{self, NodeValue, View};
+use super::view::{NodeValue, View};
 
 /// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -81,7 +81,7 @@ impl Comparison {
 
     /// The text of `schema/digest-peer.schema.json`: the shape that `--peer … --format json` prints.
     pub fn schema() -> String {
-        view::schema::<Self>("urn:rfw:digest-peer:1", "rfw digest --peer")
+        crate::view::schema::<Self>("urn:rfw:digest-peer:1", "rfw digest --peer")
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::compare::{Both, Comparison, Difference, NodeDifference, Side};
 use super::view::{NodeValue, View};
+use crate::view::printable;
 
 impl Display for View {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -112,11 +113,4 @@ fn named(f: &mut Formatter<'_>, name: Option<&str>) -> fmt::Result {
 
 fn shown(value: Option<&str>) -> String {
     value.map_or_else(|| "none".to_owned(), printable)
-}
-
-/// What another box has sent must not act on the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 /// What a box holds.
@@ -71,7 +70,7 @@ impl View {
 
     /// The text of `schema/digest.schema.json`: the shape that `--format json` prints.
     pub fn schema() -> String {
-        schema::<Self>("urn:rfw:digest:1", "rfw digest")
+        crate::view::schema::<Self>("urn:rfw:digest:1", "rfw digest")
     }
 
     /// The parts by place and name.
@@ -87,12 +86,4 @@ impl View {
             )
             .collect()
     }
-}
-
-pub(super) fn schema<T: JsonSchema>(id: &str, title: &str) -> String {
-    let generator = SchemaSettings::draft07().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>();
-    schema.insert("$id".into(), id.into());
-    schema.insert("title".into(), title.into());
-    format!("{:#}\n", schema.to_value())
 }

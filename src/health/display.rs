@@ -8,6 +8,7 @@ use super::{
     CommitStatus, Daemon, Drift, Finding, Peer, Report, SettingDrift, Severity, Status, Verified,
 };
 use crate::reconcile::{self, Change, LastDrift, Latency, Revision, State};
+use crate::view::printable;
 
 impl Display for Severity {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -337,11 +338,4 @@ fn revision(f: &mut Formatter<'_>, word: &str, revision: Option<&Revision>) -> f
 fn moment(seconds: i64) -> String {
     let moment = Timestamp::from_second(seconds);
     moment.unwrap_or_default().to_string()
-}
-
-/// What others put into the kernel must not act on the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }

@@ -24,11 +24,10 @@ pub use neighbour::NeighbourTable;
 pub use others::{OtherBase, OtherChain, OtherTable};
 pub use permission::{Rights, TrustedFile, TrustedKind};
 pub use service::{SERVICES, Service};
-pub use status::{CommitStatus, Daemon, Drift, NextSwitch, Peer, SettingDrift, Status, Verified};
+pub use status::{CommitStatus, Daemon, Drift, Peer, SettingDrift, Status, Verified};
 pub use sysctl::{KEYS, Surroundings};
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 /// What the checks look at. `Err` is why something could not be read, which is itself a finding.
@@ -120,16 +119,8 @@ impl Report {
 
     /// The text of `schema/doctor.schema.json`: the shape that `--format json` prints.
     pub fn schema() -> String {
-        schema::<Self>("urn:rfw:doctor:1", "rfw doctor")
+        crate::view::schema::<Self>("urn:rfw:doctor:1", "rfw doctor")
     }
-}
-
-fn schema<T: JsonSchema>(id: &str, title: &str) -> String {
-    let generator = SchemaSettings::draft07().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>();
-    schema.insert("$id".into(), id.into());
-    schema.insert("title".into(), title.into());
-    format!("{:#}\n", schema.to_value())
 }
 
 impl Finding {

@@ -2,6 +2,7 @@
 
 use super::{Conntrack, NeighbourTable};
 use crate::reconcile::Report;
+use crate::view::Switch;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -25,7 +26,7 @@ pub struct Status {
     /// Connection tracking.
     pub conntrack: Option<Conntrack>,
     /// What the schedules of the verified policy do next; none when the policy has changed since.
-    pub next: Vec<NextSwitch>,
+    pub next: Vec<Switch>,
     /// The digest of the verified policy, equal on all replicas, hexadecimal; nothing when it is not known.
     pub digest: Option<String>,
     /// The commit that the policy is of, and the one that was applied last; nothing where neither is known.
@@ -89,19 +90,6 @@ pub struct Verified {
     pub policy_is_same: Option<bool>,
 }
 
-/// A schedule opens or closes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct NextSwitch {
-    /// The schedule's name.
-    pub schedule: String,
-    /// Whether it opens; else it closes.
-    pub opens: bool,
-    /// When, in UTC (RFC 3339).
-    pub at: String,
-    /// All of it, for people.
-    pub text: String,
-}
-
 /// Whether the box holds what was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -128,6 +116,6 @@ pub struct SettingDrift {
 impl Status {
     /// The text of `schema/status.schema.json`: the shape that `--format json` prints.
     pub fn schema() -> String {
-        super::schema::<Self>("urn:rfw:status:1", "rfw status")
+        crate::view::schema::<Self>("urn:rfw:status:1", "rfw status")
     }
 }

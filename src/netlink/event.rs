@@ -13,6 +13,7 @@ use super::constants::{NFPROTO_INET, sys};
 use super::message::{Message, messages, nftables};
 use super::socket::Socket;
 use crate::ruleset::TABLE;
+use crate::view::printable;
 
 /// `NFNLGRP_NFTABLES` of linux/netfilter/nfnetlink.h.
 const GROUP_NFTABLES: u32 = 7;
@@ -131,13 +132,6 @@ fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0);
     String::from_utf8_lossy(value.get(..end.unwrap_or(value.len())).unwrap_or_default())
         .into_owned()
-}
-
-/// A process may give itself any name.
-fn printable(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 /// Listens to interfaces and their addresses.

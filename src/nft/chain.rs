@@ -19,12 +19,8 @@ pub fn chain_text(base: &Base) -> String {
         ChainType::Route => "route",
     };
     let hook = match hook {
-        Hook::Prerouting => "prerouting".to_owned(),
-        Hook::Input => "input".to_owned(),
-        Hook::Forward => "forward".to_owned(),
-        Hook::Output => "output".to_owned(),
-        Hook::Postrouting => "postrouting".to_owned(),
         Hook::Other(number) => format!("hook-{number}"),
+        known => known.name().unwrap_or_default().to_owned(),
     };
     let policy = match policy {
         ChainPolicy::Accept => "accept",

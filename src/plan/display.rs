@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use super::settings_listing::{SettingsListing, counted_settings};
 use super::view::{Change, Subject, Summary, Tally, Verb, View};
 use crate::ruleset::TABLE;
+use crate::view::printable;
 
 /// Texts longer than this push their origin to the right.
 const WIDEST: usize = 64;
@@ -272,11 +273,4 @@ fn grouped(number: usize) -> String {
         text.push(digit);
     }
     text
-}
-
-/// What others put into the kernel must not act on the terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }

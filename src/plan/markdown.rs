@@ -3,8 +3,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::display::{Listing, printable};
+use super::display::Listing;
 use super::view::View;
+use crate::view::printable;
 
 /// How such comments begin.
 const MARK: &str = "<!-- rfw-plan -->";

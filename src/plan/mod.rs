@@ -18,7 +18,7 @@ pub use markdown::Markdown;
 pub use operation::{Operation, Place};
 pub use saved::{RawReading, SavedPlan, SavedPlanError, SettingPromise, digest};
 pub use view::{
-    Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Switch, Tally,
+    Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Tally,
     UnavailableSetting, Verb, View,
 };
 

@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use anstyle::{AnsiColor, Style};
 
-use super::display::{counted, printable};
+use super::display::counted;
 use super::view::{FileChange, SettingChange, Settings, UnavailableSetting, Verb};
+use crate::view::printable;
 
 /// How they are printed; itself what prints.
 pub(super) struct SettingsListing<'a> {

@@ -52,6 +52,20 @@ pub enum Hook {
     Other(u32),
 }
 
+impl Hook {
+    /// As nft(8) calls it; `None` where rfw knows only its number.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Prerouting => Some("prerouting"),
+            Self::Input => Some("input"),
+            Self::Forward => Some("forward"),
+            Self::Output => Some("output"),
+            Self::Postrouting => Some("postrouting"),
+            Self::Other(_) => None,
+        }
+    }
+}
+
 /// The default verdict of a base chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChainPolicy {

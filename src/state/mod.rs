@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::SourceText;
 use crate::system::{Setting, Settings};
+use crate::view::Switch;
 
 /// The kernel held exactly this policy at this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,19 +60,6 @@ pub struct Verified {
     pub warnings: String,
     /// What the policy's schedules do next; none of it is before `until`.
     pub next: Vec<Switch>,
-}
-
-/// A schedule opens or closes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Switch {
-    /// The schedule's name.
-    pub schedule: String,
-    /// Whether it opens; else it closes.
-    pub opens: bool,
-    /// When, as it is printed.
-    pub at: String,
-    /// All of it, for people.
-    pub text: String,
 }
 
 /// Why the state could not be kept.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::compile::claim::{Claim, Port, Test, size};
 use crate::evaluate::{Met, Outcome, Packet, Step, Upper};
 use crate::prove::{Proof, Prover, deciding};
-use crate::ruleset::{Hook, Origin};
+use crate::ruleset::Origin;
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
@@ -268,7 +268,7 @@ fn path(
             });
         };
         match step {
-            Step::Hook(at) => hook = hook_name(*at),
+            Step::Hook(at) => hook = at.name().unwrap_or("?"),
             Step::Base(_) | Step::Rule(_, Met::Failed(_)) => {}
             Step::Rule(at, met) => {
                 let Some(rule) = firewall.rule(*at) else {
@@ -344,15 +344,4 @@ fn path(
         });
     }
     stops
-}
-
-fn hook_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::Prerouting => "prerouting",
-        Hook::Input => "input",
-        Hook::Forward => "forward",
-        Hook::Output => "output",
-        Hook::Postrouting => "postrouting",
-        Hook::Other(_) => "?",
-    }
 }

@@ -8,7 +8,7 @@ use crate::evaluate::{
     Answer, Decision, Evaluation, Firewall, Kernel, Met, Opaque, Outcome, Packet, Reason, RuleRef,
     Step, Translation, Upper,
 };
-use crate::ruleset::{ChainPolicy, Hook, Origin};
+use crate::ruleset::{ChainPolicy, Origin};
 
 /// A packet and all that can become of it.
 #[derive(Debug, Serialize)]
@@ -102,7 +102,7 @@ fn line(step: &Step, outcome: &Outcome, firewall: &Firewall, places: Places<'_>)
         result: String::new(),
     };
     match step {
-        Step::Hook(hook) => plain(0, hook_name(*hook).to_owned()),
+        Step::Hook(hook) => plain(0, hook.name().unwrap_or("another hook").to_owned()),
         Step::Local => plain(0, "for the box itself".to_owned()),
         Step::Forward => {
             let oif = outcome.packet.oif.as_deref().unwrap_or("?");
@@ -280,17 +280,6 @@ fn kernel_text(kernel: Kernel) -> &'static str {
         Kernel::NotForwarded => "the kernel does not forward such a packet",
         Kernel::NoAddress => "the interface has no address to translate to",
         Kernel::JumpStack => "more than 16 jumps deep",
-    }
-}
-
-fn hook_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::Prerouting => "prerouting",
-        Hook::Input => "input",
-        Hook::Forward => "forward",
-        Hook::Output => "output",
-        Hook::Postrouting => "postrouting",
-        Hook::Other(_) => "another hook",
     }
 }
 

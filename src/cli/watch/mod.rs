@@ -1,20 +1,16 @@
 //! `rfw watch`: the daemon. It joins the loop of `reconcile` with the world and with whoever has something to tell it.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "chance comes from the system, once"
-)]
 
 mod answer;
 mod edges;
 mod log;
 mod published;
+mod words;
 mod world;
 
 pub(super) use published::socket;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -30,15 +26,13 @@ use super::{Global, outlet, session, trust};
 use crate::agent::DriftAnswer;
 use crate::netlink::{LinkEvents, RulesetEvents};
 use crate::policy::FilePath;
-use crate::reconcile::{
-    Cause, DriftMode, Ending, Event, FailureKind, Reconciler, Report, Rhythm, State, Stepped, Todo,
-    World,
-};
+use crate::reconcile::{DriftMode, Ending, Event, Reconciler, Rhythm, Stepped, Todo, World};
 use crate::source::git;
 use crate::watch::{Control, Files, Reply, ServiceManager, Watched};
 use answer::Shared;
 use edges::{Loop, Message};
 use log::{Level, Log};
+use words::{failure_line, line, names, reasons};
 use world::Gateway;
 
 /// Keep the kernel's ruleset what the policy says, for as long as this runs
@@ -461,88 +455,9 @@ fn answer_at(global: &Global, shared: &Shared, to: &Loop) -> Result<(), Failure>
     edges::spawn("control", serve).map_err(failed)
 }
 
-/// How it stands, in a line.
-fn line(report: &Report) -> String {
-    let policy = |revision: &Option<crate::reconcile::Revision>| {
-        revision.as_ref().map_or_else(
-            || "none".to_owned(),
-            |revision| {
-                let name = revision.commit.as_ref().unwrap_or(&revision.policy);
-                name.get(..12).unwrap_or(name).to_owned()
-            },
-        )
-    };
-    let generation = report
-        .generation
-        .map_or_else(|| "none".to_owned(), |generation| generation.to_string());
-    let applied = policy(&report.applied);
-    match report.state {
-        State::Starting => "starting".to_owned(),
-        State::InForce => format!("in force: policy {applied}, generation {generation}"),
-        State::Drifted => format!("drifted from policy {applied}, generation {generation}"),
-        State::Degraded => {
-            let why = report
-                .trouble
-                .as_ref()
-                .map(|trouble| first_line(&trouble.text));
-            format!(
-                "degraded: {}; in force stays policy {applied}",
-                why.unwrap_or_default()
-            )
-        }
-        State::Stopped => "ended; the rules stay".to_owned(),
-    }
-}
-
-fn failure_line(kind: FailureKind, text: &str) -> String {
-    match kind {
-        FailureKind::Busy => "another rfw is changing the ruleset".to_owned(),
-        FailureKind::Source
-        | FailureKind::Rejected
-        | FailureKind::Guard
-        | FailureKind::Stale
-        | FailureKind::World => text.to_owned(),
-    }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-fn names(by: &[String]) -> String {
-    match by {
-        [] => "nobody the kernel names".to_owned(),
-        by => by.join(", "),
-    }
-}
-
-fn reasons(causes: &std::collections::BTreeSet<Cause>) -> String {
-    let words = causes.iter().map(|cause| match cause {
-        Cause::Start => "at the start",
-        Cause::Files => "files changed",
-        Cause::Revision => "the repository moved on",
-        Cause::Kernel => "the table was changed",
-        Cause::Lost => "events were lost",
-        Cause::Links => "interfaces changed",
-        Cause::Boundary => "a schedule or an expiry",
-        Cause::Lists => "lists were fetched",
-        Cause::Poll => "looked now and then",
-        Cause::Verify => "everything was read",
-        Cause::Retry => "tried again",
-        Cause::Wake => "a command asked for it",
-        Cause::Reload => "SIGHUP",
-    });
-    words.collect::<Vec<_>>().join(", ")
-}
-
 /// Different for each daemon, so that two do not go in step.
 fn seed() -> u64 {
-    let mut bytes = [0; 8];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    match read {
-        Ok(()) => u64::from_ne_bytes(bytes),
-        Err(_) => u64::from(std::process::id()),
-    }
+    session::by_chance().map_or_else(|_| u64::from(std::process::id()), u64::from_ne_bytes)
 }
 
 /// Another each time (Knuth's generator; nothing depends on its quality).

@@ -97,15 +97,17 @@ impl<'g> Gateway<'g> {
         self.trusted = trusted;
         let revision = texts.revision.as_ref();
         let commit = revision.map(|revision| revision.commit.as_str().to_owned());
+        let digest = digest(&texts.sources);
         *attempted = Some(Box::new(Desired {
             commit: commit.clone(),
-            policy: digest(&texts.sources),
+            policy: digest.clone(),
             lists: None,
             until: None,
         }));
         let is_full = depth == Depth::Full;
-        let compared = plan::compare_texts(&mut self.kernel, texts, is_full, global, output)
-            .map_err(|failure| (kind(&failure), failure))?;
+        let compared =
+            plan::compare_texts(&mut self.kernel, texts, digest, is_full, global, output)
+                .map_err(|failure| (kind(&failure), failure))?;
         let planned = match compared {
             Comparison::StillEqual(equal) => {
                 let StillEqual {

@@ -60,12 +60,8 @@ fn heading(chain: &Chain) -> Value {
         ChainType::Route => "route",
     };
     let hook = match hook {
-        Hook::Prerouting => "prerouting".to_owned(),
-        Hook::Input => "input".to_owned(),
-        Hook::Forward => "forward".to_owned(),
-        Hook::Output => "output".to_owned(),
-        Hook::Postrouting => "postrouting".to_owned(),
         Hook::Other(number) => number.to_string(),
+        known => known.name().unwrap_or_default().to_owned(),
     };
     let policy = match policy {
         ChainPolicy::Accept => "accept",

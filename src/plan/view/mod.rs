@@ -11,7 +11,6 @@ pub use settings::{FileChange, SettingChange, Settings, UnavailableSetting};
 use std::ops::AddAssign;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::{Operation, Plan};
@@ -20,6 +19,7 @@ use crate::diff::diff;
 use crate::live::{Assumed, Live};
 use crate::ruleset::Origin;
 use crate::system::Difference;
+use crate::view::{Switch, schema};
 
 /// How many elements of a new set are shown when not all are wanted.
 const FEW: usize = 10;
@@ -44,19 +44,6 @@ pub struct View {
     /// What the schedules of the policy do next, the soonest first, as far as the caller knows it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<Switch>,
-}
-
-/// A schedule opens or closes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Switch {
-    /// The schedule's name.
-    pub schedule: String,
-    /// Whether it opens; else it closes.
-    pub opens: bool,
-    /// When, in UTC: `2026-11-25T06:00:00Z`.
-    pub at: String,
-    /// The same for people, in the policy's time zone.
-    pub text: String,
 }
 
 /// One change.
@@ -208,11 +195,7 @@ impl View {
 
     /// The text of `schema/plan.schema.json`: the shape that `--format json` prints.
     pub fn schema() -> String {
-        let generator = SchemaSettings::draft07().for_serialize().into_generator();
-        let mut schema = generator.into_root_schema_for::<Self>();
-        schema.insert("$id".into(), "urn:rfw:plan:1".into());
-        schema.insert("title".into(), "rfw plan".into());
-        format!("{:#}\n", schema.to_value())
+        schema::<Self>("urn:rfw:plan:1", "rfw plan")
     }
 
     fn of(plan: &Plan, changes: Vec<Change>) -> Self {

@@ -1,0 +1,35 @@
+//! What the things that rfw prints have in common: text that does not act on a terminal, the published shape of JSON, and
+//! what a schedule does next. Not what any command says.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+
+/// A schedule opens or closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Switch {
+    /// The schedule's name.
+    pub schedule: String,
+    /// Whether it opens; else it closes.
+    pub opens: bool,
+    /// When, in UTC: `2026-11-25T06:00:00Z`.
+    pub at: String,
+    /// The same for people, in the policy's time zone.
+    pub text: String,
+}
+
+/// Text of others, safe for a terminal: `?` for every control character.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+/// The text of a file below `schema/`: the shape that `--format json` prints of a type.
+pub fn schema<T: JsonSchema>(id: &str, title: &str) -> String {
+    let generator = SchemaSettings::draft07().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("$id".into(), id.into());
+    schema.insert("title".into(), title.into());
+    format!("{:#}\n", schema.to_value())
+}
