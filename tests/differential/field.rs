@@ -1,52 +1,34 @@
-//! The evaluator beside the kernel: policies by chance, packets by chance, one answer.
+//! A box with four neighbours, packets by chance, and what the kernel made of each.
 //!
 //! Each packet has a source port (or echo id) of its own. It is sent by a raw socket into the box; behind all other chains of
-//! the box stand chains that log what passes, before all others one that logs what the box answers. What passes and as what,
-//! what is answered and how, what is gone: all that must be one of the outcomes that the evaluator names, by the program that was
-//! compiled as well as by the table that the kernel lists.
-//!
-//! `RFW_DIFFERENTIAL_POLICIES` and `RFW_DIFFERENTIAL_SEED` make longer and other runs: see `scripts/fuzz`.
+//! the box stand chains that log what passes, before all others one that logs what the box answers.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jiff::civil::date;
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use rfw::bytecode::linearize;
-use rfw::diagnostic::SourceText;
 use rfw::evaluate::{
-    Answer, Choices, Decision, Environment, Evaluation, Firewall, Interface, Outcome, Packet,
-    Route, Upper, Within, evaluate,
+    Answer, Decision, Environment, Evaluation, Interface, Outcome, Packet, Route, Upper,
 };
-use rfw::kernel::Kernel;
-use rfw::netlink::Netlink;
-use rfw::ruleset::{Valid, validate};
 
-use super::support::nflog::Listener;
-use super::support::topology::address;
-use super::support::wire::{Seen, Sent, What, Wire, seen};
-use super::support::{Host, alone_for, link, nft, policies};
+use crate::support::nflog::Listener;
+use crate::support::topology::address;
+use crate::support::wire::{self, Seen, Sent, What, Wire};
+use crate::support::{Host, link, nft};
 
-/// Packets to each policy.
-const PACKETS: usize = 60;
-/// Policies in a usual run: 2,400 packets.
-const POLICIES: usize = 40;
 /// The first source port; ports of services are below.
-const FIRST: u16 = 20_000;
+pub(super) const FIRST: u16 = 20_000;
 /// The nflog group of the chains that watch.
-const GROUP: u16 = 77;
+pub(super) const GROUP: u16 = 77;
 
-const WATCH: &str = "table inet watch {
+pub(super) const WATCH: &str = "table inet watch {
     chain passed-in { type filter hook input priority 1000; log prefix \"in\" group 77; }
     chain passed-out { type filter hook postrouting priority 1000; log prefix \"out\" group 77; }
     chain answered { type filter hook output priority -1000; log prefix \"answer\" group 77; }
 }";
 
 /// The box's interfaces and addresses, and the neighbour's at the other end.
-const LINKS: [(&str, [&str; 2], [&str; 2]); 4] = [
+pub(super) const LINKS: [(&str, [&str; 2], [&str; 2]); 4] = [
     (
         "eth0",
         ["203.0.113.10/24", "2001:db8:0:1::10/64"],
@@ -68,7 +50,7 @@ const LINKS: [(&str, [&str; 2], [&str; 2]); 4] = [
         ["10.0.0.77", "fd00::77"],
     ),
 ];
-const V4: [&str; 18] = [
+pub(super) const V4: [&str; 18] = [
     "192.168.1.10",
     "192.168.1.11",
     "192.168.1.20",
@@ -88,7 +70,7 @@ const V4: [&str; 18] = [
     "192.168.2.1",
     "10.0.0.1",
 ];
-const V6: [&str; 11] = [
+pub(super) const V6: [&str; 11] = [
     "fd00::10",
     "fd00::11",
     "fd00:1::9",
@@ -101,21 +83,21 @@ const V6: [&str; 11] = [
     "fd00:2::1",
     "fd00::1",
 ];
-const PORTS: [u16; 13] = [
+pub(super) const PORTS: [u16; 13] = [
     22, 53, 80, 443, 25, 587, 8080, 8999, 9000, 9010, 9011, 5353, 1,
 ];
 
 /// The box and its neighbours.
-struct Field {
-    center: Host,
-    wires: Vec<Wire>,
+pub(super) struct Field {
+    pub(super) center: Host,
+    pub(super) wires: Vec<Wire>,
     log: Listener,
-    environment: Environment,
+    pub(super) environment: Environment,
     _neighbours: Vec<Host>,
 }
 
 impl Field {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let center = Host::new("box");
         center.forward();
         center.sysctl("net/ipv4/icmp_ratemask", "0");
@@ -169,10 +151,10 @@ impl Field {
     }
 
     /// What the kernel made of packets, by their ids.
-    fn watch(&self) -> BTreeMap<u16, Vec<Event>> {
+    pub(super) fn watch(&self) -> BTreeMap<u16, Vec<Event>> {
         let mut events: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
         for (prefix, bytes) in self.log.packets(Duration::from_millis(150)) {
-            let event = seen(&bytes).and_then(|seen| event(&prefix, &seen));
+            let event = wire::seen(&bytes).and_then(|seen| event(&prefix, &seen));
             if let Some((id, event)) = event {
                 events.entry(id).or_default().push(event);
             }
@@ -183,7 +165,7 @@ impl Field {
 
 /// What was logged of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Event {
+pub(super) enum Event {
     /// It passed, as this.
     Passed(IpAddr, IpAddr, u16),
     /// A reset.
@@ -192,7 +174,7 @@ enum Event {
     Error(u8),
 }
 
-fn event(prefix: &str, seen: &Seen<'_>) -> Option<(u16, Event)> {
+pub(super) fn event(prefix: &str, seen: &Seen<'_>) -> Option<(u16, Event)> {
     let word = |at: usize| {
         Some(u16::from_be_bytes([
             *seen.rest.get(at)?,
@@ -211,7 +193,7 @@ fn event(prefix: &str, seen: &Seen<'_>) -> Option<(u16, Event)> {
     match (seen.protocol, seen.rest.first()?) {
         (6, _) if seen.rest.get(13)? & 4 != 0 => Some((word(2)?, Event::Reset)),
         (1, 3) | (58, 1) => {
-            let inner = super::support::wire::seen(seen.rest.get(8..)?)?;
+            let inner = wire::seen(seen.rest.get(8..)?)?;
             let at = if matches!(inner.protocol, 6 | 17) {
                 0
             } else {
@@ -225,22 +207,22 @@ fn event(prefix: &str, seen: &Seen<'_>) -> Option<(u16, Event)> {
 }
 
 /// Numbers by chance that are the same again with the same seed.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, most: usize) -> usize {
+    pub(super) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as usize % most
     }
 
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 
     /// A packet with an id, and where it comes in.
-    fn packet(&mut self, id: u16) -> (usize, Sent) {
+    pub(super) fn packet(&mut self, id: u16) -> (usize, Sent) {
         let pool: &[&str] = if self.below(3) > 0 { &V4 } else { &V6 };
         let what = match self.below(8) {
             0..4 => What::Tcp {
@@ -263,7 +245,7 @@ impl Dice {
     }
 }
 
-fn packet(link: usize, sent: &Sent) -> Packet {
+pub(super) fn packet(link: usize, sent: &Sent) -> Packet {
     let (upper, length) = match sent.what {
         What::Tcp {
             sport,
@@ -291,7 +273,7 @@ fn packet(link: usize, sent: &Sent) -> Packet {
 }
 
 /// Whether the kernel did what an outcome says.
-fn agrees(outcome: &Outcome, events: &[Event]) -> bool {
+pub(super) fn agrees(outcome: &Outcome, events: &[Event]) -> bool {
     let passed = events
         .iter()
         .find(|event| matches!(event, Event::Passed(..)));
@@ -316,17 +298,7 @@ fn agrees(outcome: &Outcome, events: &[Event]) -> bool {
     }
 }
 
-fn compile(text: &str) -> Option<Valid> {
-    let source = SourceText {
-        name: "made.yaml".to_owned(),
-        text: text.as_bytes().to_vec(),
-    };
-    let policy = rfw::policy::parse(&[source]).policy?;
-    let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));
-    Some(validate(compiled?.ruleset).expect("the ruleset keeps the contract"))
-}
-
-fn told(evaluation: &Evaluation) -> String {
+pub(super) fn told(evaluation: &Evaluation) -> String {
     let outcomes = evaluation.outcomes.iter();
     let lines: Vec<String> = outcomes
         .map(|it| {
@@ -337,100 +309,4 @@ fn told(evaluation: &Evaluation) -> String {
         })
         .collect();
     lines.join("\n")
-}
-
-/// A number of the environment.
-fn given(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-#[test]
-fn the_kernel_does_what_the_evaluator_says() {
-    let count = given("RFW_DIFFERENTIAL_POLICIES", POLICIES);
-    let seed = given("RFW_DIFFERENTIAL_SEED", 1) as u64;
-    let bound = Duration::from_secs(120 + 3 * count as u64);
-    alone_for(bound, || run(count, seed));
-}
-
-fn run(count: usize, seed: u64) {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let field = Field::new();
-    let choices = Choices {
-        rates: Within::Either,
-        connections: Within::Either,
-        ..Choices::default()
-    };
-    let (mut id, mut done, mut packets) = (FIRST, 0, 0);
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut wrong = Vec::new();
-    while done < count {
-        let text = policies::policy().new_tree(&mut runner).unwrap().current();
-        let Some(ruleset) = compile(&text) else {
-            continue;
-        };
-        done += 1;
-        nft::load(&field.center, &rfw::nft::script(ruleset.ruleset()));
-        let live = field
-            .center
-            .run(|| Netlink::open().unwrap().observe().unwrap());
-        let table = live.table.expect("the table of rfw");
-        let firewalls = [
-            Firewall::new().with_program(linearize(ruleset.into_ruleset())),
-            Firewall::new().with_table(1, "rfw", table),
-        ];
-        let batch: Vec<(u16, usize, Sent)> = (0..PACKETS)
-            .map(|_| {
-                id = if id == u16::MAX { FIRST } else { id + 1 };
-                let (link, sent) = dice.packet(id);
-                (id, link, sent)
-            })
-            .collect();
-        for (_, link, sent) in &batch {
-            field.wires[*link].send(sent);
-        }
-        let mut events = field.watch();
-        for (id, link, sent) in batch {
-            packets += 1;
-            let events = events.remove(&id).unwrap_or_default();
-            let packet = packet(link, &sent);
-            for firewall in &firewalls {
-                let evaluation = evaluate(firewall, &packet, &field.environment, &choices);
-                if !evaluation.outcomes.iter().any(|it| agrees(it, &events)) {
-                    wrong.push(format!(
-                        "{sent:?} by {}: the kernel: {events:?}\n{}\n{text}",
-                        LINKS[link].0,
-                        told(&evaluation)
-                    ));
-                }
-            }
-            let kind = match events.first() {
-                None => "dropped",
-                Some(Event::Passed(..)) => "passed",
-                Some(_) => "rejected",
-            };
-            *kinds.entry(kind).or_default() += 1;
-        }
-    }
-    // Not `println!`: what that prints is only shown for tests that fail.
-    let _ = writeln!(
-        io::stderr(),
-        "{packets} packets to {done} policies, seed {seed}: {kinds:?}, {} wrong",
-        wrong.len()
-    );
-    assert!(
-        wrong.is_empty(),
-        "{} wrong, first:\n{}",
-        wrong.len(),
-        wrong[..wrong.len().min(3)].join("\n\n")
-    );
-    for kind in ["dropped", "passed", "rejected"] {
-        assert!(
-            kinds.get(kind).is_some_and(|number| packets / 50 < *number),
-            "{kinds:?}"
-        );
-    }
 }

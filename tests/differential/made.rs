@@ -1,0 +1,125 @@
+//! Policies by chance, packets by chance: by the program that was compiled as well as by the table that the kernel lists.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use jiff::civil::date;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rfw::bytecode::linearize;
+use rfw::diagnostic::SourceText;
+use rfw::evaluate::{Choices, Firewall, Within, evaluate};
+use rfw::kernel::Kernel;
+use rfw::netlink::Netlink;
+use rfw::ruleset::{Valid, validate};
+
+use super::field::{Dice, Event, FIRST, Field, LINKS, agrees, packet, told};
+use super::given;
+use crate::support::wire::Sent;
+use crate::support::{alone_for, nft, policies};
+
+/// Packets to each policy.
+const PACKETS: usize = 60;
+/// Policies in a usual run: 2,400 packets.
+const POLICIES: usize = 40;
+fn compile(text: &str) -> Option<Valid> {
+    let source = SourceText {
+        name: "made.yaml".to_owned(),
+        text: text.as_bytes().to_vec(),
+    };
+    let policy = rfw::policy::parse(&[source]).policy?;
+    let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));
+    Some(validate(compiled?.ruleset).expect("the ruleset keeps the contract"))
+}
+
+#[test]
+fn the_kernel_does_what_the_evaluator_says() {
+    let count = given("RFW_DIFFERENTIAL_POLICIES", POLICIES);
+    let seed = given("RFW_DIFFERENTIAL_SEED", 1) as u64;
+    let bound = Duration::from_secs(120 + 3 * count as u64);
+    alone_for(bound, || run(count, seed));
+}
+
+fn run(count: usize, seed: u64) {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let field = Field::new();
+    let choices = Choices {
+        rates: Within::Either,
+        connections: Within::Either,
+        ..Choices::default()
+    };
+    let (mut id, mut done, mut packets) = (FIRST, 0, 0);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    while done < count {
+        let text = policies::policy().new_tree(&mut runner).unwrap().current();
+        let Some(ruleset) = compile(&text) else {
+            continue;
+        };
+        done += 1;
+        nft::load(&field.center, &rfw::nft::script(ruleset.ruleset()));
+        let live = field
+            .center
+            .run(|| Netlink::open().unwrap().observe().unwrap());
+        let table = live.table.expect("the table of rfw");
+        let firewalls = [
+            Firewall::new().with_program(linearize(ruleset.into_ruleset())),
+            Firewall::new().with_table(1, "rfw", table),
+        ];
+        let batch: Vec<(u16, usize, Sent)> = (0..PACKETS)
+            .map(|_| {
+                id = if id == u16::MAX { FIRST } else { id + 1 };
+                let (link, sent) = dice.packet(id);
+                (id, link, sent)
+            })
+            .collect();
+        for (_, link, sent) in &batch {
+            field.wires[*link].send(sent);
+        }
+        let mut events = field.watch();
+        for (id, link, sent) in batch {
+            packets += 1;
+            let events = events.remove(&id).unwrap_or_default();
+            let packet = packet(link, &sent);
+            for firewall in &firewalls {
+                let evaluation = evaluate(firewall, &packet, &field.environment, &choices);
+                if !evaluation.outcomes.iter().any(|it| agrees(it, &events)) {
+                    wrong.push(format!(
+                        "{sent:?} by {}: the kernel: {events:?}\n{}\n{text}",
+                        LINKS[link].0,
+                        told(&evaluation)
+                    ));
+                }
+            }
+            let kind = match events.first() {
+                None => "dropped",
+                Some(Event::Passed(..)) => "passed",
+                Some(_) => "rejected",
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    // Not `println!`: what that prints is only shown for tests that fail.
+    let _ = writeln!(
+        io::stderr(),
+        "{packets} packets to {done} policies, seed {seed}: {kinds:?}, {} wrong",
+        wrong.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(3)].join("\n\n")
+    );
+    for kind in ["dropped", "passed", "rejected"] {
+        assert!(
+            kinds.get(kind).is_some_and(|number| packets / 50 < *number),
+            "{kinds:?}"
+        );
+    }
+}
