@@ -777,3 +777,67 @@ fn commands_read_a_revision() {
         );
     });
 }
+
+#[test]
+fn a_branch_is_fetched_forward_only_and_not_by_root() {
+    use rfw::source::git::{Puller, pull};
+    let (desk, git) = repository();
+    git.run(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    let bare = desk.file("bare.git");
+    let mut access = Access::default();
+    let us = nix::unistd::geteuid().as_raw();
+    let root = Puller {
+        uid: 0,
+        gid: 0,
+        home: desk.file("home"),
+    };
+    let mut puller = Puller {
+        uid: us,
+        gid: nix::unistd::getegid().as_raw(),
+        ..root.clone()
+    };
+    if us == 0 {
+        // As nobody, to whom both repositories belong while he fetches.
+        (puller.uid, puller.gid) = (65_534, 65_534);
+        access.owners.push(65_534);
+    }
+    let give = |owner: &str| {
+        if us == 0 {
+            let mut command = std::process::Command::new("chown");
+            command.args(["-R", owner]).arg(&git.path).arg(&bare);
+            assert!(program::run(command, b"", BOUND).success());
+        }
+    };
+    let canary = desk.file("canary");
+    let configure = |key: &str, value: &str| {
+        let file = bare.join("config");
+        git.run(&["config", "--file", file.to_str().unwrap(), key, value]);
+    };
+    configure("core.fsmonitor", &format!("touch {}", canary.display()));
+    configure(
+        "remote.origin.url",
+        &format!("file://{}", git.path.display()),
+    );
+    let repository = Repository::open(&bare, &access).unwrap();
+    let error = pull(&repository, "origin", "main", &root).unwrap_err();
+    assert!(error.to_string().contains("root does not fetch"), "{error}");
+    let first = repository.resolve("main").unwrap().commit;
+    let second = git.commit(&[("office.yaml", "# two")]);
+    give("65534:65534");
+    pull(&repository, "origin", "main", &puller).unwrap();
+    assert_eq!(repository.resolve("main").unwrap().commit.as_str(), second);
+    // Reset at the other end: the branch here stays, and it is said.
+    give("0:0");
+    git.run(&["reset", "-q", "--hard", first.as_str()]);
+    git.commit(&[("office.yaml", "# three")]);
+    give("65534:65534");
+    let error = pull(&repository, "origin", "main", &puller).unwrap_err();
+    assert!(
+        error.to_string().contains("git fetch origin main"),
+        "{error}"
+    );
+    assert_eq!(repository.resolve("main").unwrap().commit.as_str(), second);
+    let error = pull(&repository, "elsewhere", "main", &puller).unwrap_err();
+    assert!(error.to_string().contains("elsewhere"), "{error}");
+    assert!(!canary.exists());
+}

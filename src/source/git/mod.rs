@@ -15,6 +15,7 @@ mod history;
 mod loose;
 mod object;
 mod place;
+mod pull;
 mod revision;
 mod store;
 mod tree;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::GitError;
 pub use object::{Commit, Kind, NoId, ObjectId, commit};
+pub use pull::{Puller, pull};
 pub use revision::Revision;
 
 use super::files::{SourceError, yaml_files};
