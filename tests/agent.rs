@@ -205,8 +205,26 @@ fn a_file_that_is_named_is_there_and_right() {
     );
     code(
         &["validate", "--agent", "nobody.yaml"],
-        1,
-        "there is no user `nobody-of-this-name`",
+        3,
+        "error[unknown-value]: there is no user `nobody-of-this-name` on this box\n --> nobody.yaml:2:36",
+    );
+    desk.write(
+        "puller.yaml",
+        "version: 1\nrepository: { path: /srv/x }\npull: { remote: origin, interval: 60s, user: who-is-that }\n",
+    );
+    code(
+        &["validate", "--agent", "puller.yaml"],
+        3,
+        "error[unknown-value]: there is no user `who-is-that` on this box\n --> puller.yaml:3:46",
+    );
+    desk.write(
+        "where-to.yaml",
+        "version: 1\npull: { remote: origin, interval: 60s, user: git }\n",
+    );
+    code(
+        &["validate", "--policy", policy, "--agent", "where-to.yaml"],
+        3,
+        "error[missing-key]: `pull` without `repository`: there is nothing to fetch into\n --> where-to.yaml:2:1",
     );
     desk.write("where.yaml", "version: 1\nrepository: { path: /proc }\n");
     code(

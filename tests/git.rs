@@ -780,18 +780,20 @@ fn commands_read_a_revision() {
 
 #[test]
 fn a_branch_is_fetched_forward_only_and_not_by_root() {
-    use rfw::source::git::{Puller, pull};
+    use rfw::source::git::{PullError, Pulled, Puller, pull};
     let (desk, git) = repository();
     git.run(&["clone", "-q", "--bare", ".", "../bare.git"]);
     let bare = desk.file("bare.git");
     let mut access = Access::default();
     let us = nix::unistd::geteuid().as_raw();
     let root = Puller {
+        name: "root".into(),
         uid: 0,
         gid: 0,
         home: desk.file("home"),
     };
     let mut puller = Puller {
+        name: "somebody".into(),
         uid: us,
         gid: nix::unistd::getegid().as_raw(),
         ..root.clone()
@@ -808,12 +810,34 @@ fn a_branch_is_fetched_forward_only_and_not_by_root() {
             assert!(program::run(command, b"", BOUND).success());
         }
     };
-    let canary = desk.file("canary");
     let configure = |key: &str, value: &str| {
         let file = bare.join("config");
         git.run(&["config", "--file", file.to_str().unwrap(), key, value]);
     };
-    configure("core.fsmonitor", &format!("touch {}", canary.display()));
+    // Everything that a repository can have run by a fetch.
+    let canary = desk.file("canary");
+    let touch = format!("touch {}; false", canary.display());
+    for key in [
+        "core.fsmonitor",
+        "core.sshCommand",
+        "core.gitProxy",
+        "core.askPass",
+        "core.alternateRefsCommand",
+        "credential.helper",
+        "remote.origin.uploadpack",
+        "uploadpack.packObjectsHook",
+    ] {
+        configure(key, &touch);
+    }
+    configure("remote.origin.vcs", "canary");
+    configure("fetch.recurseSubmodules", "true");
+    let hooks = bare.join("hooks");
+    fs::create_dir_all(&hooks).unwrap();
+    for name in ["reference-transaction", "post-checkout", "pre-auto-gc"] {
+        let hook = hooks.join(name);
+        fs::write(&hook, format!("#!/bin/sh\n{touch}\n")).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     configure(
         "remote.origin.url",
         &format!("file://{}", git.path.display()),
@@ -824,20 +848,60 @@ fn a_branch_is_fetched_forward_only_and_not_by_root() {
     let first = repository.resolve("main").unwrap().commit;
     let second = git.commit(&[("office.yaml", "# two")]);
     give("65534:65534");
-    pull(&repository, "origin", "main", &puller).unwrap();
-    assert_eq!(repository.resolve("main").unwrap().commit.as_str(), second);
+    let Pulled { commit, moved } = pull(&repository, "origin", "main", &puller).unwrap();
+    assert_eq!((commit.as_str(), moved), (second.as_str(), true));
+    assert_eq!(repository.resolve("main").unwrap().commit, commit);
+    assert!(!pull(&repository, "origin", "main", &puller).unwrap().moved);
     // Reset at the other end: the branch here stays, and it is said.
     give("0:0");
     git.run(&["reset", "-q", "--hard", first.as_str()]);
-    git.commit(&[("office.yaml", "# three")]);
+    let third = git.commit(&[("office.yaml", "# three")]);
     give("65534:65534");
     let error = pull(&repository, "origin", "main", &puller).unwrap_err();
-    assert!(
-        error.to_string().contains("git fetch origin main"),
-        "{error}"
-    );
-    assert_eq!(repository.resolve("main").unwrap().commit.as_str(), second);
-    let error = pull(&repository, "elsewhere", "main", &puller).unwrap_err();
-    assert!(error.to_string().contains("elsewhere"), "{error}");
+    assert!(error.is_refusal(), "{error}");
+    assert!(error.to_string().contains("does not come after"), "{error}");
+    assert_eq!(repository.resolve("main").unwrap().commit, commit);
+    // A branch that is not here yet.
+    give("0:0");
+    git.run(&["branch", "team/new", &third]);
+    give("65534:65534");
+    let new = pull(&repository, "origin", "team/new", &puller).unwrap();
+    assert_eq!((new.commit.as_str(), new.moved), (third.as_str(), true));
+    let check = |remote: &str, branch: &str, expect: &str| {
+        let error = pull(&repository, remote, branch, &puller).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    check("elsewhere", "main", "has no remote `elsewhere`");
+    check("origin", "gone", "couldn't find remote ref");
+    for (address, expect) in [
+        ("ext::sh -c touch%20canary", "transport 'ext' not allowed"),
+        ("git://127.0.0.1/x", "transport 'git' not allowed"),
+        ("http://127.0.0.1/x", "transport 'http' not allowed"),
+        ("--upload-pack=touch", "strange pathname"),
+        ("/nonexistent", "does not appear to be a git repository"),
+        (
+            "https://me:secret@127.0.0.1:9/x",
+            "'https://127.0.0.1:9/x/'",
+        ),
+        ("ssh://-oProxyCommand=touch/x", "strange hostname"),
+    ] {
+        give("0:0");
+        configure("remote.origin.url", address);
+        give("65534:65534");
+        check("origin", "main", expect);
+    }
     assert!(!canary.exists());
+    let error = pull(
+        &repository,
+        "origin",
+        "main",
+        &Puller {
+            uid: 4_000_000,
+            ..puller
+        },
+    );
+    if us != 0 {
+        assert!(matches!(error, Err(PullError::SomebodyElse { .. })));
+    }
 }

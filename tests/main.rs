@@ -53,6 +53,7 @@ mod plan_listing;
 mod plan_saved;
 mod policies;
 mod properties;
+mod pull;
 mod push;
 mod readme;
 mod reconcile;

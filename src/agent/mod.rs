@@ -3,6 +3,8 @@
 //!
 //! The comments are the operator's manual: they become the descriptions in the schema.
 
+mod check;
+
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
@@ -33,7 +35,8 @@ pub struct Agent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<Repository>,
 
-    /// Fetch the branch from somewhere else now and then. Not done yet: a file that says it is refused. Default: not; the repository is pushed to.
+    /// Fetch the branch of the repository from somewhere else now and then. The daemon does it, and only forward: what does not come
+    /// after the commit that is there is refused. Default: not; the repository is pushed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,
 
@@ -75,17 +78,19 @@ pub struct Repository {
     pub owner: Option<Name>,
 }
 
-/// Fetching from a remote repository.
+/// Fetching from a remote repository, by the program `git` as a user who is not root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pull {
-    /// The remote, as the repository's configuration knows it. Example: `origin`.
+    /// The remote, as the repository's configuration knows it; of that only its address is taken (`ssh`, `https`, a path of this box).
+    /// Example: `origin`.
     pub remote: Name,
 
-    /// How often. Example: `60s`.
+    /// How often, more or less by a third; after failures ever more slowly, up to 15 minutes or this, whichever is longer. Example: `60s`.
     pub interval: Duration,
 
-    /// The user who fetches, with a home, keys and known hosts of its own. Default: the owner of the repository.
+    /// The user who fetches, with keys and known hosts of its own, and to whom the repository may belong. Default: the owner of the
+    /// repository. Never root. Example: `git`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Name>,
 }
@@ -204,7 +209,14 @@ pub fn schema_text() -> String {
 /// Reads the file; the result is there exactly if no diagnostic is an error.
 #[must_use]
 pub fn parse(text: &SourceText) -> Parsed<Agent> {
-    thoroughly(std::slice::from_ref(text))
+    let mut parsed = thoroughly(std::slice::from_ref(text));
+    for diagnostic in parsed.policy.iter().flat_map(check::check) {
+        parsed.diagnostics.push(diagnostic);
+    }
+    if parsed.diagnostics.has_errors() {
+        parsed.policy = None;
+    }
+    parsed
 }
 
 #[cfg(test)]
@@ -299,5 +311,30 @@ mod tests {
             "version: 1\ndrift: repare\n",
             "error[unknown-value]: `drift` cannot be `repare` --> agent.yaml:2:8",
         );
+    }
+
+    #[test]
+    fn pulling_needs_a_place_and_somebody() {
+        const PULL: &str = "pull: { remote: origin, interval: 60s";
+        let check = |rest: &str, expect: &str| check(&format!("version: 1\n{PULL}{rest}"), expect);
+        check(
+            " }\n",
+            "error[missing-key]: `pull` without `repository`: there is nothing to fetch into --> agent.yaml:2:1",
+        );
+        check(
+            " }\nrepository: { path: /srv/x }\n",
+            "error[missing-key]: `pull` does not say who fetches: root does not --> agent.yaml:2:1",
+        );
+        check(
+            " }\nrepository: { path: /srv/x, owner: root }\n",
+            "error[missing-key]: `pull` does not say who fetches: root does not --> agent.yaml:2:1",
+        );
+        check(
+            ", user: root }\nrepository: { path: /srv/x, owner: git }\n",
+            "error[unknown-value]: `user` of `pull` cannot be `root` --> agent.yaml:2:46",
+        );
+        let right = |rest: &str| told(&format!("version: 1\n{PULL}{rest}")).unwrap();
+        right(" }\nrepository: { path: /srv/x, owner: git }\n");
+        right(", user: git }\nrepository: { path: /srv/x, owner: root }\n");
     }
 }

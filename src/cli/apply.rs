@@ -15,7 +15,7 @@ use super::output::Output;
 use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
 use super::validate::counted;
-use super::{Global, session, settings, trust};
+use super::{Global, pull, session, settings, trust};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
 use crate::kernel::Kernel;
 use crate::live::Generation;
@@ -59,6 +59,9 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    if arguments.plan.is_none() {
+        pull::note(global, output);
+    }
     // Before the lock: the network takes its time, and what it brings is kept whole or not at all.
     let missed = match &arguments.refresh {
         None => None,

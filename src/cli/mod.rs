@@ -23,6 +23,7 @@ mod output;
 mod peer;
 mod plan;
 mod policy;
+mod pull;
 mod raw;
 mod remove;
 mod render;
@@ -94,6 +95,9 @@ struct Global {
     /// How repositories are read.
     #[arg(skip)]
     access: Access,
+    /// Where the repository that agent.yaml names is fetched from; nothing where the policy comes from elsewhere.
+    #[arg(skip)]
+    upstream: Option<pull::Upstream>,
     /// When to use colour (NO_COLOR is respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::error::Failure;
 use super::output::{Findings, Output};
 use super::policy::{self, Loaded};
-use super::{Global, against, foreign, offload, session, settings, trust};
+use super::{Global, against, foreign, offload, pull, session, settings, trust};
 use crate::bytecode::{Program, linearize_with};
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
@@ -156,6 +156,7 @@ pub(super) fn run(
         )?;
         return if_changes(arguments.detailed_exitcode && !is_empty, output);
     }
+    pull::note(global, output);
     if let Some((_, Some(why))) = trust::refusal(global)? {
         if arguments.out.is_some() {
             return Err(why);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     CommitStatus, Daemon, Drift, Finding, Peer, Report, SettingDrift, Severity, Status, Verified,
 };
-use crate::reconcile::{self, Change, LastDrift, Latency, Revision, State};
+use crate::reconcile::{self, Change, LastDrift, Latency, Pull, Revision, State, Trouble};
 use crate::view::printable;
 
 impl Display for Severity {
@@ -218,6 +218,7 @@ impl Display for Daemon {
             foreign: _,
             next: _,
             warnings: _,
+            pull,
         } = report;
         let stands = match state {
             State::Starting => "has not looked yet",
@@ -261,6 +262,9 @@ impl Display for Daemon {
                 writeln!(f, "{:11}{}", "", printable(line))?;
             }
         }
+        if let Some(pull) = pull {
+            self::pull(f, pull)?;
+        }
         if let Some(change) = last_change {
             let Change { at, summary, .. } = change;
             writeln!(f, "changed    {} at {}", printable(summary), moment(*at))?;
@@ -296,6 +300,45 @@ impl Display for Daemon {
         }
         Ok(())
     }
+}
+
+/// How fetching goes.
+fn pull(f: &mut Formatter<'_>, pull: &Pull) -> fmt::Result {
+    let Pull {
+        remote,
+        branch,
+        succeeded,
+        commit,
+        trouble,
+        next,
+    } = pull;
+    let (branch, remote) = (printable(branch), printable(remote));
+    let last = match (succeeded, commit) {
+        (Some(at), Some(commit)) => {
+            let short = commit.get(..12).unwrap_or(commit);
+            format!("{} at {}", printable(short), moment(*at))
+        }
+        _ => "not yet since the daemon started".to_owned(),
+    };
+    writeln!(f, "fetched    {branch} from {remote}: {last}")?;
+    if let Some(trouble) = trouble {
+        let Trouble {
+            kind: _,
+            text,
+            since,
+            failures,
+        } = trouble;
+        let (since, next) = (moment(*since), moment(*next));
+        writeln!(
+            f,
+            "{:11}fails since {since}, {failures} times; tried again at {next}",
+            ""
+        )?;
+        for line in text.lines() {
+            writeln!(f, "{:11}{}", "", printable(line))?;
+        }
+    }
+    Ok(())
 }
 
 struct Took<'a>(&'a Latency);

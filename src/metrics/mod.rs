@@ -12,7 +12,7 @@ pub use text::Text;
 use crate::counters::Counts;
 use crate::health::{Drift, Status};
 use crate::live::{Live, LiveSet, Table};
-use crate::reconcile::{Latency, Report, State};
+use crate::reconcile::{Latency, Pull, Report, State};
 use text::Kind::{Counter, Gauge};
 
 /// What the metrics are made from.
@@ -174,6 +174,7 @@ fn report(text: &mut Text, report: &Report) {
         foreign,
         next: _,
         warnings: _,
+        pull,
     } = report;
     text.metric(
         "rfw_daemon_start_timestamp_seconds",
@@ -287,6 +288,9 @@ fn report(text: &mut Text, report: &Report) {
         "Whether the daemon knows of drift that is there now.",
     );
     text.sample(&[], u8::from(drift.present));
+    if let Some(pull) = pull {
+        self::pull(text, pull);
+    }
     latency(
         text,
         "rfw_reconcile_seconds",
@@ -299,6 +303,35 @@ fn report(text: &mut Text, report: &Report) {
         "From a reason to look until the rules are in force.",
         reaction,
     );
+}
+
+fn pull(text: &mut Text, pull: &Pull) {
+    let Pull {
+        remote,
+        branch: _,
+        succeeded,
+        commit: _,
+        trouble,
+        next: _,
+    } = pull;
+    let remote = [("remote", remote.as_str())];
+    text.metric(
+        "rfw_pull_success",
+        Gauge,
+        "Whether the last attempt to fetch the branch succeeded.",
+    );
+    text.sample(&remote, u8::from(trouble.is_none()));
+    text.metric("rfw_pull_failures", Gauge, "Attempts that failed in a row.");
+    let failures = trouble.as_ref().map_or(0, |trouble| trouble.failures);
+    text.sample(&remote, failures);
+    if let Some(succeeded) = succeeded {
+        text.metric(
+            "rfw_pull_success_timestamp_seconds",
+            Gauge,
+            "When the branch was last known to be what the remote has.",
+        );
+        text.sample(&remote, *succeeded);
+    }
 }
 
 fn latency(text: &mut Text, name: &str, help: &str, latency: &Latency) {

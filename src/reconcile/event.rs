@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pull::Pull;
 use super::world::Depth;
 
 /// Something happened. It may be late, doubled, or about nothing: it is only a reason to look.
@@ -22,6 +23,13 @@ pub enum Event {
     Fetched {
         /// Why some were not; `None` when all is well.
         failure: Option<String>,
+    },
+    /// The branch was fetched from a remote, or could not be. Whatever came of it, only a commit that is there is a reason to look.
+    Pulled {
+        /// How it went.
+        pull: Box<Pull>,
+        /// Whether the branch has moved.
+        moved: bool,
     },
     /// Somebody asks for a step and waits for its end, under a number of his own.
     Wake(u64),

@@ -18,12 +18,14 @@
 mod backoff;
 mod event;
 mod limit;
+mod pull;
 mod reconciler;
 mod report;
 mod step;
 mod world;
 
 pub use event::{Cause, Commit, Event};
+pub use pull::{Attempt, Pull, Pulls};
 pub use reconciler::{Reconciler, Rhythm};
 pub use report::{
     Change, Drift, DriftMode, Foreign, LastDrift, Latency, Next, Report, Revision, State, Steps,

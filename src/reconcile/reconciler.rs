@@ -143,6 +143,14 @@ impl Reconciler {
                 return Some("events of the kernel were lost".to_owned());
             }
             Event::Fetched { failure } => return self.hear_fetched(failure, now),
+            Event::Pulled { pull, moved } => {
+                let news = pull.news(self.report.pull.as_ref());
+                self.report.pull = Some(*pull);
+                if moved {
+                    self.ask(Cause::Revision, now);
+                }
+                return news;
+            }
             Event::Wake(waiter) => {
                 self.waiters.push(waiter);
                 self.ask(Cause::Wake, now);

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::Cause;
+use super::pull::Pull;
 
 /// How the daemon stands after its last step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,9 @@ pub struct Report {
     pub next: Next,
     /// What there is to say about the policy.
     pub warnings: String,
+    /// Fetching the branch from a remote; nothing where agent.yaml does not say `pull`, or before the first attempt has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<Pull>,
 }
 
 impl Report {
@@ -79,6 +83,7 @@ impl Report {
             foreign: Foreign::default(),
             next: Next::default(),
             warnings: String::new(),
+            pull: None,
         }
     }
 }

@@ -10,7 +10,6 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
@@ -19,6 +18,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use super::unprivileged::can_become;
 use crate::policy::{SetSource, Url};
 
 /// Most bytes of a list.
@@ -29,8 +29,8 @@ const LARGEST_SUM: usize = 64 << 10;
 const LONGEST: u64 = 60;
 /// `nobody`, and its group on most systems.
 const NOBODY: u32 = 65_534;
-/// What the programs see of the environment.
-const PASSED_ON: [&str; 10] = [
+/// What programs that meet the network see of the environment.
+pub(super) const PASSED_ON: [&str; 10] = [
     "PATH",
     "http_proxy",
     "https_proxy",
@@ -168,7 +168,7 @@ fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    if nix::unistd::geteuid().is_root() && there_is_nobody() {
+    if nix::unistd::geteuid().is_root() && can_become(NOBODY, NOBODY) {
         command.uid(NOBODY).gid(NOBODY);
     }
     let no_program = |source| FetchError::NoProgram { program, source };
@@ -213,23 +213,4 @@ fn read(from: Option<impl Read>, most: usize) -> Vec<u8> {
         let _ = from.take(most as u64).read_to_end(&mut bytes);
     }
     bytes
-}
-
-/// In a user namespace that knows no `nobody` (`user_namespaces(7)`) nobody can become it, and root is no root.
-fn there_is_nobody() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let known = map.lines().any(|line| {
-        let numbers: Vec<u32> = line
-            .split_whitespace()
-            .filter_map(|n| n.parse().ok())
-            .collect();
-        match numbers.as_slice() {
-            [first, _, count] => {
-                (*first..=first.saturating_add(count.saturating_sub(1))).contains(&NOBODY)
-            }
-            _ => false,
-        }
-    });
-    let groups = fs::read_to_string("/proc/self/setgroups").unwrap_or_default();
-    known && groups.trim() != "deny"
 }

@@ -8,6 +8,7 @@ mod files;
 mod gather;
 pub mod git;
 mod tree;
+mod unprivileged;
 
 pub use directory::Directory;
 pub use fetch::{FetchError, fetch, fetch_sum};

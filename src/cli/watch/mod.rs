@@ -4,6 +4,7 @@ mod answer;
 mod edges;
 mod log;
 mod published;
+mod pull;
 mod words;
 mod world;
 
@@ -22,6 +23,7 @@ use clap::{Args, ValueEnum};
 use super::error::{Explained, Failure};
 use super::lists::{self, Wanted};
 use super::output::Output;
+use super::pull::Upstream;
 use super::{Global, outlet, session, trust};
 use crate::agent::DriftAnswer;
 use crate::netlink::{LinkEvents, RulesetEvents};
@@ -101,6 +103,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     let rev = rev.map_or_else(String::new, |rev| format!(" at {rev}"));
     let (version, policy) = (env!("CARGO_PKG_VERSION"), global.policy.display());
     log.say(Level::Info, &format!("rfw {version} watches {policy}{rev}"));
+    let pull = fetch_from(global, &sender, &mut log)?;
     let daemon = Daemon {
         global,
         log,
@@ -108,6 +111,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
         world,
         shared,
         sender,
+        pull,
         replies: BTreeMap::new(),
         manager: ServiceManager::from_environment(),
         is_ready: false,
@@ -128,6 +132,8 @@ struct Daemon<'g> {
     world: Gateway<'g>,
     shared: Shared,
     sender: Loop,
+    /// By which the next fetch of the branch is asked for.
+    pull: Option<SyncSender<()>>,
     /// Who waits for a step.
     replies: BTreeMap<u64, SyncSender<Reply>>,
     manager: ServiceManager,
@@ -178,16 +184,23 @@ impl Daemon<'_> {
             self.replies.insert(*waiter, replies);
         }
         let is_reload = event == Event::Reload;
-        let level = match event {
+        let level = match &event {
             Event::Commit(_) => Level::Notice,
+            Event::Pulled { pull, .. } if pull.trouble.is_none() => Level::Notice,
             _ => Level::Warning,
         };
+        let is_pull = matches!(event, Event::Pulled { .. });
         let now = self.world.now();
         if let Some(told) = self.reconciler.hear(event, now) {
             self.log.say(level, &told);
         }
         if is_reload {
             self.log.say(Level::Info, "SIGHUP: reading everything");
+            // One that waits already is enough.
+            let _ = self.pull.as_ref().map(|pull| pull.try_send(()));
+        }
+        if is_pull {
+            self.publish();
         }
     }
 
@@ -390,6 +403,34 @@ fn listen(global: &Global, to: &Loop, log: &mut Log) -> Result<(), Failure> {
     let links = LinkEvents::open().map_err(failed("interfaces"))?;
     edges::links(links, to.clone()).map_err(failed("interfaces"))?;
     edges::signals(to.clone()).map_err(failed("signals"))
+}
+
+/// Begins to fetch the branch, where agent.yaml says so.
+fn fetch_from(
+    global: &Global,
+    to: &Loop,
+    log: &mut Log,
+) -> Result<Option<SyncSender<()>>, Failure> {
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot begin to fetch")]
+    struct NoThread(#[source] io::Error);
+    let Some(upstream) = &global.upstream else {
+        return Ok(None);
+    };
+    let Upstream {
+        remote,
+        branch,
+        puller,
+        ..
+    } = upstream;
+    let name = &puller.name;
+    log.say(
+        Level::Info,
+        &format!("`{branch}` is fetched from `{remote}` by the user {name}"),
+    );
+    let ask = pull::start(upstream.clone(), global.access.clone(), to.clone());
+    ask.map(Some)
+        .map_err(|error| Failure::world_now(NoThread(error), session::UNCHANGED))
 }
 
 #[derive(Debug, thiserror::Error)]

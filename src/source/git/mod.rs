@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::GitError;
 pub use object::{Commit, Kind, NoId, ObjectId, commit};
-pub use pull::{Puller, pull};
+pub use pull::{PullError, Pulled, Puller, pull};
 pub use revision::Revision;
 
 use super::files::{SourceError, yaml_files};

@@ -1,113 +1,598 @@
 //! Fetching a branch from somewhere else: by the git client, as a user who is not root, with a home of its own. rfw itself
 //! speaks neither TLS nor ssh, and sees only that a ref has moved.
+//!
+//! Of the repository's configuration the address of the remote is taken and nothing else: no hook, no helper for
+//! credentials, no program of it is run. ssh is that of the user, with the user's keys and known hosts, and never asks.
 #![expect(
     clippy::disallowed_methods,
-    reason = "starts the git client, which meets the network"
+    reason = "starts the git client, which meets the network, and waits for it"
 )]
 
-use std::io::Read;
+use std::ffi::OsString;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{GitError, Repository};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
 
-/// How long a fetch may take, in seconds.
-const LONGEST: u64 = 60;
+use super::{GitError, ObjectId, Repository};
+use crate::diagnostic::printable;
+use crate::source::fetch::PASSED_ON;
+use crate::source::unprivileged::can_become;
+
+/// How long a fetch may take.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How long git has to put its things away when it is ended.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often it is asked whether it is done.
+const GLANCE: Duration = Duration::from_millis(10);
+/// Most bytes that are read of what git says.
+const MOST_WORDS: u64 = 16 << 10;
+/// Most letters of it that are told.
+const TOLD: usize = 600;
+/// What an address may begin with; a path of this box is `file`.
+const PROTOCOLS: &str = "file:https:ssh";
+/// ssh asks nothing, takes no host that the user does not know, and gives up when nobody answers.
+const SSH: &str = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o ServerAliveInterval=10 \
+                   -o ServerAliveCountMax=3 -o ClearAllForwardings=yes -o PermitLocalCommand=no";
+/// What the repository's configuration may say, and shall not.
+const SETTINGS: [&str; 12] = [
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.alternateRefsCommand=",
+    "core.askPass=",
+    "credential.helper=",
+    "credential.interactive=false",
+    "fetch.fsckObjects=true",
+    "fetch.writeCommitGraph=false",
+    "transfer.bundleURI=false",
+    "submodule.recurse=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+];
 
 /// Who fetches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Puller {
-    /// The user's number; the one that runs rfw if it is that already.
+    /// The user's name.
+    pub name: String,
+    /// The user's number.
     pub uid: u32,
     /// The user's group.
     pub gid: u32,
-    /// Where the user's keys and known hosts are.
+    /// The user's home.
     pub home: PathBuf,
 }
 
+/// What a fetch has brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// The commit of the branch.
+    pub commit: ObjectId,
+    /// Whether it is another than before.
+    pub moved: bool,
+}
+
+/// Why nothing was fetched. The branch is where it was.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The repository cannot be used.
+    #[error(transparent)]
+    Repository(#[from] GitError),
+    /// Root would meet the network.
+    #[error(
+        "root does not fetch; say another `user` for `pull`, or another `owner` of the repository, in agent.yaml"
+    )]
+    Root,
+    /// rfw is not root and another user shall fetch.
+    #[error(
+        "`{name}` shall fetch, and this is the user {uid}, who cannot become somebody else; name that one in agent.yaml"
+    )]
+    SomebodyElse {
+        /// Who should.
+        name: String,
+        /// Who runs rfw.
+        uid: u32,
+    },
+    /// The repository knows no such remote.
+    #[error(
+        "the repository `{path}` has no remote `{remote}`; as its owner: git -C {path} remote add {remote} ADDRESS"
+    )]
+    NoRemote {
+        /// The repository.
+        path: PathBuf,
+        /// What it should know.
+        remote: String,
+    },
+    /// The remote's branch was rewritten.
+    #[error(
+        "`{branch}` of `{remote}` does not come after the one here: it was rewritten there, or is another; nothing was taken"
+    )]
+    Back {
+        /// The remote.
+        remote: String,
+        /// The branch.
+        branch: String,
+    },
+    /// git cannot be run.
+    #[error("cannot run the program `git`, which fetches; install it")]
+    NoGit {
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It took too long.
+    #[error("`git fetch` from `{remote}`: no end after {seconds} seconds")]
+    TooSlow {
+        /// The remote.
+        remote: String,
+        /// How long it had.
+        seconds: u64,
+    },
+    /// git has failed.
+    #[error("`git fetch` from `{remote}`: {said}")]
+    Failed {
+        /// The remote.
+        remote: String,
+        /// What it said, in a line.
+        said: String,
+    },
+}
+
+impl PullError {
+    /// Whether what is there is refused, and not only out of reach.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Back { .. })
+    }
+}
+
 /// Fetches a branch of a remote into the branch of the same name. It only moves forward: what does not come after what is
-/// there is refused by git.
+/// there is refused by git. Waits for the network, up to a minute.
 ///
 /// # Errors
-/// What git said, or that it took too long; the branch is where it was.
+/// Why nothing has come; the branch is where it was.
 pub fn pull(
     repository: &Repository,
     remote: &str,
     branch: &str,
     puller: &Puller,
-) -> Result<(), GitError> {
-    let place = &repository.place;
-    let failed = |said: &str| GitError::Client {
-        path: place.common.clone(),
-        command: format!("fetch {remote} {branch}"),
-        said: said.escape_debug().to_string(),
+) -> Result<Pulled, PullError> {
+    let client = Client {
+        git_dir: &repository.place.git,
+        puller,
+        becomes: becomes(puller, nix::unistd::geteuid().as_raw(), can_become)?,
+        environment: passed_on(),
     };
-    if puller.uid == 0 {
-        return Err(failed(
-            "root does not fetch; name a `user` for `pull`, or an `owner` of the repository, in agent.yaml",
-        ));
+    let word = format!("refs/heads/{branch}");
+    let before = repository.resolve(&word).ok();
+    let address = address(&client, &repository.place.common, remote)?;
+    let Ended { status, said } = run(client.fetch(&address, &word), remote, LONGEST)?;
+    if !status.success() {
+        let said = String::from_utf8_lossy(&said);
+        return Err(match said.contains("(non-fast-forward)") {
+            true => PullError::Back {
+                remote: remote.to_owned(),
+                branch: branch.to_owned(),
+            },
+            false => PullError::Failed {
+                remote: remote.to_owned(),
+                said: told(&said),
+            },
+        });
     }
-    let refs = format!("refs/heads/{branch}:refs/heads/{branch}");
-    let mut command = Command::new("git");
-    for setting in [
-        "core.fsmonitor=false",
-        "core.hooksPath=/dev/null",
-        "protocol.ext.allow=never",
-        "gc.auto=0",
-        "maintenance.auto=false",
-        "submodule.recurse=false",
-    ] {
-        command.args(["-c", setting]);
+    let commit = repository.resolve(&word)?.commit;
+    let moved = before.is_none_or(|before| before.commit != commit);
+    Ok(Pulled { commit, moved })
+}
+
+/// Whether git is started as another user than the one that runs rfw.
+fn becomes(
+    puller: &Puller,
+    us: u32,
+    can_become: impl Fn(u32, u32) -> bool,
+) -> Result<bool, PullError> {
+    let Puller { name, uid, gid, .. } = puller;
+    if *uid == 0 {
+        return Err(PullError::Root);
     }
-    command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"]);
-    command.args(["--end-of-options", remote, &refs]);
-    command.env_clear().current_dir("/");
-    command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-    command.env("HOME", &puller.home).env("LC_ALL", "C");
-    for (key, value) in [
-        ("GIT_TERMINAL_PROMPT", "0"),
-        ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
-    ] {
-        command.env(key, value);
+    match us {
+        // In a namespace that knows only one user, root is that user.
+        0 => Ok(can_become(*uid, *gid)),
+        us if us == *uid => Ok(false),
+        us => Err(PullError::SomebodyElse {
+            name: name.clone(),
+            uid: us,
+        }),
     }
-    command.env("GIT_DIR", &place.git);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    if nix::unistd::geteuid().as_raw() != puller.uid {
-        // Supplementary groups go with it.
-        command.uid(puller.uid).gid(puller.gid);
+}
+
+/// The variables that programs that meet the network need.
+fn passed_on() -> Vec<(OsString, OsString)> {
+    std::env::vars_os()
+        .filter(|(key, _)| PASSED_ON.iter().any(|known| key == known))
+        .collect()
+}
+
+/// How git is called.
+struct Client<'a> {
+    git_dir: &'a Path,
+    puller: &'a Puller,
+    /// Whether it becomes the puller.
+    becomes: bool,
+    /// All of the environment that it gets besides ours.
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Client<'_> {
+    fn command(&self) -> Command {
+        let Self {
+            git_dir,
+            puller,
+            becomes,
+            environment,
+        } = self;
+        let mut command = Command::new("git");
+        command
+            .env_clear()
+            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .env("HOME", &puller.home)
+            .env("USER", &puller.name)
+            .env("LOGNAME", &puller.name)
+            .env("GIT_DIR", git_dir);
+        for (key, value) in [
+            ("LC_ALL", "C"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_ALLOW_PROTOCOL", PROTOCOLS),
+            ("GIT_SSH_COMMAND", SSH),
+            ("GIT_SSH_VARIANT", "ssh"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            // Empty: none, and no other is looked for.
+            ("GIT_ASKPASS", ""),
+            ("SSH_ASKPASS_REQUIRE", "never"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+        ] {
+            command.env(key, value);
+        }
+        command
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // So that all that it starts can be ended with it.
+            .process_group(0);
+        if *becomes {
+            // Supplementary groups and capabilities go with it.
+            command.uid(puller.uid).gid(puller.gid);
+        }
+        command
     }
-    let mut child = command
-        .spawn()
-        .map_err(|error| failed(&error.to_string()))?;
+
+    /// By its address, because what the repository says of a remote may name programs.
+    fn fetch(&self, address: &str, branch: &str) -> Command {
+        let mut command = self.command();
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        command.args([
+            "fetch",
+            "--no-progress",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-auto-maintenance",
+            "--no-write-fetch-head",
+            "--refmap=",
+            "--upload-pack=git-upload-pack",
+            "--end-of-options",
+            address,
+        ]);
+        // Without `+`: forward only.
+        command.arg(format!("{branch}:{branch}"));
+        command
+    }
+
+    /// The address is asked of the file itself: nothing that it includes is read, nothing that it says is followed.
+    fn address(&self, common: &Path, remote: &str) -> Command {
+        let mut command = self.command();
+        command
+            .args(["config", "--no-includes", "--file"])
+            .arg(common.join("config"))
+            .args(["--get", &format!("remote.{remote}.url")])
+            .stdout(Stdio::piped());
+        command
+    }
+}
+
+fn address(client: &Client<'_>, common: &Path, remote: &str) -> Result<String, PullError> {
+    let no_remote = || PullError::NoRemote {
+        path: common.to_owned(),
+        remote: remote.to_owned(),
+    };
+    let output = client.address(common, remote).output();
+    let output = output.map_err(|source| PullError::NoGit { source })?;
+    match output.status.code() {
+        Some(0) => {
+            let address = String::from_utf8_lossy(&output.stdout);
+            let address = address.trim_end_matches('\n');
+            match address.is_empty() {
+                true => Err(no_remote()),
+                false => Ok(address.to_owned()),
+            }
+        }
+        Some(1) => Err(no_remote()),
+        _ => Err(PullError::Failed {
+            remote: remote.to_owned(),
+            said: told(&String::from_utf8_lossy(&output.stderr)),
+        }),
+    }
+}
+
+/// A program that has ended.
+struct Ended {
+    status: ExitStatus,
+    /// The beginning of what it said on standard error.
+    said: Vec<u8>,
+}
+
+/// Runs git, and ends it with all that it has started when it takes too long.
+fn run(mut command: Command, remote: &str, longest: Duration) -> Result<Ended, PullError> {
+    let no_git = |source| PullError::NoGit { source };
+    let mut child = command.spawn().map_err(no_git)?;
     let complaint = child.stderr.take();
     let (tell, told) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        if let Some(complaint) = complaint {
-            // What could be read is all there is to say.
-            let _ = complaint.take(16 << 10).read_to_end(&mut bytes);
+        if let Some(mut complaint) = complaint {
+            // What could be read is all there is to say; the rest is read, so that it does not wait for us.
+            let _ = complaint.by_ref().take(MOST_WORDS).read_to_end(&mut bytes);
+            let _ = io::copy(&mut complaint, &mut io::sink());
         }
         let _ = tell.send(bytes);
     });
-    let said = told.recv_timeout(Duration::from_secs(LONGEST));
-    if said.is_err() {
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|error| failed(&error.to_string()))?;
-    match said {
-        Err(_) => Err(failed(&format!("no end after {LONGEST} seconds"))),
-        Ok(_) if status.success() => Ok(()),
-        Ok(said) => {
-            let said = String::from_utf8_lossy(&said);
-            let line = said.lines().find(|line| !line.trim().is_empty());
-            Err(failed(line.unwrap_or("it has failed")))
+    let Some(status) = wait(&mut child, longest).map_err(no_git)? else {
+        end(&mut child);
+        return Err(PullError::TooSlow {
+            remote: remote.to_owned(),
+            seconds: longest.as_secs(),
+        });
+    };
+    // Somebody that it has left behind may still hold the pipe.
+    let said = told.recv_timeout(FAREWELL).unwrap_or_default();
+    Ok(Ended { status, said })
+}
+
+/// Waits; `None` when it takes longer.
+fn wait(child: &mut Child, longest: Duration) -> io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
         }
+        if longest <= began.elapsed() {
+            return Ok(None);
+        }
+        thread::sleep(GLANCE);
+    }
+}
+
+/// Ends a program and its group: first so that it takes its locks away, then for good. Who cannot be ended is left.
+fn end(child: &mut Child) {
+    let Ok(group) = i32::try_from(child.id()).map(Pid::from_raw) else {
+        return;
+    };
+    // Not waited for yet, so that the number is nobody else's.
+    let _ = killpg(group, Signal::SIGTERM);
+    let began = Instant::now();
+    let is_over = || {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        !matches!(waitid(Id::Pid(group), flags), Ok(WaitStatus::StillAlive))
+    };
+    while !is_over() && began.elapsed() < FAREWELL {
+        thread::sleep(GLANCE);
+    }
+    let _ = killpg(group, Signal::SIGKILL);
+    let _ = wait(child, FAREWELL);
+}
+
+/// What git says, in a line: without its good advice, and without anybody's password.
+fn told(said: &str) -> String {
+    let lines = said
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("From "));
+    let line = lines.collect::<Vec<_>>().join("; ");
+    let line = printable(&without_secrets(&line));
+    match line.is_empty() {
+        true => "it has failed and does not say why".to_owned(),
+        false => line.chars().take(TOLD).collect(),
+    }
+}
+
+/// `https://user:secret@host/` without what stands before the `@`.
+fn without_secrets(text: &str) -> String {
+    let mut safe = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("://") {
+        safe.push_str(before);
+        safe.push_str("://");
+        let end = behind.find(['/', ' ', '\'', '"']).unwrap_or(behind.len());
+        let (host, more) = behind.split_at_checked(end).unwrap_or((behind, ""));
+        safe.push_str(host.rsplit_once('@').map_or(host, |(_, host)| host));
+        rest = more;
+    }
+    safe + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::{Client, PullError, Puller, becomes, run, told};
+
+    fn puller(uid: u32) -> Puller {
+        Puller {
+            name: "git".into(),
+            uid,
+            gid: 7,
+            home: "/srv/git".into(),
+        }
+    }
+
+    #[test]
+    fn root_never_fetches() {
+        let check = |uid, us, can, expect: Result<bool, &str>| {
+            let result = becomes(&puller(uid), us, |_, _| can).map_err(|error| error.to_string());
+            match expect {
+                Ok(expect) => assert_eq!(result, Ok(expect)),
+                Err(expect) => assert!(result.as_ref().unwrap_err().contains(expect), "{result:?}"),
+            }
+        };
+        check(0, 0, true, Err("root does not fetch"));
+        check(0, 0, false, Err("root does not fetch"));
+        check(0, 1000, true, Err("root does not fetch"));
+        check(33, 0, true, Ok(true));
+        // A namespace of one user.
+        check(33, 0, false, Ok(false));
+        check(33, 33, true, Ok(false));
+        check(33, 1000, true, Err("this is the user 1000"));
+    }
+
+    /// The command as it would be run.
+    fn fetch(becomes: bool) -> Command {
+        let client = Client {
+            git_dir: Path::new("/srv/x.git"),
+            puller: &puller(33),
+            becomes,
+            environment: vec![("PATH".into(), "/bin".into())],
+        };
+        client.fetch("ssh://git@host/x", "refs/heads/main")
+    }
+
+    #[test]
+    fn what_is_run_is_somebody_who_may_little_and_is_asked_nothing() {
+        let command = fetch(true);
+        let shown = format!("{command:#?}")
+            .split_whitespace()
+            .collect::<String>();
+        assert!(shown.contains("uid:Some(33,)"), "{shown}");
+        assert!(shown.contains("gid:Some(7,)"), "{shown}");
+        let shown = format!("{:#?}", fetch(false))
+            .split_whitespace()
+            .collect::<String>();
+        assert!(!shown.contains("uid:Some"), "{shown}");
+        let arguments: Vec<&str> = command
+            .get_args()
+            .filter_map(|word| word.to_str())
+            .collect();
+        let arguments = arguments.join(" ");
+        for word in [
+            "-c core.hooksPath=/dev/null",
+            "-c credential.helper=",
+            "-c core.askPass=",
+            "--upload-pack=git-upload-pack",
+            "--end-of-options ssh://git@host/x refs/heads/main:refs/heads/main",
+        ] {
+            assert!(arguments.contains(word), "{word}: {arguments}");
+        }
+        let value = |key: &str| {
+            let (_, value) = command.get_envs().find(|(name, _)| *name == key)?;
+            value?.to_str()
+        };
+        for (key, expect) in [
+            ("PATH", "/bin"),
+            ("HOME", "/srv/git"),
+            ("GIT_DIR", "/srv/x.git"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_ASKPASS", ""),
+            ("GIT_ALLOW_PROTOCOL", "file:https:ssh"),
+        ] {
+            assert_eq!(value(key), Some(expect), "{key}");
+        }
+        let ssh = value("GIT_SSH_COMMAND").unwrap_or_default();
+        assert!(
+            ssh.starts_with("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes "),
+            "{ssh}"
+        );
+        assert!(!ssh.contains("  "), "{ssh}");
+    }
+
+    #[test]
+    fn what_git_says_is_a_line_without_secrets() {
+        let check = |said: &str, expect: &str| assert_eq!(told(said), expect);
+        check(
+            "From https://host/x\n ! [rejected] main -> main (non-fast-forward)\n",
+            "! [rejected] main -> main (non-fast-forward)",
+        );
+        check(
+            "Host key verification failed.\nfatal: Could not read from remote repository.\n\nPlease make sure\n",
+            "Host key verification failed.; fatal: Could not read from remote repository.",
+        );
+        check(
+            "fatal: unable to access 'https://me:se@cret@host/x/': no\x1b[31m\n",
+            "fatal: unable to access 'https://host/x/': no\\u{1b}[31m",
+        );
+        check("", "it has failed and does not say why");
+        assert_eq!(told(&"x".repeat(10_000)).len(), 600);
+    }
+
+    /// A program in a group of its own, as git is.
+    fn shell(script: &str) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        command
+    }
+
+    #[test]
+    fn who_hangs_is_ended_with_all_that_he_has_started() {
+        let began = Instant::now();
+        let (read, write) = std::io::pipe().unwrap();
+        let mut command = shell("trap '' TERM; sleep 600 & sleep 600");
+        command.stdout(write);
+        let error = run(command, "origin", Duration::from_millis(200)).err();
+        let error = error.map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some("`git fetch` from `origin`: no end after 0 seconds")
+        );
+        // Nobody holds the other end any more.
+        let rest = std::io::read_to_string(read).unwrap();
+        assert_eq!(rest, "");
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn who_talks_is_not_listened_to_for_ever() {
+        let ended = run(
+            shell("yes >&2 & sleep 0.3; kill $!; exit 3"),
+            "origin",
+            Duration::from_secs(20),
+        );
+        let ended = ended.unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(ended.said.len(), 16 << 10);
+        let missing = run(
+            Command::new("/nonexistent/git"),
+            "origin",
+            Duration::from_secs(1),
+        );
+        assert!(matches!(missing.err(), Some(PullError::NoGit { .. })));
     }
 }
