@@ -26,6 +26,7 @@ mod files;
 mod git;
 mod harness;
 mod health;
+mod hook;
 mod laws;
 mod leak;
 mod metrics;

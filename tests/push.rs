@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,7 +12,7 @@ use super::support::rfw::Desk;
 use super::support::{Host, alone, nft};
 
 /// A policy whose only difference to another is this port.
-fn policy(port: u16) -> String {
+pub(super) fn policy(port: u16) -> String {
     format!(
         "version: 1
 name: small
@@ -33,20 +31,37 @@ policies:
 }
 
 /// A box with a repository that is pushed to, and somebody's clone.
-struct Pushed {
-    host: Host,
-    desk: Desk,
-    clone: Git,
-    bare: Git,
+pub(super) struct Pushed {
+    pub(super) host: Host,
+    pub(super) desk: Desk,
+    pub(super) clone: Git,
+    pub(super) bare: Git,
+    agent: Option<String>,
 }
 
 impl Pushed {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::made(None)
+    }
+
+    /// On a box whose agent.yaml names the repository and says this.
+    pub(super) fn on(agent: &str) -> Self {
+        Self::made(Some(agent))
+    }
+
+    fn made(agent: Option<&str>) -> Self {
         let (host, desk) = (Host::new("box"), Desk::new());
         let clone = Git::new(&desk, "clone");
         let path = desk.file("policy.git");
         let path = path.to_str().unwrap();
-        desk.must(&host, &["repo", "init", path]);
+        let agent = agent.map(|says| {
+            let says = says.replace("DESK", desk.file("").to_str().unwrap());
+            let text = format!("version: 1\nrepository: {{ path: {path} }}\n{says}\n");
+            desk.write("agent.yaml", &text)
+        });
+        let mut arguments = vec!["repo", "init", path];
+        arguments.extend(agent.iter().flat_map(|file| ["--agent", file.as_str()]));
+        desk.must(&host, &arguments);
         let bare = clone.at(path);
         clone.run(&["remote", "add", "gw", &format!("file://{path}")]);
         Self {
@@ -54,12 +69,13 @@ impl Pushed {
             desk,
             clone,
             bare,
+            agent,
         }
     }
 
     /// With a daemon that has put a first commit in force.
     #[track_caller]
-    fn in_force() -> (Self, Daemon, String) {
+    pub(super) fn in_force() -> (Self, Daemon, String) {
         let pushed = Self::new();
         let daemon = pushed.daemon();
         let first = pushed.commit(1001);
@@ -68,31 +84,35 @@ impl Pushed {
         (pushed, daemon, first)
     }
 
-    fn daemon(&self) -> Daemon {
+    pub(super) fn daemon(&self) -> Daemon {
         let path = self.bare.path.to_str().unwrap();
-        Daemon::start(&self.desk, &self.host, &["--policy", path, "--rev", "main"])
+        let arguments = match &self.agent {
+            Some(file) => vec!["--agent", file],
+            None => vec!["--policy", path, "--rev", "main"],
+        };
+        Daemon::start(&self.desk, &self.host, &arguments)
     }
 
-    fn commit(&self, port: u16) -> String {
+    pub(super) fn commit(&self, port: u16) -> String {
         self.clone.commit(&[("gateway.yaml", &policy(port))])
     }
 
     /// Pushes; what the pusher sees, without colour.
-    fn push(&self, arguments: &[&str]) -> (bool, String) {
+    pub(super) fn push(&self, arguments: &[&str]) -> (bool, String) {
         let Output { status, stderr, .. } =
             self.clone.try_to(&[&["push", "gw"], arguments].concat());
         (status.success(), plain(&stderr))
     }
 
     #[track_caller]
-    fn takes(&self, arguments: &[&str]) -> String {
+    pub(super) fn takes(&self, arguments: &[&str]) -> String {
         let (taken, said) = self.push(arguments);
         assert!(taken, "{said}");
         said
     }
 
     #[track_caller]
-    fn refuses(&self, arguments: &[&str]) -> String {
+    pub(super) fn refuses(&self, arguments: &[&str]) -> String {
         let before = self.bare.run(&["for-each-ref"]);
         let (taken, said) = self.push(arguments);
         assert!(!taken, "{said}");
@@ -102,7 +122,7 @@ impl Pushed {
 }
 
 /// Without colours, and without what git puts at the ends of lines.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('\x1b') {
@@ -116,12 +136,12 @@ fn plain(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn applied(commit: &str) -> impl Fn(&Value) -> bool {
+pub(super) fn applied(commit: &str) -> impl Fn(&Value) -> bool {
     let commit = commit.to_owned();
     move |report| report["state"] == "in-force" && report["applied"]["commit"] == *commit
 }
 
-fn has(host: &Host, port: u16) -> bool {
+pub(super) fn has(host: &Host, port: u16) -> bool {
     nft::table(host, "inet rfw").contains(&port.to_string())
 }
 
@@ -316,38 +336,6 @@ fn the_branch_only_goes_forward() {
             said.contains("refs/heads/try is not followed, and not looked at"),
             "{said}"
         );
-    });
-}
-
-#[test]
-fn whoever_pushes_may_go() {
-    alone(|| {
-        let (pushed, daemon, _) = Pushed::in_force();
-        // The daemon is kept busy while the pusher is killed: behind a post-receive that waits before it wakes it.
-        let hook = pushed.bare.path.join("hooks/post-receive");
-        let text = fs::read_to_string(&hook).unwrap();
-        fs::write(
-            &hook,
-            text.replace("exec ", "touch ../begun; sleep 0.3; exec "),
-        )
-        .unwrap();
-        let second = pushed.commit(1002);
-        let mut command = pushed.clone.command(&["push", "gw", "main"]);
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .stdin(Stdio::piped());
-        let mut pusher = command.spawn().unwrap();
-        let begun = pushed.desk.file("begun");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !begun.exists() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        pusher.kill().unwrap();
-        pusher.wait().unwrap();
-        daemon.until("the push of somebody who has gone", applied(&second));
-        assert!(has(&pushed.host, 1002));
-        let _ = daemon.stop();
     });
 }
 

@@ -8,6 +8,7 @@ use super::{Global, session};
 use crate::bytecode::linearize_with;
 use crate::live::Assumed;
 use crate::plan::{Detail, View, plan};
+use crate::ruleset::Valid;
 use crate::source::git::{GitError, Revision};
 use crate::source::{SourceError, Texts};
 use crate::system::{Settings, between};
@@ -34,7 +35,8 @@ pub(super) fn compare(
         Ok(texts) => Before::Texts(Box::new(texts)),
         Err(error) => Before::Nothing(why_nothing(error).map_err(Failure::world)?),
     };
-    compare_with(before, policy::read(global)?, detail, global, output)
+    let loaded = policy::load(policy::read(global)?, global, output)?;
+    compare_loaded(before, loaded, detail, global)
 }
 
 /// What is compared with.
@@ -55,16 +57,14 @@ pub(super) fn why_nothing(error: SourceError) -> Result<String, SourceError> {
     }
 }
 
-/// Compares texts with those of another revision. Where that one is rejected, everything is new: whoever puts it right is
-/// not kept from it.
-pub(super) fn compare_with(
+/// Compares what is loaded with another revision. Where that one is rejected, everything is new: whoever puts it right is not kept
+/// from it.
+pub(super) fn compare_loaded(
     before: Before,
-    texts: Texts,
+    (loaded, ruleset): (Loaded, Valid),
     detail: Detail,
     global: &Global,
-    output: &mut Output,
 ) -> Result<Compared, Failure> {
-    let (loaded, ruleset) = policy::load(texts, global, output)?;
     let desired = linearize_with(ruleset.into_ruleset(), &loaded.raw);
     let (assumed, old, against) = match before {
         Before::Nothing(why) => (Assumed::nothing(), None, why),

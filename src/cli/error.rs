@@ -19,6 +19,8 @@ pub(super) enum Failure {
     Stale(Explained),
     /// The world: kernel, file system, permission.
     World(Explained),
+    /// The words of the command line say nothing that can be done.
+    Usage(Explained),
     /// The result could not be written.
     Output(io::Error),
 }
@@ -44,7 +46,16 @@ impl Failure {
         })
     }
 
-    /// The same, with what is true now.
+    /// Words of the command line that cannot be meant.
+    pub(super) fn usage(error: impl Error + 'static) -> Self {
+        Self::Usage(Explained {
+            error: Box::new(error),
+            details: Vec::new(),
+            now: Vec::new(),
+        })
+    }
+
+    /// As [`Failure::world`], with what is true now.
     pub(super) fn world_now(error: impl Error + 'static, now: &str) -> Self {
         Self::World(Explained {
             error: Box::new(error),
@@ -55,7 +66,10 @@ impl Failure {
 
     /// The same, with more that is true now.
     pub(super) fn also_now(mut self, more: Vec<String>) -> Self {
-        if let Self::Stale(explained) | Self::Guard(explained) | Self::World(explained) = &mut self
+        if let Self::Stale(explained)
+        | Self::Guard(explained)
+        | Self::World(explained)
+        | Self::Usage(explained) = &mut self
         {
             explained.now.extend(more);
         }
@@ -67,7 +81,10 @@ impl Failure {
         match self {
             Self::Rejected => "the policy has errors".to_owned(),
             Self::Changes => "there are changes".to_owned(),
-            Self::Stale(explained) | Self::Guard(explained) | Self::World(explained) => {
+            Self::Stale(explained)
+            | Self::Guard(explained)
+            | Self::World(explained)
+            | Self::Usage(explained) => {
                 let mut text = explained.error.to_string();
                 let mut cause = explained.error.source();
                 while let Some(error) = cause {
@@ -96,6 +113,10 @@ impl Failure {
             Self::World(explained) => {
                 print(&explained, output);
                 exit::WORLD
+            }
+            Self::Usage(explained) => {
+                print(&explained, output);
+                exit::USAGE
             }
             // Whoever reads us has stopped reading: no reason to complain.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Subcommand};
 
-use super::against::{Before, compare_with, why_nothing};
+use super::against::{Before, compare_loaded, why_nothing};
 use super::error::{Explained, Failure};
 use super::output::Output;
 use super::plan::PlanFormat;
@@ -21,6 +21,7 @@ use super::policy::Purpose;
 use super::{Global, plan, policy, raw, trust, watch};
 use crate::plan::Detail;
 use crate::source::git::{ObjectId, Repository};
+use crate::state;
 use crate::watch::{Reply, Request, ask};
 
 /// What the hooks of a repository run
@@ -291,9 +292,10 @@ fn judge(push: &Push<'_>, output: &mut Output) -> Result<(), Failure> {
     if let Some((_, Some(refused))) = trust::refusal(&global)? {
         return Err(refused);
     }
+    let lists = state::copies_digest(&global.state_dir);
     // On all nodes, where it has several and none is named.
-    let purpose = Purpose::Validity(global.node.as_deref());
-    let examined = policy::examine(policy::read(&global)?, purpose, None);
+    let purpose = Purpose::Push(global.node.as_deref());
+    let examined = policy::examine(policy::read(&global)?, purpose, Some(&global.state_dir));
     if examined.diagnostics.has_errors() {
         policy::print(&examined, output);
         return Err(Failure::Rejected);
@@ -311,6 +313,10 @@ fn judge(push: &Push<'_>, output: &mut Output) -> Result<(), Failure> {
     if let Err(error) = examined.raw {
         return Err(raw::failure(error));
     }
+    if examined.compiled.is_none() {
+        output.note("rfw: no plan, because nobody says which node this box is (--node, or `node` of agent.yaml)");
+        return Ok(());
+    }
     let before = match old {
         None => Before::Nothing("nothing: the branch is new".to_owned()),
         Some(old) => match policy::read_at(&global, old.as_str()) {
@@ -318,23 +324,15 @@ fn judge(push: &Push<'_>, output: &mut Output) -> Result<(), Failure> {
             Err(error) => Before::Nothing(why_nothing(error).map_err(Failure::world)?),
         },
     };
-    // What there is to say of the policy has been said.
-    let mut silent = Output::kept();
-    let texts = policy::read(&global)?;
-    match compare_with(before, texts, Detail::Few, &global, &mut silent) {
-        Ok(compared) => plan::print(
-            &compared.view,
-            Some(&compared.loaded),
-            Some(&compared.against),
-            PlanFormat::Text,
-            output,
-        ),
-        Err(Failure::Rejected) => {
-            output.note("rfw: no plan, because nobody says which node this box is (--node, or `node` of agent.yaml)");
-            Ok(())
-        }
-        Err(failure) => Err(failure),
-    }
+    let loaded = policy::finish(examined, String::new(), lists)?;
+    let compared = compare_loaded(before, loaded, Detail::Few, &global)?;
+    plan::print(
+        &compared.view,
+        Some(&compared.loaded),
+        Some(&compared.against),
+        PlanFormat::Text,
+        output,
+    )
 }
 
 /// What the daemon has told.

@@ -95,8 +95,8 @@ pub(super) struct Examined {
     pub(super) stock: Stock,
     /// What replicas compare, when it was asked for.
     pub(super) logical: Option<Logical>,
-    /// Whether the texts are those of a commit.
-    pub(super) is_of_commit: bool,
+    /// The commit that the texts are those of, if they are.
+    pub(super) revision: Option<Revision>,
 }
 
 impl Examined {
@@ -119,6 +119,8 @@ pub(super) enum Purpose<'a> {
     Digest(Option<&'a str>),
     /// Whether it is right: on this node, or on all of them.
     Validity(Option<&'a str>),
+    /// The same, and the ruleset where it is known which node's.
+    Push(Option<&'a str>),
 }
 
 /// Parses and compiles, as of today in the policy's own time zone, with what fetched sets are filled from where there
@@ -126,7 +128,10 @@ pub(super) enum Purpose<'a> {
 pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Path>) -> Examined {
     let (lists, bad_lists) = compile::lists(texts.lists());
     // Whoever refers to what is not there is told so, and not what follows from it.
-    let (Purpose::Ruleset(node) | Purpose::Digest(node) | Purpose::Validity(node)) = purpose;
+    let (Purpose::Ruleset(node)
+    | Purpose::Digest(node)
+    | Purpose::Validity(node)
+    | Purpose::Push(node)) = purpose;
     let is_whole = !texts.diagnostics.has_errors();
     let parsed = policy::parse_and(texts.documents(), |policy| {
         let name = policy.name.as_ref().map(ToString::to_string);
@@ -137,7 +142,12 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
         let today = now.to_zoned_datetime(zone.clone()).date();
         // What raw rules mean is the same on all nodes, and known only of a ruleset: that of any will do.
         let first = policy.nodes.keys().next().map(ToString::to_string);
-        let is_of_any = purpose == Purpose::Validity(None) && !policy.raw.is_empty();
+        let is_of_all = match purpose {
+            Purpose::Ruleset(_) | Purpose::Digest(_) => false,
+            Purpose::Validity(node) => node.is_none(),
+            Purpose::Push(node) => node.is_none() && !policy.nodes.is_empty(),
+        };
+        let is_of_any = is_of_all && !policy.raw.is_empty();
         let given = Given {
             today,
             lists: &lists,
@@ -149,8 +159,10 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
             _ if !is_whole => (None, Diagnostics::new()),
             _ if is_of_any => compile::compile(policy, given),
             // Whatever can be wrong is the same on all nodes.
-            Purpose::Validity(None) => (None, compile::resolve(&policy, given).1),
-            Purpose::Validity(Some(_)) | Purpose::Ruleset(_) => compile::compile(policy, given),
+            _ if is_of_all => (None, compile::resolve(&policy, given).1),
+            Purpose::Validity(_) | Purpose::Push(_) | Purpose::Ruleset(_) => {
+                compile::compile(policy, given)
+            }
             Purpose::Digest(_) => {
                 let (both, found) = compile::compile_logical(policy, given);
                 let (compiled, of_all) = both.unzip();
@@ -158,14 +170,16 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
                 (compiled, found)
             }
         };
-        (name, result, found, zone, stock, logical)
+        (name, result, found, zone, stock, logical, is_of_any)
     });
     let mut diagnostics = texts.diagnostics;
     diagnostics.extend(parsed.diagnostics);
     diagnostics.extend(bad_lists);
     let (mut compiled, mut stock, mut logical) = (None, Stock::default(), None);
-    if let Some((name, result, found, zone, in_stock, of_all)) = parsed.policy {
-        (stock, logical) = (in_stock, of_all);
+    // A ruleset of which nobody can say whose it is serves for its raw rules only.
+    let mut is_of_nobody = false;
+    if let Some((name, result, found, zone, in_stock, of_all, is_of_any)) = parsed.policy {
+        (stock, logical, is_of_nobody) = (in_stock, of_all, is_of_any);
         diagnostics.extend(found);
         compiled = result
             .filter(|_| !diagnostics.has_errors())
@@ -180,11 +194,10 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
             diagnostics.extend(found);
             code
         });
-    if diagnostics.has_errors() {
+    if diagnostics.has_errors() || is_of_nobody {
         compiled = None;
     }
     Examined {
-        is_of_commit: texts.revision.is_some(),
         sources: texts.sources,
         locations: parsed.locations,
         diagnostics,
@@ -192,6 +205,7 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
         raw,
         stock,
         logical,
+        revision: texts.revision,
     }
 }
 
@@ -217,10 +231,9 @@ pub(super) fn load_for(
     output: &mut Output,
 ) -> Result<(Loaded, Valid), Failure> {
     let lists = state::copies_digest(&global.state_dir);
-    let revision = texts.revision.clone();
     let examined = examine(texts, purpose, Some(&global.state_dir));
     let said = print(&examined, output);
-    let loaded = finish(examined, said, revision, lists)?;
+    let loaded = finish(examined, said, lists)?;
     for note in &loaded.0.notes {
         output.note(note);
     }
@@ -230,21 +243,19 @@ pub(super) fn load_for(
 /// The same of a revision that is only compared with: nothing is printed, not even why it is rejected.
 pub(super) fn load_silently(texts: Texts, global: &Global) -> Result<(Loaded, Valid), Failure> {
     let lists = state::copies_digest(&global.state_dir);
-    let revision = texts.revision.clone();
     let purpose = Purpose::Ruleset(global.node.as_deref());
     let examined = examine(texts, purpose, Some(&global.state_dir));
-    finish(examined, String::new(), revision, lists)
+    finish(examined, String::new(), lists)
 }
 
-/// From what was examined to what is wanted of the box; `warnings` is what there is to say about it.
-fn finish(
+/// From what was examined to what is wanted of the box; `warnings` is what there is to say about it, `lists` the digest of the copies
+/// that its fetched sets were filled from.
+pub(super) fn finish(
     examined: Examined,
     mut warnings: String,
-    revision: Option<Revision>,
     lists: Option<String>,
 ) -> Result<(Loaded, Valid), Failure> {
     let Examined {
-        is_of_commit: _,
         sources,
         locations,
         diagnostics: _,
@@ -252,6 +263,7 @@ fn finish(
         raw,
         stock,
         logical,
+        revision,
     } = examined;
     let raw = raw.map_err(raw::failure)?;
     let Some((name, compiled, zone)) = compiled else {
@@ -377,7 +389,7 @@ fn in_repository(examined: &Examined) -> Vec<SourceText> {
     let sources = examined.sources.iter().map(|source| {
         let mut source = source.clone();
         // No revision has a colon in its name.
-        if examined.is_of_commit
+        if examined.revision.is_some()
             && let Some((_, path)) = source.name.split_once(':')
         {
             source.name = path.to_owned();

@@ -56,7 +56,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (loaded, ruleset) = policy::load(policy::read(global)?, global, output)?;
     let moment = moment(arguments, &loaded)?;
-    let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::world)?;
+    let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::usage)?;
     for note in &sent.notes {
         output.note(note);
     }

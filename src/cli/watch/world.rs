@@ -254,7 +254,9 @@ fn kind(failure: &Failure) -> FailureKind {
         Failure::Rejected => FailureKind::Rejected,
         Failure::Guard(_) => FailureKind::Guard,
         Failure::Stale(_) => FailureKind::Stale,
-        Failure::Changes | Failure::World(_) | Failure::Output(_) => FailureKind::World,
+        Failure::Changes | Failure::World(_) | Failure::Usage(_) | Failure::Output(_) => {
+            FailureKind::World
+        }
     }
 }
 
