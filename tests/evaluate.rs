@@ -125,6 +125,7 @@ fn read_packet(text: &str) -> Packet {
         match word {
             "established" => packet.connection.state = State::Established,
             "invalid" => packet.connection.state = State::Invalid,
+            ttl if ttl.starts_with("ttl=") => packet.ttl = ttl[4..].parse().unwrap(),
             moment => {
                 let moment: jiff::Timestamp = moment.parse().unwrap();
                 packet.time = moment.as_nanosecond() as u64;
@@ -194,6 +195,19 @@ fn the_office() {
     bench.check(
         "eth1 fd12:3456:789a::9 > 2001:db8:1::7 udp/25",
         "Reject(Icmpx(3)) by lan-to-wan/default",
+    );
+    // One hop is spent in the box; what is for the box itself needs none.
+    bench.check(
+        "eth1 192.168.1.12 > 198.51.100.7 udp/53 ttl=1",
+        "drop by Kernel(TimeExceeded)",
+    );
+    bench.check(
+        "eth1 192.168.1.10 > 192.168.0.1 tcp/22 ttl=1",
+        "accept by lan-to-firewall/admin-ssh",
+    );
+    bench.check(
+        "eth0 fe80::7 > fd12:3456:789a::1:9 tcp/443",
+        "drop by Kernel(NotForwarded)",
     );
     // Tuesday, 08:00 to 17:00 in Helsinki.
     bench.check(

@@ -91,6 +91,12 @@ impl Headers {
         self.transport = transport(packet);
     }
 
+    /// The time to live, or hop limit, is another.
+    pub(super) fn set_ttl(&mut self, ttl: u8) {
+        let at = if self.network.len == 20 { 8 } else { 7 };
+        self.network.put(at, &[ttl]);
+    }
+
     /// The address of an end is no longer known.
     pub(super) fn forget_address(&mut self, destination: bool) {
         match (self.network.len, destination) {

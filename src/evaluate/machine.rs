@@ -38,6 +38,9 @@ pub(super) struct Run<'a> {
     /// Whether the address is just the one, or another that the kernel chooses.
     pub(super) source_is_known: bool,
     pub(super) destination_is_known: bool,
+    /// Likewise the ports.
+    pub(super) sport_is_known: bool,
+    pub(super) dport_is_known: bool,
     /// Whether a redirection made the box the destination.
     pub(super) redirected: bool,
     pub(super) hook: Hook,
@@ -94,6 +97,8 @@ impl<'a> Run<'a> {
             headers: Headers::of(packet),
             source_is_known: true,
             destination_is_known: true,
+            sport_is_known: true,
+            dport_is_known: true,
             redirected: false,
             hook: Hook::Prerouting,
             tracking: Tracking::NotYet,

@@ -59,6 +59,8 @@ pub enum Kernel {
     MartianDestination,
     /// A packet to all stations, or to a group, which is not forwarded.
     NotForwarded,
+    /// It has no hop left; an ICMP error says so.
+    TimeExceeded,
     /// No address to translate to.
     NoAddress,
     /// The jump stack was full.

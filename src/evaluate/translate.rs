@@ -204,8 +204,19 @@ impl Run<'_> {
         if !self.destination_is_known {
             self.headers.forget_address(true);
         }
-        if port.is_some_and(|(lo, hi)| lo != hi) {
-            self.headers.forget_port(destination);
+        if let Some((lo, hi)) = port {
+            let known = if destination {
+                &mut self.dport_is_known
+            } else {
+                &mut self.sport_is_known
+            };
+            *known = lo == hi;
+        }
+        if !self.sport_is_known {
+            self.headers.forget_port(false);
+        }
+        if !self.dport_is_known {
+            self.headers.forget_port(true);
         }
     }
 

@@ -71,6 +71,7 @@ impl Run<'_> {
             return self.hook(Hook::Input, accepts);
         }
         self.route()?;
+        self.forwarded()?;
         self.path.push(Step::Forward);
         self.hook(Hook::Forward, accepts)?;
         self.hook(Hook::Postrouting, accepts)
@@ -222,6 +223,24 @@ impl Run<'_> {
                 Ok(())
             }
             None => Err(self.kernel(Kernel::NoRoute)),
+        }
+    }
+
+    /// linux/net/ipv4/ip_forward.c, linux/net/ipv6/ip6_output.c, `ip6_forward`: before the hook, so that its chains see one
+    /// hop less.
+    fn forwarded(&mut self) -> Result<(), End> {
+        if let IpAddr::V6(source) = self.packet.source
+            && (source.is_unspecified() || source.is_unicast_link_local())
+        {
+            return Err(self.kernel(Kernel::NotForwarded));
+        }
+        match self.packet.ttl {
+            0 | 1 => Err(self.kernel(Kernel::TimeExceeded)),
+            ttl => {
+                self.packet.ttl = ttl - 1;
+                self.headers.set_ttl(ttl - 1);
+                Ok(())
+            }
         }
     }
 

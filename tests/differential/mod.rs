@@ -7,6 +7,7 @@
 
 mod field;
 mod made;
+mod rules;
 
 /// A number of the environment.
 fn given(name: &str, otherwise: usize) -> usize {

@@ -82,9 +82,7 @@ impl Host {
     /// Runs a program with `input` on its stdin; it must succeed. Returns its stdout.
     #[track_caller]
     pub(crate) fn must(&self, program: &str, arguments: &[&str], input: &str) -> String {
-        let mut command = program::command(program);
-        command.args(arguments);
-        let output = self.run(|| program::run(command, input.as_bytes(), BOUND));
+        let output = self.ran(program, arguments, input);
         assert!(
             output.success(),
             "{}: {program} {arguments:?}: {}{}\n{input}",
@@ -93,6 +91,28 @@ impl Host {
             output.stderr
         );
         output.stdout
+    }
+
+    /// Runs a program that may fail: its stdout, or what it says of its failure.
+    #[track_caller]
+    pub(crate) fn may(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        input: &str,
+    ) -> Result<String, String> {
+        let output = self.ran(program, arguments, input);
+        if output.success() {
+            Ok(output.stdout)
+        } else {
+            Err(output.stderr)
+        }
+    }
+
+    fn ran(&self, program: &str, arguments: &[&str], input: &str) -> program::Output {
+        let mut command = program::command(program);
+        command.args(arguments);
+        self.run(|| program::run(command, input.as_bytes(), BOUND))
     }
 
     /// Starts a program on this host that tells what happens, such as `nft monitor`.

@@ -69,6 +69,8 @@ fn again(flags: &[&str], test: &str, bound: Duration) -> Result<(), String> {
     if !output.stdout.contains("1 passed") {
         return Err(format!("no such test in its namespace\n{said}"));
     }
+    // What a test tells although it succeeded.
+    let _ = io::stderr().write_all(output.stderr.as_bytes());
     Ok(())
 }
 

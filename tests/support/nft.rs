@@ -8,6 +8,28 @@ pub(crate) fn load(host: &Host, script: &str) {
     host.must("nft", &["-f", "-"], script);
 }
 
+/// Loads as much of a script as is accepted: lines that nft names as wrong are taken out, up to `most` of them. Returns what
+/// was loaded. For scripts by chance, in which one line may ask for what no packet can be.
+#[track_caller]
+pub(crate) fn load_what_is_right(host: &Host, script: &str, most: usize) -> String {
+    let mut lines: Vec<&str> = script.lines().collect();
+    for _ in 0..=most {
+        let text = lines.join("\n") + "\n";
+        let refused = match host.may("nft", &["-f", "-"], &text) {
+            Ok(_) => return text,
+            Err(refused) => refused,
+        };
+        let line = refused
+            .strip_prefix("/dev/stdin:")
+            .and_then(|rest| rest.split_once(':'))
+            .and_then(|(line, _)| line.parse::<usize>().ok())
+            .filter(|line| (1..=lines.len()).contains(line))
+            .unwrap_or_else(|| panic!("{refused}\n{text}"));
+        lines.remove(line - 1);
+    }
+    panic!("more than {most} wrong lines\n{script}");
+}
+
 /// The whole ruleset of a host, without handles, counter values and other passing state.
 #[track_caller]
 pub(crate) fn ruleset(host: &Host) -> String {

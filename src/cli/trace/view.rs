@@ -274,6 +274,7 @@ fn reason(reason: &Reason, firewall: &Firewall) -> String {
 
 fn kernel_text(kernel: Kernel) -> &'static str {
     match kernel {
+        Kernel::TimeExceeded => "the kernel forwards no packet that has no hop left",
         Kernel::NoRoute => "the kernel has no route to the destination",
         Kernel::MartianSource => "the kernel takes no packet from such a source",
         Kernel::MartianDestination => "the kernel takes no packet to such a destination",
