@@ -12,6 +12,7 @@ mod against;
 mod agent;
 mod architecture;
 mod blocks;
+mod ci;
 mod cli;
 mod compile;
 mod contract;
