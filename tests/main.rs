@@ -59,6 +59,7 @@ mod pull;
 mod push;
 mod readme;
 mod reconcile;
+mod refused;
 mod replicas;
 mod scenarios;
 mod schedules;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use nix::fcntl::{Flock, FlockArg};
+
 use super::support::daemon::Daemon;
 use super::support::rfw::Desk;
 use super::support::{Host, alone, link, serve, tcp};
@@ -230,6 +232,14 @@ fn metrics_say_what_is_so() {
         assert_eq!(metrics()["rfw_drift"], 1.0);
         // What the daemon says is passed on.
         fs::write(desk.run_file("status.json"), REPORT.replace("PID", "1")).unwrap();
+        // A process with its number lives, but it is not the daemon: that holds a lock.
+        let lock = fs::File::create(desk.run_file("watch.lock")).unwrap();
+        assert_eq!(metrics()["rfw_daemon_running"], 0.0);
+        assert!(
+            desk.must(&host, &["status", "--policy", &path])
+                .contains("daemon     gone without a word (pid 1), last heard of at")
+        );
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).unwrap();
         let now = metrics();
         for (series, value) in [
             ("rfw_daemon_running", 1.0),
@@ -268,11 +278,7 @@ fn metrics_say_what_is_so() {
         ] {
             assert!(said.contains(line), "{line}{said}");
         }
-        fs::write(
-            desk.run_file("status.json"),
-            REPORT.replace("PID", "999999"),
-        )
-        .unwrap();
+        drop(lock);
         assert_eq!(metrics()["rfw_daemon_running"], 0.0);
         assert!(
             desk.must(&host, &["status", "--policy", &path])

@@ -15,7 +15,7 @@ use rfw::live::{Live, Table};
 use rfw::plan::{Plan, plan};
 use rfw::reconcile::{
     Applied, Change, Commit, Compared, Depth, Desired, Difference, DriftMode, Ending, Event,
-    Failure, FailureKind, Moment, Reconciler, Rhythm, State, Todo, World,
+    Failure, FailureKind, Moment, Reconciler, Revision, Rhythm, State, Todo, World,
 };
 
 use super::notation::program;
@@ -93,6 +93,8 @@ struct Simulated {
     source: Option<usize>,
     /// What is on the disk: policy and generation that were verified.
     remembered: Option<(usize, u32)>,
+    /// The copy on the disk of the policy that was in force last.
+    good: Option<usize>,
     faulty: bool,
     /// How often each fault was injected.
     fired: BTreeMap<&'static str, u64>,
@@ -113,6 +115,7 @@ impl Simulated {
             kernel: FakeKernel::new(),
             source: Some(0),
             remembered: None,
+            good: None,
             faulty: true,
             fired: BTreeMap::new(),
             events: Vec::new(),
@@ -227,16 +230,21 @@ fn desired(policy: usize) -> Desired {
 }
 
 fn failure(kind: FailureKind, policy: Option<usize>, own: Vec<u32>) -> Failure {
+    let attempted = policy.map(|policy| Revision {
+        commit: None,
+        policy: Some(policy.to_string()),
+    });
     Failure {
         kind,
         text: format!("{kind:?}"),
-        desired: policy.map(desired).map(Box::new),
+        attempted: attempted.map(Box::new),
         own,
     }
 }
 
 struct Found {
     policy: usize,
+    is_kept: bool,
     program: Program,
     plan: Plan,
 }
@@ -257,46 +265,26 @@ impl World for Simulated {
         if self.fails("unreadable source", 12) {
             return Err(failure(FailureKind::Source, None, Vec::new()));
         }
-        let Some(policy) = self.source else {
-            return Err(failure(FailureKind::Rejected, None, Vec::new()));
-        };
-        let compared = |generation, difference| Compared {
-            desired: desired(policy),
-            generation,
-            refresh: None,
-            warnings: String::new(),
-            difference,
-        };
-        let generation = self.kernel.generation().unwrap().0;
-        if depth == Depth::Quick && self.remembered == Some((policy, generation)) {
-            return Ok(compared(generation, None));
+        match self.source {
+            None => Err(failure(FailureKind::Rejected, None, Vec::new())),
+            Some(policy) => self.compare_policy(policy, depth, false),
         }
-        if self.fails("unreadable dump", 12) {
-            return Err(failure(FailureKind::World, Some(policy), Vec::new()));
+    }
+
+    fn compare_kept(&mut self, depth: Depth) -> Result<Option<Compared<Found>>, Failure> {
+        if self.fails("another rfw at work", 15) {
+            return Err(failure(FailureKind::Busy, None, Vec::new()));
         }
-        let live = self.kernel.observe().unwrap();
-        let program = program(POLICIES[policy]);
-        let plan = plan(&live, &program, MARK);
-        if plan.is_empty() {
-            self.remembered = Some((policy, generation));
-            return Ok(compared(generation, None));
-        }
-        let change = Change {
-            operations: plan.len() as u64,
-            first: vec![plan.commit[0].to_string()],
-            ..Change::default()
+        let Some(policy) = self.good else {
+            return Ok(None);
         };
-        let found = Found {
-            policy,
-            program,
-            plan,
-        };
-        Ok(compared(generation, Some(Difference { found, change })))
+        self.compare_policy(policy, depth, true).map(Some)
     }
 
     fn apply(&mut self, found: Found) -> Result<Applied, Failure> {
         let Found {
             policy,
+            is_kept,
             program,
             plan,
         } = found;
@@ -337,6 +325,9 @@ impl World for Simulated {
                 if !self.fails("state not written", 6) {
                     self.remembered = Some((policy, generation));
                 }
+                if !is_kept {
+                    self.keep(policy);
+                }
                 Ok(Applied {
                     generation,
                     own,
@@ -351,6 +342,57 @@ impl World for Simulated {
                 Err(failure(kind, Some(policy), own))
             }
         }
+    }
+}
+
+impl Simulated {
+    /// Keeps a copy of what is in force. Without room there is none, rather than an older one.
+    fn keep(&mut self, policy: usize) {
+        self.good = (!self.fails("copy not written", 6)).then_some(policy);
+    }
+
+    fn compare_policy(
+        &mut self,
+        policy: usize,
+        depth: Depth,
+        is_kept: bool,
+    ) -> Result<Compared<Found>, Failure> {
+        let compared = |generation, difference| Compared {
+            desired: desired(policy),
+            generation,
+            refresh: None,
+            warnings: String::new(),
+            difference,
+        };
+        let generation = self.kernel.generation().unwrap().0;
+        if depth == Depth::Quick && self.remembered == Some((policy, generation)) {
+            return Ok(compared(generation, None));
+        }
+        if self.fails("unreadable dump", 12) {
+            return Err(failure(FailureKind::World, Some(policy), Vec::new()));
+        }
+        let live = self.kernel.observe().unwrap();
+        let program = program(POLICIES[policy]);
+        let plan = plan(&live, &program, MARK);
+        if plan.is_empty() {
+            self.remembered = Some((policy, generation));
+            if !is_kept {
+                self.keep(policy);
+            }
+            return Ok(compared(generation, None));
+        }
+        let change = Change {
+            operations: plan.len() as u64,
+            first: vec![plan.commit[0].to_string()],
+            ..Change::default()
+        };
+        let found = Found {
+            policy,
+            is_kept,
+            program,
+            plan,
+        };
+        Ok(compared(generation, Some(Difference { found, change })))
     }
 }
 
@@ -416,9 +458,10 @@ fn step(world: &mut Simulated, reconciler: &mut Reconciler) -> Option<Ending> {
     let stepped = catch_unwind(AssertUnwindSafe(|| reconciler.step(world, chance)));
     let after = behaviour(&world.kernel.observe().unwrap());
     if !world.disturbed {
-        let is_new = world
-            .source
-            .is_some_and(|policy| after == behaviour_of(policy));
+        let may_be = world.source.into_iter().chain(world.good);
+        let is_new = may_be
+            .into_iter()
+            .any(|policy| after == behaviour_of(policy));
         assert!(
             after == before || is_new,
             "neither old nor new\nbefore {before:#?}\nafter {after:#?}"
@@ -444,12 +487,21 @@ fn step(world: &mut Simulated, reconciler: &mut Reconciler) -> Option<Ending> {
             let is_good = matches!(stepped.ending, Ending::Unchanged | Ending::Applied { .. });
             // A step that another rfw held up says nothing new.
             if stepped.ending != Ending::Busy {
-                let is_in_force = report.state == State::InForce;
-                assert_eq!(is_good, is_in_force, "{:?}", stepped.ending);
+                let expect = match (is_good, &stepped.refused) {
+                    (true, None) => State::InForce,
+                    (true, Some(_)) => State::Refused,
+                    (false, _) => State::Degraded,
+                };
+                assert_eq!(report.state, expect, "{stepped:?}");
+                assert_eq!(report.trouble.is_some(), expect != State::InForce);
             }
             if is_good && report.generation == Some(generation) {
-                let applied = report.applied.as_ref().unwrap().policy.parse().unwrap();
-                assert_eq!(Some(applied), world.source);
+                let applied = report.applied.as_ref().unwrap().policy.as_ref().unwrap();
+                let applied = applied.parse().unwrap();
+                match stepped.refused {
+                    None => assert_eq!(Some(applied), world.source),
+                    Some(_) => assert_eq!(Some(applied), world.good),
+                }
                 assert!(holds(world, applied), "the report claims too much");
             }
             Some(stepped.ending)
@@ -515,13 +567,20 @@ fn live(seed: u64) -> BTreeMap<&'static str, u64> {
             }
         }
     }
-    // Peace: the policy is good, and nothing goes wrong any more.
+    // Peace: nothing goes wrong any more, but that the source may have nothing that can be applied.
     world.faulty = false;
     world.kernel.expect_nothing();
-    world.source = Some(world.source.unwrap_or(0));
+    let stays_bad = world.source.is_none() && world.good.is_some();
+    if !stays_bad {
+        world.source = Some(world.source.unwrap_or(0));
+    }
+    let (policy, state) = match world.source {
+        Some(policy) => (policy, State::InForce),
+        None => (world.good.unwrap(), State::Refused),
+    };
+    *world.fired.entry("bad source to the end").or_default() += u64::from(stays_bad);
     let mut rounds = 0;
-    let policy = world.source.unwrap();
-    while reconciler.report().state != State::InForce || !holds(&mut world, policy) {
+    while reconciler.report().state != state || !holds(&mut world, policy) {
         assert!(rounds < 2, "not in force after {rounds} rounds of peace");
         // Until the longest pause and everything that was heard of are over.
         let until = world.moment.steady + Duration::from_secs(81);
@@ -621,6 +680,11 @@ fn what_fails_for_long_is_tried_ever_more_rarely() {
     let steps = run(&mut world, &mut reconciler, Duration::from_secs(3_601));
     // Looking each 30 s, reading each minute or so, and retries that reach a minute soon.
     assert!((100..270).contains(&steps), "{steps} steps in an hour");
+    assert_eq!(reconciler.report().state, State::Refused);
+    // Nothing is kept: nothing can be looked after.
+    world.good = None;
+    reconciler.hear(Event::Reload, world.moment);
+    run(&mut world, &mut reconciler, Duration::from_secs(3_602));
     assert_eq!(reconciler.report().state, State::Degraded);
     // The policy is good again: at once.
     world.source = Some(1);
@@ -628,6 +692,43 @@ fn what_fails_for_long_is_tried_ever_more_rarely() {
     let until = world.moment.steady + Duration::from_millis(50);
     assert_eq!(run(&mut world, &mut reconciler, until), 1);
     assert_eq!(reconciler.report().state, State::InForce);
+}
+
+/// What the source says is refused: what is in force is looked after all the same, also by a process that has just started.
+#[test]
+fn drift_is_undone_while_the_source_is_refused() {
+    let (mut world, mut reconciler) = peaceful();
+    world.source = None;
+    reconciler.hear(Event::Revision, world.moment);
+    for round in 0..4 {
+        if round == 2 {
+            reconciler = self::reconciler(&world);
+        }
+        let until = world.moment.steady + Duration::from_secs(20);
+        run(&mut world, &mut reconciler, until);
+        let report = reconciler.report();
+        assert_eq!(report.state, State::Refused);
+        assert_eq!(report.trouble.as_ref().unwrap().kind, "rejected");
+        assert_eq!(
+            report.applied.as_ref().unwrap().policy.as_deref(),
+            Some("0")
+        );
+        let (seen, undone) = (report.drift.seen, report.drift.repaired);
+        world.foreign_edit();
+        assert!(!holds(&mut world, 0));
+        let until = world.moment.steady + Duration::from_millis(100);
+        assert_eq!(run(&mut world, &mut reconciler, until), 1);
+        assert!(holds(&mut world, 0), "round {round}");
+        let drift = &reconciler.report().drift;
+        assert_eq!((drift.seen, drift.repaired), (seen + 1, undone + 1));
+    }
+    // As soon as the source is good again, it counts.
+    world.source = Some(2);
+    reconciler.hear(Event::Revision, world.moment);
+    let until = world.moment.steady + Duration::from_millis(50);
+    run(&mut world, &mut reconciler, until);
+    assert_eq!(reconciler.report().state, State::InForce);
+    assert!(reconciler.report().trouble.is_none() && holds(&mut world, 2));
 }
 
 #[test]

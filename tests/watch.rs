@@ -155,7 +155,7 @@ fn commits_are_followed_at_once() {
         // A commit that cannot be applied leaves the one before, and says which it was.
         let bad = git.commit(&[("gateway.yaml", "version: 1\nzones: 3\n")]);
         git.run(&["branch", "-f", "main", "team/other"]);
-        let report = daemon.until("degraded", |report| report["state"] == "degraded");
+        let report = daemon.until("refused", |report| report["state"] == "refused");
         assert_eq!(report["attempted"]["commit"], *bad.trim());
         assert_eq!(report["applied"]["commit"], *elsewhere.trim());
         has(&host, 1004);
@@ -315,13 +315,12 @@ fn a_bad_policy_changes_nothing_and_is_told() {
             "gateway.yaml",
             &policy(1002).replace("from: lan", "from: lann"),
         );
-        let report = daemon.until("degraded", |report| report["state"] == "degraded");
+        let report = daemon.until("refused", |report| report["state"] == "refused");
         let text = report["trouble"]["text"].as_str().unwrap();
         assert!(text.contains("unknown-zone"), "{text}");
         assert!(text.contains("gateway.yaml:9:"), "{text}");
         assert_eq!(report["trouble"]["kind"], "rejected");
         assert_eq!(nft::ruleset(&host), fresh);
-        // The rules in force are still looked after, as far as they can be: they stay.
         fs::remove_file(desk.file("gateway.yaml")).unwrap();
         let report = daemon.until("unreadable", |report| report["trouble"]["kind"] == "source");
         assert_ne!(report["next"]["retry"], Value::Null);

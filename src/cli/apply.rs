@@ -15,7 +15,7 @@ use super::output::Output;
 use super::plan::{self, Comparison, Format, Planned};
 use super::policy::Loaded;
 use super::validate::counted;
-use super::{Global, pull, session, settings, trust};
+use super::{Global, good, pull, session, settings, trust};
 use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
 use crate::kernel::Kernel;
 use crate::live::Generation;
@@ -103,8 +103,9 @@ fn apply_texts(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let digest = digest(&texts.sources);
-    let planned = match plan::compare_texts(kernel, texts, digest, arguments.full, global, output)?
-    {
+    // What is not kept yet has to be read to be kept.
+    let full = arguments.full || !good::is_kept(&digest, texts.revision.as_ref(), global);
+    let planned = match plan::compare_texts(kernel, texts, digest, full, global, output)? {
         Comparison::StillEqual(equal) => {
             return plan::show(plan::unchanged(*equal), None, arguments.format, output);
         }
@@ -113,6 +114,7 @@ fn apply_texts(
     let view = planned.view(plan::detail(arguments.all));
     plan::show(view, Some(&planned.loaded), arguments.format, output)?;
     carry_out(kernel, &planned, global, output)?;
+    good::keep(&planned.loaded, &planned.digest, global, output);
     Ok(())
 }
 

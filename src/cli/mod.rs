@@ -14,6 +14,7 @@ mod error;
 mod exit;
 mod foreign;
 mod generated;
+mod good;
 mod hook;
 mod lists;
 mod metrics;

@@ -34,6 +34,10 @@ use crate::view::Switch;
 pub(super) struct Loaded {
     /// Its texts.
     pub(super) sources: Vec<SourceText>,
+    /// How many of them are the policy itself; lists follow.
+    pub(super) documents: usize,
+    /// Of each list, the path by which the policy names it.
+    pub(super) list_paths: Vec<String>,
     /// Where everything in them stands.
     pub(super) locations: Locations,
     /// Its name, when it has one.
@@ -83,6 +87,10 @@ pub(super) fn read(global: &Global) -> Result<Texts, Failure> {
 pub(super) struct Examined {
     /// The texts.
     pub(super) sources: Vec<SourceText>,
+    /// How many of them are the policy itself; lists follow.
+    pub(super) documents: usize,
+    /// Of each list, the path by which the policy names it.
+    pub(super) list_paths: Vec<String>,
     /// Where everything in them stands.
     pub(super) locations: Locations,
     /// Everything there is to say.
@@ -199,6 +207,8 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
     }
     Examined {
         sources: texts.sources,
+        documents: texts.documents,
+        list_paths: texts.lists,
         locations: parsed.locations,
         diagnostics,
         compiled,
@@ -257,6 +267,8 @@ pub(super) fn finish(
 ) -> Result<(Loaded, Valid), Failure> {
     let Examined {
         sources,
+        documents,
+        list_paths,
         locations,
         diagnostics: _,
         compiled,
@@ -295,6 +307,8 @@ pub(super) fn finish(
     let until = first.chain(until).chain(stock.until).min();
     let loaded = Loaded {
         sources,
+        documents,
+        list_paths,
         locations,
         name,
         settings,

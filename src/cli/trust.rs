@@ -136,14 +136,72 @@ pub(super) fn read(
     go_back: bool,
     output: &mut Output,
 ) -> Result<(Texts, Option<Trusted>), Failure> {
+    head(global)?.read(global, go_back, output)
+}
+
+/// Where the policy stands that is to be applied; nothing of it has been read.
+pub(super) enum Head<'g> {
+    /// In files.
+    Files,
+    /// In a commit.
+    Commit {
+        /// Where that is.
+        repository: Box<Repository>,
+        /// Which.
+        revision: Revision,
+        /// The name it was asked for by.
+        rev: &'g str,
+    },
+}
+
+/// Finds it.
+///
+/// # Errors
+/// When there is no such revision.
+pub(super) fn head(global: &Global) -> Result<Head<'_>, Failure> {
     let Some(rev) = &global.rev else {
-        examine_files(global, output)?;
-        return Ok((policy::read(global)?, None));
+        return Ok(Head::Files);
     };
     let (repository, revision) = resolve(global, rev)?;
-    let trusted = examine(&repository, &revision, global, go_back)?;
-    let texts = repository.texts(&revision, git::label(rev));
-    Ok((texts.map_err(Failure::world)?, Some(trusted)))
+    Ok(Head::Commit {
+        repository: Box::new(repository),
+        revision,
+        rev,
+    })
+}
+
+impl Head<'_> {
+    /// The commit, if it is one.
+    pub(super) fn commit(&self) -> Option<String> {
+        match self {
+            Self::Files => None,
+            Self::Commit { revision, .. } => Some(revision.commit.to_string()),
+        }
+    }
+
+    /// Reads it: of a commit only if that may be applied.
+    ///
+    /// # Errors
+    /// Why there is none to be applied.
+    pub(super) fn read(
+        self,
+        global: &Global,
+        go_back: bool,
+        output: &mut Output,
+    ) -> Result<(Texts, Option<Trusted>), Failure> {
+        let Self::Commit {
+            repository,
+            revision,
+            rev,
+        } = self
+        else {
+            examine_files(global, output)?;
+            return Ok((policy::read(global)?, None));
+        };
+        let trusted = examine(&repository, &revision, global, go_back)?;
+        let texts = repository.texts(&revision, git::label(rev));
+        Ok((texts.map_err(Failure::world)?, Some(trusted)))
+    }
 }
 
 /// Whether a commit that was trusted still comes after the one that was applied last.

@@ -224,6 +224,9 @@ impl Display for Daemon {
             State::Starting => "has not looked yet",
             State::InForce => "the policy is in force",
             State::Drifted => "the table has drifted",
+            State::Refused => {
+                "what the source says is refused, what was applied last is looked after"
+            }
             State::Degraded => "the last step failed, the rules that were in force stay",
             State::Stopped => "stopped, the rules stay",
         };
@@ -367,13 +370,13 @@ fn revision(f: &mut Formatter<'_>, word: &str, revision: Option<&Revision>) -> f
     match revision {
         None => writeln!(f, "{word:10} nothing yet"),
         Some(Revision { commit, policy }) => {
-            let short = policy.get(..12).unwrap_or(policy);
-            match commit {
-                Some(commit) => {
-                    writeln!(f, "{word:10} commit {}, policy {short}", printable(commit))
-                }
-                None => writeln!(f, "{word:10} policy {short}"),
-            }
+            let commit = commit.as_ref();
+            let commit = commit.map(|commit| format!("commit {}", printable(commit)));
+            let policy = policy.as_ref();
+            let policy =
+                policy.map(|policy| format!("policy {}", policy.get(..12).unwrap_or(policy)));
+            let both: Vec<String> = commit.into_iter().chain(policy).collect();
+            writeln!(f, "{word:10} {}", both.join(", "))
         }
     }
 }

@@ -197,6 +197,7 @@ fn report(text: &mut Text, report: &Report) {
         ("starting", State::Starting),
         ("in-force", State::InForce),
         ("drifted", State::Drifted),
+        ("refused", State::Refused),
         ("degraded", State::Degraded),
         ("stopped", State::Stopped),
     ] {

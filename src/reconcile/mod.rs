@@ -12,6 +12,9 @@
 //!          World: compare ─► (nothing to do · drift that is only reported · apply) ─► Report
 //! ```
 //!
+//! Where the source has nothing that may be applied, what was put in force last takes its place, from the copy that was
+//! kept of it: rules in force are looked after whatever is pushed. The report then says both.
+//!
 //! Not here: where events come from (`watch`, `netlink`), what a comparison is (`plan`, `apply`, and the command line
 //! that joins them).
 
@@ -31,7 +34,7 @@ pub use report::{
     Change, Drift, DriftMode, Foreign, LastDrift, Latency, Next, Report, Revision, State, Steps,
     Trouble,
 };
-pub use step::{Ending, Stepped, Todo};
+pub use step::{Ending, Refused, Stepped, Todo};
 pub use world::{
     Applied, Compared, Depth, Desired, Difference, Failure, FailureKind, Moment, World,
 };

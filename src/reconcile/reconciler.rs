@@ -1,16 +1,16 @@
 //! The state machine.
 
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::backoff::{jittered, pause};
+use super::backoff::jittered;
 use super::event::{Cause, Commit, Event};
 use super::limit::Limit;
-use super::report::{Change, DriftMode, LastDrift, Next, Report, State, Trouble};
+use super::report::{Change, DriftMode, LastDrift, Next, Report, State};
 use super::step::{Ending, Stepped, Todo};
-use super::world::{
-    Applied, Compared, Depth, Desired, Difference, Failure, FailureKind, Moment, World,
-};
+use super::world::{Applied, Compared, Depth, Desired, Difference, Failure, Moment, World};
 
 /// How often to look without a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +37,13 @@ impl Default for Rhythm {
     }
 }
 
-/// Looking takes at most this part of the time.
-const COST: u32 = 1000;
 /// The longest wait, so that a clock that jumps is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often another rfw is asked whether it is done, and how long before that is a failure.
-const BUSY_PAUSE: Duration = Duration::from_millis(100);
-const BUSY_LONGEST: Duration = Duration::from_secs(10);
 /// After a list could not be fetched; doubled each time, up to an hour.
 const FETCH_PAUSE: Duration = Duration::from_secs(60);
 const FETCH_PAUSE_LONGEST: Duration = Duration::from_secs(3600);
 /// So many names of those who changed the table are kept.
 const CULPRITS: usize = 8;
-/// So much of a failure's text is kept.
-const TEXT: usize = 16 * 1024;
 
 /// The loop's memory. None of it is needed to be right; it says when to look, and what to tell.
 #[derive(Debug)]
@@ -95,6 +88,13 @@ struct Taken {
     depth: Depth,
     causes: BTreeSet<Cause>,
     waiters: Vec<u64>,
+}
+
+/// What came of a look.
+struct Looked {
+    ending: Ending,
+    /// Why it was not at what the source says.
+    refused: Option<Failure>,
 }
 
 impl Reconciler {
@@ -197,12 +197,12 @@ impl Reconciler {
         let ended = world.now();
         let took = ended.steady.saturating_sub(began.steady);
         self.count(&taken, &result, took);
-        let ending = match result {
-            Ok(ending) => {
-                self.succeeded(&taken, &ending, ended);
-                ending
+        let (ending, refused) = match result {
+            Ok(Looked { ending, refused }) => {
+                let refused = self.succeeded(&taken, &ending, refused, ended);
+                (ending, refused)
             }
-            Err(failure) => self.failed(failure, ended),
+            Err(failure) => (self.failed(failure, ended), None),
         };
         self.plan_ahead(&taken, took, ended);
         let waiters = match ending {
@@ -214,6 +214,7 @@ impl Reconciler {
         };
         Stepped {
             ending,
+            refused,
             causes: taken.causes,
             waiters,
         }
@@ -272,7 +273,7 @@ impl Reconciler {
                 None => return None,
             }
         } else {
-            if self.report.state == State::InForce {
+            if matches!(self.report.state, State::InForce | State::Refused) {
                 self.report.state = State::Drifted;
             }
             self.ask(Cause::Kernel, now);
@@ -367,7 +368,13 @@ impl Reconciler {
         if causes.iter().any(|cause| cause.is_of_others()) {
             self.limit.note(now.steady, self.chance);
         }
-        let depth = causes.iter().copied().map(Cause::depth).max();
+        // What is refused says nothing against the kernel.
+        let is_refused = self.report.state == State::Refused;
+        let depth = causes.iter().map(|cause| match cause {
+            Cause::Retry if is_refused => Depth::Quick,
+            cause => cause.depth(),
+        });
+        let depth = depth.max();
         Taken {
             first,
             depth: depth.unwrap_or(Depth::Quick),
@@ -376,8 +383,36 @@ impl Reconciler {
         }
     }
 
-    fn look<W: World>(&mut self, world: &mut W, taken: &Taken) -> Result<Ending, Failure> {
-        let compared = world.compare(taken.depth)?;
+    fn look<W: World>(&mut self, world: &mut W, taken: &Taken) -> Result<Looked, Failure> {
+        match world.compare(taken.depth) {
+            Ok(compared) => {
+                self.report.attempted = Some(compared.desired.revision());
+                let ending = self.bring(world, compared)?;
+                let refused = None;
+                Ok(Looked { ending, refused })
+            }
+            Err(refused) if refused.kind.is_of_source() => {
+                // What is in force is looked after all the same.
+                let kept = world.compare_kept(taken.depth);
+                let kept = kept.map_err(|failure| refused.clone().and(failure))?;
+                let Some(compared) = kept else {
+                    return Err(refused);
+                };
+                let ending = self.bring(world, compared);
+                let ending = ending.map_err(|failure| refused.clone().and(failure))?;
+                let refused = Some(refused);
+                Ok(Looked { ending, refused })
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Brings the kernel to what is desired, unless that is drift that is only reported.
+    fn bring<W: World>(
+        &mut self,
+        world: &mut W,
+        compared: Compared<W::Found>,
+    ) -> Result<Ending, Failure> {
         let now = world.now();
         let Compared {
             desired,
@@ -389,7 +424,6 @@ impl Reconciler {
         self.seen = Some(generation);
         self.refresh = refresh;
         self.report.warnings = warnings;
-        self.report.attempted = Some(desired.revision());
         let Some(Difference { found, change }) = difference else {
             self.in_force(desired, generation, now);
             return Ok(Ending::Unchanged);
@@ -470,96 +504,6 @@ impl Reconciler {
             self.own.pop_front();
         }
     }
-
-    fn count(&mut self, taken: &Taken, result: &Result<Ending, Failure>, took: Duration) {
-        let steps = &mut self.report.steps;
-        steps.total += 1;
-        steps.full += u64::from(taken.depth == Depth::Full);
-        for cause in &taken.causes {
-            *steps.causes.entry(*cause).or_default() += 1;
-        }
-        if matches!(result, Ok(Ending::Applied { .. })) {
-            steps.changed += 1;
-        }
-        self.report.step.note(took);
-    }
-
-    fn succeeded(&mut self, taken: &Taken, ending: &Ending, now: Moment) {
-        self.failures = 0;
-        self.busy_since = None;
-        self.culprits.clear();
-        self.report.trouble = None;
-        self.report.state = match ending {
-            Ending::DriftLeft { .. } => State::Drifted,
-            _ => State::InForce,
-        };
-        if let Ending::Applied { change, .. } = ending {
-            self.report.last_change = Some(change.clone());
-            let reaction = now.steady.saturating_sub(taken.first);
-            self.report.reaction.note(reaction);
-        }
-    }
-
-    fn failed(&mut self, failure: Failure, now: Moment) -> Ending {
-        let Failure {
-            mut kind,
-            mut text,
-            desired,
-            own,
-        } = failure;
-        self.keep_own(&own);
-        if let Some(desired) = desired {
-            self.report.attempted = Some(desired.revision());
-        }
-        if kind == FailureKind::Busy {
-            let since = *self.busy_since.get_or_insert(now.steady);
-            if now.steady < since + BUSY_LONGEST {
-                self.retry = Some(now.steady + jittered(BUSY_PAUSE, self.chance));
-                return Ending::Busy;
-            }
-            kind = FailureKind::World;
-        }
-        self.busy_since = None;
-        self.failures = self.failures.saturating_add(1);
-        self.report.steps.failed += 1;
-        self.retry = Some(now.steady + pause(self.failures, self.chance));
-        if kind == FailureKind::Stale && !self.culprits.is_empty() {
-            text.push_str("\n  meanwhile it was changed by ");
-            text.push_str(&self.culprits.join(", "));
-        }
-        self.culprits.clear();
-        truncate(&mut text);
-        let since = self.report.trouble.as_ref().map(|before| before.since);
-        self.report.trouble = Some(Trouble {
-            kind: kind.name().to_owned(),
-            text: text.clone(),
-            since: since.unwrap_or(now.unix),
-            failures: self.failures,
-        });
-        self.report.state = State::Degraded;
-        Ending::Failed { kind, text }
-    }
-
-    /// When to look again without a reason, and what is told of it.
-    fn plan_ahead(&mut self, taken: &Taken, took: Duration, now: Moment) {
-        let cost = took.saturating_mul(COST);
-        self.poll = now.steady + self.rhythm.poll.max(cost);
-        if taken.depth == Depth::Full || taken.causes.contains(&Cause::Kernel) {
-            let verify = jittered(self.rhythm.verify.saturating_mul(4) / 3, self.chance);
-            self.verify = now.steady + verify.max(cost);
-        }
-        let unix = |at: Duration| {
-            let ahead = at.saturating_sub(now.steady).as_secs();
-            now.unix.saturating_add_unsigned(ahead)
-        };
-        self.report.written = now.unix;
-        self.report.next = Next {
-            switch: self.boundary,
-            refresh: self.fetch_due(now).map(unix),
-            retry: self.retry.map(unix),
-            verify: Some(unix(self.verify)),
-        };
-    }
 }
 
 /// When the wall clock will show this, by the steady one.
@@ -572,12 +516,4 @@ fn at(unix: i64, now: Moment) -> Duration {
 fn is_after(generation: u32, other: u32) -> bool {
     let ahead = generation.wrapping_sub(other);
     0 < ahead && ahead <= u32::MAX / 2
-}
-
-fn truncate(text: &mut String) {
-    if TEXT < text.len() {
-        let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or_default());
-        text.push_str("\n(and more)");
-    }
 }

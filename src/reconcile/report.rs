@@ -24,7 +24,7 @@ pub struct Report {
     pub written: i64,
     /// How the kernel and the policy stand to each other.
     pub state: State,
-    /// Why the last step failed; `None` when it did not.
+    /// Why the last step failed, or why what the source says is refused; `None` when all is well.
     pub trouble: Option<Trouble>,
     /// What was last tried to be put in force.
     pub attempted: Option<Revision>,
@@ -98,6 +98,8 @@ pub enum State {
     InForce,
     /// Somebody has changed the table; it is about to be looked at, or drift is only reported.
     Drifted,
+    /// The source has nothing that may be applied; what was applied last is kept in force meanwhile.
+    Refused,
     /// The last step failed; the rules that were in force stay.
     Degraded,
     /// The daemon has ended; the rules stay.
@@ -109,11 +111,12 @@ pub enum State {
 pub struct Revision {
     /// The commit, where the policy comes from Git.
     pub commit: Option<String>,
-    /// SHA-256 of the policy's file names and texts, hexadecimal.
-    pub policy: String,
+    /// SHA-256 of the policy's file names and texts, hexadecimal; nothing when they were not read, because the commit may
+    /// not be applied.
+    pub policy: Option<String>,
 }
 
-/// Why the last step failed.
+/// Why the last step failed, or what the source says is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trouble {
     /// Of what kind: `source`, `rejected`, `guard`, `stale`, `world`, `busy`.

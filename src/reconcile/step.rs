@@ -54,11 +54,22 @@ pub enum Ending {
     },
 }
 
+/// Why what the source says is not put in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Of what kind.
+    pub kind: FailureKind,
+    /// Everything there is to say.
+    pub text: String,
+}
+
 /// A step that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stepped {
     /// How it ended.
     pub ending: Ending,
+    /// Why it was about what was put in force last, and not about what the source says; `None` when it was about that.
+    pub refused: Option<Refused>,
     /// Why it was made.
     pub causes: BTreeSet<Cause>,
     /// Who has waited for it.

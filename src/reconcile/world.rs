@@ -18,6 +18,13 @@ pub trait World {
     /// Why there is no comparison. Nothing has changed.
     fn compare(&mut self, depth: Depth) -> Result<Compared<Self::Found>, Failure>;
 
+    /// The same of what was put in force last, from the copy that was kept of it then: for as long as the source has
+    /// nothing that may be applied. `None` when nothing was kept. Changes nothing.
+    ///
+    /// # Errors
+    /// Why there is no comparison. Nothing has changed.
+    fn compare_kept(&mut self, depth: Depth) -> Result<Option<Compared<Self::Found>>, Failure>;
+
     /// Does what the comparison found, reads it back, and remembers it.
     ///
     /// # Errors
@@ -72,7 +79,7 @@ impl Desired {
     pub(super) fn revision(&self) -> Revision {
         Revision {
             commit: self.commit.clone(),
-            policy: self.policy.clone(),
+            policy: Some(self.policy.clone()),
         }
     }
 }
@@ -119,10 +126,27 @@ pub struct Failure {
     pub kind: FailureKind,
     /// Everything there is to say, as a command would print it: what, where in the policy, why, what is true now.
     pub text: String,
-    /// What should have been applied, where that is known.
-    pub desired: Option<Box<Desired>>,
+    /// What should have been applied, as far as that is known.
+    pub attempted: Option<Box<Revision>>,
     /// The generations that our own commits made nevertheless.
     pub own: Vec<u32>,
+}
+
+impl Failure {
+    /// What the source says is refused, and what was kept instead could not be kept in force either.
+    pub(super) fn and(self, other: Self) -> Self {
+        let Self {
+            kind: _,
+            text,
+            attempted,
+            own: _,
+        } = self;
+        Self {
+            text: format!("{text}\nand what was in force last: {}", other.text),
+            attempted,
+            ..other
+        }
+    }
 }
 
 /// Kinds of failures.
@@ -143,6 +167,14 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Whether it is the source that has nothing to be applied; the kernel may be as well as ever.
+    pub(super) fn is_of_source(self) -> bool {
+        match self {
+            Self::Source | Self::Rejected | Self::Guard => true,
+            Self::Busy | Self::Stale | Self::World => false,
+        }
+    }
+
     /// As it is reported.
     pub(super) fn name(self) -> &'static str {
         match self {

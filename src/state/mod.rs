@@ -1,7 +1,8 @@
 //! What rfw remembers between two runs: which policy the kernel was last seen to hold.
 //!
 //! Only a shortcut: with it gone, rfw reads the kernel in full. It says nothing that the kernel does not
-//! confirm again by its generation and by the mark of rfw's table.
+//! confirm again by its generation and by the mark of rfw's table. Two things are more than that: which commit was
+//! applied last, and the texts of the policy that was.
 #![expect(
     clippy::disallowed_methods,
     reason = "keeps its file in the state directory"
@@ -9,12 +10,14 @@
 
 mod applied;
 mod digest;
+mod good;
 mod kept;
 mod lists;
 mod seen;
 
 pub use applied::{AppliedCommit, DamagedApplied};
 pub use digest::{keep_policy_digest, policy_digest};
+pub use good::{DamagedGood, GoodPolicy};
 pub use kept::{KeptSet, keep, kept};
 pub use lists::{DamagedCopy, ListCopy, copies_digest};
 pub use seen::{keep_seen, seen};
@@ -138,6 +141,17 @@ fn replace_by(
     content: &[u8],
     durable: bool,
 ) -> Result<(), StateError> {
+    replace_with(directory, name, beside, [content], durable)
+}
+
+/// The same, of a content in parts.
+fn replace_with<'p>(
+    directory: &Path,
+    name: &str,
+    beside: &str,
+    parts: impl IntoIterator<Item = &'p [u8]>,
+    durable: bool,
+) -> Result<(), StateError> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -152,7 +166,9 @@ fn replace_by(
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&beside).map_err(failed(&beside))?;
-    file.write_all(content).map_err(failed(&beside))?;
+    for part in parts {
+        file.write_all(part).map_err(failed(&beside))?;
+    }
     if durable {
         file.sync_all().map_err(failed(&beside))?;
     }

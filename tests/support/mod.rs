@@ -21,6 +21,7 @@ pub(crate) mod policies;
 pub(crate) mod program;
 pub(crate) mod rfw;
 pub(crate) mod serve;
+pub(crate) mod site;
 pub(crate) mod socket;
 pub(crate) mod star;
 pub(crate) mod tcp;

@@ -24,17 +24,20 @@ use super::error::{Explained, Failure};
 use super::lists::{self, Wanted};
 use super::output::Output;
 use super::pull::Upstream;
-use super::{Global, outlet, session, trust};
+use super::{Global, good, outlet, session, trust};
 use crate::agent::DriftAnswer;
 use crate::netlink::{LinkEvents, RulesetEvents};
 use crate::policy::FilePath;
-use crate::reconcile::{DriftMode, Ending, Event, Reconciler, Rhythm, Stepped, Todo, World};
+use crate::reconcile::{
+    DriftMode, Ending, Event, Reconciler, Refused, Report, Rhythm, Stepped, Todo, World,
+};
+use crate::source::Texts;
 use crate::source::git;
 use crate::watch::{Control, Files, Reply, ServiceManager, Watched};
 use answer::Shared;
 use edges::{Loop, Message};
 use log::{Level, Log};
-use words::{failure_line, line, names, reasons};
+use words::{failure_line, line, names, reasons, stays};
 use world::Gateway;
 
 /// Keep the kernel's ruleset what the policy says, for as long as this runs
@@ -76,6 +79,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     // Before the first look, so that nothing falls between.
     listen(global, &sender, &mut log)?;
     let mut world = Gateway::new(global, session::open()?);
+    let in_force = world.in_force();
     let mode = match (arguments.drift, global.agent.drift) {
         (Some(Drift::Repair), _) | (None, DriftAnswer::Repair) => DriftMode::Repair,
         (Some(Drift::Report), _) | (None, DriftAnswer::Report) => DriftMode::Report,
@@ -86,7 +90,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
         ..Rhythm::default()
     };
     let now = world.now();
-    let reconciler = Reconciler::new(rhythm, mode, std::process::id(), world.in_force(), now);
+    let reconciler = Reconciler::new(rhythm, mode, std::process::id(), in_force, now);
     let shared = Arc::new(Mutex::new(reconciler.report().clone()));
     answer_at(global, &shared, &sender)?;
     let outlet = global.agent.metrics.as_ref();
@@ -150,6 +154,8 @@ struct Daemon<'g> {
 impl Daemon<'_> {
     fn run(mut self, events: &Receiver<Message>) {
         let longest = self.manager.interval();
+        // What the one before has left is not what this one says.
+        self.publish();
         loop {
             self.manager.alive();
             while let Ok(message) = events.try_recv() {
@@ -231,6 +237,7 @@ impl Daemon<'_> {
     fn told(&mut self, stepped: &Stepped) -> Vec<(Level, String)> {
         let Stepped {
             ending,
+            refused,
             causes,
             waiters,
         } = stepped;
@@ -241,6 +248,7 @@ impl Daemon<'_> {
         let mut told = Vec::new();
         match ending {
             Ending::Busy => return told,
+            Ending::Unchanged if refused.is_some() => {}
             Ending::Unchanged => {
                 if report.steps.total == 1 || !self.trouble.is_empty() || !waiters.is_empty() {
                     told.push((Level::Info, line(report)));
@@ -275,20 +283,21 @@ impl Daemon<'_> {
                 }
                 told.push((Level::Warning, text));
             }
-            Ending::Failed { kind: _, text } if *text == self.trouble => {
-                let failures = report.trouble.as_ref();
-                let failures = failures.map_or(0, |trouble| trouble.failures);
-                let text = format!("the same again, {failures} times");
-                told.push((Level::Warning, text));
-                return told;
-            }
             Ending::Failed { kind: _, text } => {
-                self.trouble.clone_from(text);
-                told.push((Level::Error, text.clone()));
+                told.push(trouble(text, &mut self.trouble, report));
                 return told;
             }
         }
-        self.trouble.clear();
+        match refused {
+            Some(Refused { kind: _, text }) => {
+                let is_known = *text == self.trouble;
+                told.push(trouble(text, &mut self.trouble, report));
+                if !is_known {
+                    told.push((Level::Warning, stays(report)));
+                }
+            }
+            None => self.trouble.clear(),
+        }
         if report.warnings != self.warnings {
             self.warnings.clone_from(&report.warnings);
             told.push((Level::Warning, self.warnings.clone()));
@@ -303,17 +312,21 @@ impl Daemon<'_> {
             let Some(replies) = self.replies.remove(waiter) else {
                 continue;
             };
-            let (ok, text) = match &stepped.ending {
-                Ending::Busy => continue,
-                Ending::Unchanged => (true, "nothing to change".to_owned()),
-                Ending::Applied { change, .. } => {
+            let (ok, text) = match (&stepped.ending, &stepped.refused) {
+                (Ending::Busy, _) => continue,
+                (Ending::Failed { kind, text }, _) => (false, failure_line(*kind, text)),
+                (_, Some(Refused { kind, text })) => {
+                    let text = failure_line(*kind, text);
+                    (false, format!("{text}\n{}", stays(report)))
+                }
+                (Ending::Unchanged, None) => (true, "nothing to change".to_owned()),
+                (Ending::Applied { change, .. }, None) => {
                     (true, format!("applied and verified: {}", change.summary))
                 }
-                Ending::DriftLeft { change, .. } => (
+                (Ending::DriftLeft { change, .. }, None) => (
                     false,
                     format!("drift is only reported, and left: {}", change.summary),
                 ),
-                Ending::Failed { kind, text } => (false, failure_line(*kind, text)),
             };
             // Whoever has stopped reading has gone.
             let _ = replies.try_send(Reply::Done {
@@ -349,6 +362,7 @@ impl Daemon<'_> {
         let due = self.world.due();
         self.reconciler.fetching();
         let (global, to) = (self.global.clone(), self.sender.clone());
+        let is_kept = self.world.is_kept();
         let fetch = move || {
             let mut output = Output::kept();
             let wanted = Wanted {
@@ -358,8 +372,8 @@ impl Daemon<'_> {
             let missed = match due.is_empty() {
                 true => Ok(None),
                 // No list is fetched because a commit says so that may not be applied.
-                false => trust::read(&global, false, &mut output)
-                    .and_then(|(texts, _)| lists::refresh(wanted, texts, &global, &mut output)),
+                false => in_force(is_kept, &global, &mut output)
+                    .and_then(|texts| lists::refresh(wanted, texts, &global, &mut output)),
             };
             let failure = match missed {
                 Ok(None) => None,
@@ -376,6 +390,25 @@ impl Daemon<'_> {
             self.hear(Event::Fetched { failure }.into());
         }
     }
+}
+
+/// The texts that are in force: of the source, or what was kept of it.
+fn in_force(is_kept: bool, global: &Global, output: &mut Output) -> Result<Texts, Failure> {
+    if is_kept && let Some((texts, _)) = good::texts(global).map_err(Failure::world)? {
+        return Ok(texts);
+    }
+    trust::read(global, false, output).map(|(texts, _)| texts)
+}
+
+/// A failure in full, or that it is the one that was told last.
+fn trouble(text: &str, last: &mut String, report: &Report) -> (Level, String) {
+    if *text == *last {
+        let failures = report.trouble.as_ref();
+        let failures = failures.map_or(0, |trouble| trouble.failures);
+        return (Level::Warning, format!("the same again, {failures} times"));
+    }
+    text.clone_into(last);
+    (Level::Error, text.to_owned())
 }
 
 /// Begins to listen to everything.

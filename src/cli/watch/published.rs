@@ -7,20 +7,25 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::Flock;
 
-use crate::cli::daemon::REPORT;
+use crate::cli::daemon::{LOCK, REPORT};
 use crate::cli::error::{Explained, Failure};
 use crate::cli::{Global, session};
 
-const LOCK: &str = "watch.lock";
 const SOCKET: &str = "control.sock";
 
 /// The daemon's socket.
 pub(in crate::cli) fn socket(global: &Global) -> PathBuf {
     global.run_dir.join(SOCKET)
 }
+
+/// How often the lock is asked for, and how long between: whoever asks whether the daemon lives holds it for a moment.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The lock of the only daemon.
 pub(super) fn lock(global: &Global) -> Result<Flock<File>, Failure> {
@@ -29,8 +34,11 @@ pub(super) fn lock(global: &Global) -> Result<Flock<File>, Failure> {
     struct Runs {
         path: PathBuf,
     }
-    if let Some(lock) = session::try_lock(global, LOCK)? {
-        return Ok(lock);
+    for _ in 0..ATTEMPTS {
+        if let Some(lock) = session::try_lock(global, LOCK)? {
+            return Ok(lock);
+        }
+        thread::sleep(PAUSE);
     }
     Err(Failure::World(Explained {
         error: Box::new(Runs {

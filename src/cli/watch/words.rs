@@ -6,35 +6,45 @@ use crate::reconcile::{Cause, FailureKind, Report, Revision, State};
 
 /// How it stands, in a line.
 pub(super) fn line(report: &Report) -> String {
-    let policy = |revision: &Option<Revision>| {
-        revision.as_ref().map_or_else(
-            || "none".to_owned(),
-            |revision| {
-                let name = revision.commit.as_ref().unwrap_or(&revision.policy);
-                name.get(..12).unwrap_or(name).to_owned()
-            },
-        )
-    };
     let generation = report
         .generation
         .map_or_else(|| "none".to_owned(), |generation| generation.to_string());
-    let applied = policy(&report.applied);
+    let applied = policy(report.applied.as_ref());
     match report.state {
         State::Starting => "starting".to_owned(),
         State::InForce => format!("in force: policy {applied}, generation {generation}"),
         State::Drifted => format!("drifted from policy {applied}, generation {generation}"),
-        State::Degraded => {
-            let why = report
-                .trouble
-                .as_ref()
-                .map(|trouble| first_line(&trouble.text));
-            format!(
-                "degraded: {}; in force stays policy {applied}",
-                why.unwrap_or_default()
-            )
-        }
+        State::Refused => format!(
+            "refused: {}; {}, generation {generation}",
+            why(report),
+            stays(report)
+        ),
+        State::Degraded => format!("degraded: {}; in force stays policy {applied}", why(report)),
         State::Stopped => "ended; the rules stay".to_owned(),
     }
+}
+
+/// What a policy is called in a few letters.
+fn policy(revision: Option<&Revision>) -> String {
+    let Some(revision) = revision else {
+        return "none".to_owned();
+    };
+    let name = revision.commit.as_ref().or(revision.policy.as_ref());
+    let name = name.map_or("unknown", String::as_str);
+    name.get(..12).unwrap_or(name).to_owned()
+}
+
+fn why(report: &Report) -> &str {
+    let trouble = report.trouble.as_ref();
+    trouble.map_or("", |trouble| first_line(&trouble.text))
+}
+
+/// What is in force while the source has nothing that may be applied.
+pub(super) fn stays(report: &Report) -> String {
+    format!(
+        "policy {} stays in force and is looked after",
+        policy(report.applied.as_ref())
+    )
 }
 
 pub(super) fn failure_line(kind: FailureKind, text: &str) -> String {

@@ -14,11 +14,14 @@ use crate::cli::output::Output;
 use crate::cli::plan::{self, Comparison, Planned, StillEqual};
 use crate::cli::trust::{self, Trusted};
 use crate::cli::validate::counted;
-use crate::cli::{Global, apply, session};
+use crate::cli::{Global, apply, good, session};
 use crate::kernel::Recorded;
 use crate::netlink::Netlink;
 use crate::plan::{Detail, Listing};
-use crate::reconcile::{self, Applied, Change, Compared, Depth, Desired, FailureKind, Moment};
+use crate::reconcile::{
+    self, Applied, Change, Compared, Depth, Desired, FailureKind, Moment, Revision,
+};
+use crate::source::Texts;
 use crate::state::{Verified, digest};
 use crate::system::FileDifference;
 
@@ -38,6 +41,8 @@ pub(super) struct Gateway<'g> {
     said: String,
     /// The commit that was read last, where it is one.
     trusted: Option<Trusted>,
+    /// Whether the last look was at what was kept, and not at the source.
+    is_kept: bool,
 }
 
 impl<'g> Gateway<'g> {
@@ -49,13 +54,22 @@ impl<'g> Gateway<'g> {
             fetched: Vec::new(),
             said: String::new(),
             trusted: None,
+            is_kept: false,
         }
     }
 
-    /// What the process before this one saw to be in force.
-    pub(super) fn in_force(&self) -> Option<Desired> {
+    /// What the process before this one saw to be in force. After a boot nothing is, so that what is missing is no drift.
+    pub(super) fn in_force(&mut self) -> Option<Desired> {
         let verified = Verified::load(&self.global.state_dir)?;
-        (verified.node == self.global.node).then(|| desired_of(verified, None))
+        let (_, identity) = self.kernel.identity().ok()?;
+        let is_there = session::is_its_table(&verified, identity.as_ref());
+        let is_ours = verified.node == self.global.node && is_there;
+        is_ours.then(|| desired_of(verified, None))
+    }
+
+    /// Whether the last look was at what was kept of the policy, because the source has nothing that may be applied.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// What was done, for people; once.
@@ -79,31 +93,62 @@ impl<'g> Gateway<'g> {
         }
     }
 
+    /// The same, and so is what was read of it. What was kept is kept already.
+    fn record_all(&self, planned: &Planned, output: &mut Output) {
+        self.record(output);
+        if !self.is_kept {
+            good::keep(&planned.loaded, &planned.digest, self.global, output);
+        }
+    }
+
+    /// What the source says.
     fn look(
         &mut self,
         depth: Depth,
-        attempted: &mut Option<Box<Desired>>,
+        attempted: &mut Option<Box<Revision>>,
         output: &mut Output,
     ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
         let global = self.global;
-        // A commit that may not be applied is not looked at, and what runs stays.
-        let (texts, trusted) = trust::read(global, false, output).map_err(|failure| {
+        let of_source = |failure| {
             let kind = match failure {
                 Failure::Guard(_) => FailureKind::Guard,
                 _ => FailureKind::Source,
             };
             (kind, failure)
-        })?;
+        };
+        self.is_kept = false;
+        let head = trust::head(global).map_err(of_source)?;
+        let commit = head.commit();
+        *attempted = commit.clone().map(|commit| {
+            let (commit, policy) = (Some(commit), None);
+            Box::new(Revision { commit, policy })
+        });
+        // A commit that may not be applied is not looked at, and what runs stays.
+        let (texts, trusted) = head.read(global, false, output).map_err(of_source)?;
         self.trusted = trusted;
+        let digest = digest(&texts.sources);
+        *attempted = Some(Box::new(Revision {
+            commit,
+            policy: Some(digest.clone()),
+        }));
+        // What is not kept yet has to be read to be kept.
+        let depth = match good::is_kept(&digest, texts.revision.as_ref(), global) {
+            true => depth,
+            false => Depth::Full,
+        };
+        self.compare_texts(texts, digest, depth, output)
+    }
+
+    fn compare_texts(
+        &mut self,
+        texts: Texts,
+        digest: String,
+        depth: Depth,
+        output: &mut Output,
+    ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
+        let global = self.global;
         let revision = texts.revision.as_ref();
         let commit = revision.map(|revision| revision.commit.as_str().to_owned());
-        let digest = digest(&texts.sources);
-        *attempted = Some(Box::new(Desired {
-            commit: commit.clone(),
-            policy: digest.clone(),
-            lists: None,
-            until: None,
-        }));
         let is_full = depth == Depth::Full;
         let compared =
             plan::compare_texts(&mut self.kernel, texts, digest, is_full, global, output)
@@ -147,7 +192,7 @@ impl<'g> Gateway<'g> {
                 global,
                 output,
             );
-            self.record(output);
+            self.record_all(&planned, output);
             return Ok(compared);
         }
         let change = change(&planned);
@@ -188,14 +233,40 @@ impl reconcile::World for Gateway<'_> {
             .map_err(|(kind, failure)| explain(failure, kind, attempted, output))
     }
 
+    fn compare_kept(
+        &mut self,
+        depth: Depth,
+    ) -> Result<Option<Compared<Self::Found>>, reconcile::Failure> {
+        let mut output = Output::kept();
+        let lock = match session::try_lock(self.global, session::LOCK) {
+            Ok(lock) => lock,
+            Err(failure) => return Err(explain(failure, FailureKind::World, None, output)),
+        };
+        if lock.is_none() {
+            let failure = Failure::world(Busy);
+            return Err(explain(failure, FailureKind::Busy, None, output));
+        }
+        let (texts, digest) = match good::texts(self.global) {
+            Ok(Some(kept)) => kept,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                let failure = Failure::world(error);
+                return Err(explain(failure, FailureKind::World, None, output));
+            }
+        };
+        self.trusted = None;
+        self.is_kept = true;
+        self.compare_texts(texts, digest, depth, &mut output)
+            .map(Some)
+            .map_err(|(kind, failure)| explain(failure, kind, None, output))
+    }
+
     fn apply(&mut self, planned: Self::Found) -> Result<Applied, reconcile::Failure> {
         let mut output = Output::kept();
-        let desired = || {
-            Box::new(Desired {
+        let attempted = || {
+            Box::new(Revision {
                 commit: commit_of(&planned),
-                policy: planned.digest.clone(),
-                lists: planned.loaded.lists.clone(),
-                until: None,
+                policy: Some(planned.digest.clone()),
             })
         };
         let lock = match session::try_lock(self.global, session::LOCK) {
@@ -204,29 +275,44 @@ impl reconcile::World for Gateway<'_> {
                 return Err(explain(
                     failure,
                     FailureKind::World,
-                    Some(desired()),
+                    Some(attempted()),
                     output,
                 ));
             }
         };
         if lock.is_none() {
             let failure = Failure::world(Busy);
-            return Err(explain(failure, FailureKind::Busy, Some(desired()), output));
+            return Err(explain(
+                failure,
+                FailureKind::Busy,
+                Some(attempted()),
+                output,
+            ));
         }
         // Since it was read, somebody may have applied a later one.
+        let revision = planned.loaded.revision.as_ref();
+        if self.is_kept && !good::is_kept(&planned.digest, revision, self.global) {
+            let failure = Failure::world(Replaced);
+            return Err(explain(
+                failure,
+                FailureKind::Stale,
+                Some(attempted()),
+                output,
+            ));
+        }
         let trusted = self.trusted.clone();
         if let Some(trusted) = &trusted
             && let Err(failure) = trust::still(trusted, self.global)
         {
             let kind = kind(&failure);
-            return Err(explain(failure, kind, Some(desired()), output));
+            return Err(explain(failure, kind, Some(attempted()), output));
         }
         let mut kernel = Recorded::new(&mut self.kernel);
         let result = apply::carry_out(&mut kernel, &planned, self.global, &mut output);
         let own = kernel.made().iter().map(|made| made.0).collect();
         match result {
             Ok(generation) => {
-                self.record(&mut output);
+                self.record_all(&planned, &mut output);
                 self.said = listing(&planned) + &output.take();
                 Ok(Applied {
                     generation: generation.0,
@@ -238,7 +324,7 @@ impl reconcile::World for Gateway<'_> {
                 let kind = kind(&failure);
                 Err(reconcile::Failure {
                     own,
-                    ..explain(failure, kind, Some(desired()), output)
+                    ..explain(failure, kind, Some(attempted()), output)
                 })
             }
         }
@@ -248,6 +334,10 @@ impl reconcile::World for Gateway<'_> {
 #[derive(Debug, thiserror::Error)]
 #[error("another rfw is changing the ruleset")]
 struct Busy;
+
+#[derive(Debug, thiserror::Error)]
+#[error("another policy was applied in the meantime")]
+struct Replaced;
 
 fn kind(failure: &Failure) -> FailureKind {
     match failure {
@@ -264,14 +354,14 @@ fn kind(failure: &Failure) -> FailureKind {
 fn explain(
     failure: Failure,
     kind: FailureKind,
-    desired: Option<Box<Desired>>,
+    attempted: Option<Box<Revision>>,
     mut output: Output,
 ) -> reconcile::Failure {
     failure.report(&mut output);
     reconcile::Failure {
         kind,
         text: output.take().trim_end().to_owned(),
-        desired,
+        attempted,
         own: Vec::new(),
     }
 }
