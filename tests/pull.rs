@@ -231,6 +231,34 @@ fn a_rewritten_branch_is_refused() {
     });
 }
 
+/// What comes is not yet what is applied.
+#[test]
+fn what_nobody_has_signed_is_fetched_and_not_applied() {
+    alone(|| {
+        let (mut pulling, daemon, _) = Pulling::in_force();
+        let _ = daemon.stop();
+        let fresh = nft::ruleset(&pulling.host);
+        let text = fs::read_to_string(&pulling.agent).unwrap();
+        let signers = pulling.desk.write(
+            "allowed_signers",
+            "ann@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKy53FjQ1lFcUoUFOhUiV2vsTQO1a1nKqyyKZhKJ1cGk\n",
+        );
+        let more = format!("verify: {{ commits: required, signers: {signers} }}\n");
+        pulling.agent = pulling.desk.write("strict.yaml", &(text + &more));
+        let arguments = ["--agent", pulling.agent.as_str()];
+        let daemon = Daemon::start(&pulling.desk, &pulling.host, &arguments);
+        let second = pulling.commit(1002);
+        let report = daemon.until("fetched", |report| {
+            report["pull"]["commit"] == *second && report["trouble"]["kind"] == "guard"
+        });
+        let text = report["trouble"]["text"].as_str().unwrap();
+        assert!(text.contains("it is not signed"), "{text}");
+        assert_eq!(report["pull"]["trouble"], Value::Null, "fetching is well");
+        assert_eq!(nft::ruleset(&pulling.host), fresh);
+        let _ = daemon.stop();
+    });
+}
+
 #[test]
 fn a_server_that_hangs_holds_up_nothing() {
     alone(|| {
@@ -243,7 +271,7 @@ fn a_server_that_hangs_holds_up_nothing() {
         pulling.bare.run(&["remote", "set-url", "origin", address]);
         let ssh = pulling.desk.write(
             "bin/ssh",
-            "#!/bin/sh\necho \"$@\" >\"${0%/*}/said\"\nenv >\"${0%/*}/env\"\nexec sleep 100\n",
+            "#!/bin/sh\necho \"$@\" >\"${0%/*}/said\"\ngrep Cap /proc/self/status >\"${0%/*}/rights\"\nenv >\"${0%/*}/env\"\nexec sleep 100\n",
         );
         fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:/usr/bin:/bin", pulling.desk.file("bin").display());
@@ -270,6 +298,13 @@ fn a_server_that_hangs_holds_up_nothing() {
             "{said}"
         );
         assert!(said.contains(" git@192.0.2.1 "), "{said}");
+        // Here root cannot become anybody else; what fetches has no rights all the same.
+        let rights = read("bin/rights");
+        for line in rights.lines() {
+            let (what, rights) = line.split_once(':').unwrap();
+            assert_eq!(u64::from_str_radix(rights.trim(), 16), Ok(0), "{what}");
+        }
+        assert!(rights.contains("CapEff"), "{rights}");
         let environment = read("bin/env");
         for (word, expect) in [
             ("SECRET", false),

@@ -14,8 +14,8 @@ use rfw::kernel::{FakeKernel, Fault, Kernel, Recorded};
 use rfw::live::{Live, Table};
 use rfw::plan::{Plan, plan};
 use rfw::reconcile::{
-    Applied, Change, Commit, Compared, Depth, Desired, Difference, DriftMode, Ending, Event,
-    Failure, FailureKind, Moment, Reconciler, Revision, Rhythm, State, Todo, World,
+    Applied, Attempt, Change, Commit, Compared, Depth, Desired, Difference, DriftMode, Ending,
+    Event, Failure, FailureKind, Moment, Pulls, Reconciler, Revision, Rhythm, State, Todo, World,
 };
 
 use super::notation::program;
@@ -670,6 +670,36 @@ fn files_settle_and_commits_do_not_wait() {
     check(&[(0, own(true))], 0);
     let (mut world, mut reconciler) = peaceful();
     assert!(1_000 < reaction(&mut world, &mut reconciler, &[(0, own(false))]));
+}
+
+#[test]
+fn only_a_branch_that_has_moved_is_a_reason_to_look() {
+    let mut pulls = Pulls::new("origin".into(), "main".into(), Duration::from_secs(60));
+    let mut pulled = |attempt, moved| {
+        let pull = Box::new(pulls.heard(attempt, 1_795_500_000, 0).0);
+        Event::Pulled { pull, moved }
+    };
+    let fetched = Attempt::Fetched("beef".into());
+    let failed = Attempt::Failed {
+        kind: FailureKind::Source,
+        text: "gone".into(),
+    };
+    for (event, is_at_once) in [
+        (pulled(fetched.clone(), true), true),
+        (pulled(fetched, false), false),
+        (pulled(failed, false), false),
+    ] {
+        let (mut world, mut reconciler) = peaceful();
+        let took = reaction(&mut world, &mut reconciler, &[(0, event.clone())]);
+        assert_eq!(took == 0, is_at_once, "{event:?}: {took} ms");
+        let report = reconciler.report();
+        assert_eq!(report.state, State::InForce);
+        assert!(report.trouble.is_none(), "the rules have none of it");
+        let Event::Pulled { pull, .. } = event else {
+            continue;
+        };
+        assert_eq!(report.pull, Some(*pull));
+    }
 }
 
 #[test]

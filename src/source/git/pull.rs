@@ -121,7 +121,9 @@ pub enum PullError {
         branch: String,
     },
     /// git cannot be run.
-    #[error("cannot run the program `git`, which fetches; install it")]
+    #[error(
+        "cannot run the programs `git` and `setpriv`, which fetch; install them (git, util-linux)"
+    )]
     NoGit {
         /// The system's reason.
         source: io::Error,
@@ -166,7 +168,7 @@ pub fn pull(
     let client = Client {
         git_dir: &repository.place.git,
         puller,
-        becomes: becomes(puller, nix::unistd::geteuid().as_raw(), can_become)?,
+        shed: Shed::of(puller, nix::unistd::geteuid().as_raw(), can_become)?,
         environment: passed_on(),
     };
     let word = format!("refs/heads/{branch}");
@@ -191,24 +193,54 @@ pub fn pull(
     Ok(Pulled { commit, moved })
 }
 
-/// Whether git is started as another user than the one that runs rfw.
-fn becomes(
-    puller: &Puller,
-    us: u32,
-    can_become: impl Fn(u32, u32) -> bool,
-) -> Result<bool, PullError> {
-    let Puller { name, uid, gid, .. } = puller;
-    if *uid == 0 {
-        return Err(PullError::Root);
+/// What git is rid of before it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shed {
+    /// The user that runs rfw, and with it all capabilities.
+    User,
+    /// All capabilities, where that user is the only one there is.
+    All,
+    /// Capabilities that programs would inherit.
+    Inherited,
+}
+
+impl Shed {
+    /// For a puller, where this user runs rfw.
+    fn of(
+        puller: &Puller,
+        us: u32,
+        can_become: impl Fn(u32, u32) -> bool,
+    ) -> Result<Self, PullError> {
+        let Puller { name, uid, gid, .. } = puller;
+        if *uid == 0 {
+            return Err(PullError::Root);
+        }
+        match us {
+            0 if can_become(*uid, *gid) => Ok(Self::User),
+            // In a namespace that knows only one user, root is that user.
+            0 => Ok(Self::All),
+            us if us == *uid => Ok(Self::Inherited),
+            us => Err(PullError::SomebodyElse {
+                name: name.clone(),
+                uid: us,
+            }),
+        }
     }
-    match us {
-        // In a namespace that knows only one user, root is that user.
-        0 => Ok(can_become(*uid, *gid)),
-        us if us == *uid => Ok(false),
-        us => Err(PullError::SomebodyElse {
-            name: name.clone(),
-            uid: us,
-        }),
+
+    /// How git is started. A program can only be rid of capabilities by itself: setpriv(1) does that.
+    fn git(self) -> Command {
+        let words: &[&str] = match self {
+            Self::User => return Command::new("git"),
+            Self::All => &[
+                "--bounding-set=-all",
+                "--inh-caps=-all",
+                "--ambient-caps=-all",
+            ],
+            Self::Inherited => &["--inh-caps=-all", "--ambient-caps=-all"],
+        };
+        let mut command = Command::new("setpriv");
+        command.args(words).args(["--", "git"]);
+        command
     }
 }
 
@@ -223,8 +255,7 @@ fn passed_on() -> Vec<(OsString, OsString)> {
 struct Client<'a> {
     git_dir: &'a Path,
     puller: &'a Puller,
-    /// Whether it becomes the puller.
-    becomes: bool,
+    shed: Shed,
     /// All of the environment that it gets besides ours.
     environment: Vec<(OsString, OsString)>,
 }
@@ -234,10 +265,10 @@ impl Client<'_> {
         let Self {
             git_dir,
             puller,
-            becomes,
+            shed,
             environment,
         } = self;
-        let mut command = Command::new("git");
+        let mut command = shed.git();
         command
             .env_clear()
             .envs(environment.iter().map(|(key, value)| (key, value)))
@@ -268,7 +299,7 @@ impl Client<'_> {
             .stderr(Stdio::piped())
             // So that all that it starts can be ended with it.
             .process_group(0);
-        if *becomes {
+        if *shed == Shed::User {
             // Supplementary groups and capabilities go with it.
             command.uid(puller.uid).gid(puller.gid);
         }
@@ -437,7 +468,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use super::{Client, PullError, Puller, becomes, run, told};
+    use super::{Client, PullError, Puller, Shed, run, told};
 
     fn puller(uid: u32) -> Puller {
         Puller {
@@ -450,8 +481,9 @@ mod tests {
 
     #[test]
     fn root_never_fetches() {
-        let check = |uid, us, can, expect: Result<bool, &str>| {
-            let result = becomes(&puller(uid), us, |_, _| can).map_err(|error| error.to_string());
+        let check = |uid, us, can, expect: Result<Shed, &str>| {
+            let result = Shed::of(&puller(uid), us, |_, _| can);
+            let result = result.map_err(|error| error.to_string());
             match expect {
                 Ok(expect) => assert_eq!(result, Ok(expect)),
                 Err(expect) => assert!(result.as_ref().unwrap_err().contains(expect), "{result:?}"),
@@ -460,19 +492,19 @@ mod tests {
         check(0, 0, true, Err("root does not fetch"));
         check(0, 0, false, Err("root does not fetch"));
         check(0, 1000, true, Err("root does not fetch"));
-        check(33, 0, true, Ok(true));
+        check(33, 0, true, Ok(Shed::User));
         // A namespace of one user.
-        check(33, 0, false, Ok(false));
-        check(33, 33, true, Ok(false));
+        check(33, 0, false, Ok(Shed::All));
+        check(33, 33, true, Ok(Shed::Inherited));
         check(33, 1000, true, Err("this is the user 1000"));
     }
 
     /// The command as it would be run.
-    fn fetch(becomes: bool) -> Command {
+    fn fetch(shed: Shed) -> Command {
         let client = Client {
             git_dir: Path::new("/srv/x.git"),
             puller: &puller(33),
-            becomes,
+            shed,
             environment: vec![("PATH".into(), "/bin".into())],
         };
         client.fetch("ssh://git@host/x", "refs/heads/main")
@@ -480,16 +512,18 @@ mod tests {
 
     #[test]
     fn what_is_run_is_somebody_who_may_little_and_is_asked_nothing() {
-        let command = fetch(true);
+        let command = fetch(Shed::User);
         let shown = format!("{command:#?}")
             .split_whitespace()
             .collect::<String>();
         assert!(shown.contains("uid:Some(33,)"), "{shown}");
         assert!(shown.contains("gid:Some(7,)"), "{shown}");
-        let shown = format!("{:#?}", fetch(false))
+        let shown = format!("{:#?}", fetch(Shed::All))
             .split_whitespace()
             .collect::<String>();
         assert!(!shown.contains("uid:Some"), "{shown}");
+        assert!(shown.contains("\"setpriv\""), "{shown}");
+        assert_eq!(command.get_program(), "git");
         let arguments: Vec<&str> = command
             .get_args()
             .filter_map(|word| word.to_str())
