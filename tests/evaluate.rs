@@ -30,6 +30,7 @@ impl Bench {
                 .map(|(name, addresses)| Interface {
                     name: name.to_owned(),
                     index: None,
+                    kind: None,
                     addresses: addresses.split(' ').map(|it| it.parse().unwrap()).collect(),
                 })
                 .to_vec(),

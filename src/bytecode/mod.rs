@@ -17,6 +17,7 @@ mod names;
 mod program;
 mod raw;
 mod recover;
+pub mod xtables;
 
 pub use delinearize::{Recovered, delinearize};
 pub use linearize::instructions;

@@ -62,6 +62,13 @@ pub enum Taken {
         /// How many there are.
         of: u32,
     },
+    /// What comes to pass so often, or not.
+    Chance {
+        /// In so many cases
+        number: u32,
+        /// of so many.
+        of: u32,
+    },
     /// One address among those of a range.
     Address {
         /// Which, from 0 on.

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::live::{Link, Network};
+
 /// The box.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -22,6 +24,8 @@ pub struct Interface {
     pub name: String,
     /// `meta iif`; `None` for one that no rule names.
     pub index: Option<u32>,
+    /// `meta iiftype`: `ARPHRD_*` of linux/if_arp.h, if it is known.
+    pub kind: Option<u16>,
     /// The box's addresses on it, with the lengths of their networks; the first of each family is the primary one.
     pub addresses: Vec<IpNet>,
 }
@@ -31,7 +35,7 @@ pub struct Interface {
 pub struct Route {
     /// Where to.
     pub network: IpNet,
-    /// By which interface.
+    /// By which interface; empty if packets are refused.
     pub oif: String,
 }
 
@@ -70,6 +74,48 @@ impl AddressType {
 }
 
 impl Environment {
+    /// The box as the kernel describes it.
+    pub fn of(network: &Network) -> Self {
+        let Network {
+            links,
+            routes,
+            has_rules: _,
+        } = network;
+        let is_routed = |link: &Link, address: &IpNet| {
+            let mut routes = routes.iter();
+            routes.any(|route| route.oif == Some(link.index) && route.network == address.trunc())
+        };
+        // An address that comes without a route to its network, and one of an interface that is down, make no way there.
+        let addresses = |link: &Link| {
+            let up = link.addresses.iter().filter(|_| link.is_up);
+            let addresses = up.map(|address| match is_routed(link, address) {
+                true => *address,
+                false => IpNet::from(address.addr()),
+            });
+            addresses.collect()
+        };
+        let name = |index: u32| links.iter().find(|link| link.index == index);
+        let routes = routes.iter().map(|route| Route {
+            network: route.network,
+            oif: match route.oif {
+                Some(index) => name(index).map_or_else(String::new, |link| link.name.clone()),
+                None => String::new(),
+            },
+        });
+        Self {
+            interfaces: links
+                .iter()
+                .map(|link| Interface {
+                    name: link.name.clone(),
+                    index: Some(link.index),
+                    kind: Some(link.kind),
+                    addresses: addresses(link),
+                })
+                .collect(),
+            routes: routes.collect(),
+        }
+    }
+
     /// An interface by its name.
     pub fn interface(&self, name: &str) -> Option<&Interface> {
         self.interfaces
@@ -106,15 +152,6 @@ impl Environment {
 
     /// Where packets to an address leave by the routes: the longest network wins.
     pub fn route(&self, address: IpAddr) -> Option<&str> {
-        self.longest(address, |_| true)
-    }
-
-    /// Whether an interface is a way to an address, if not the best one.
-    pub fn reaches(&self, name: &str, address: IpAddr) -> bool {
-        self.longest(address, |oif| oif == name).is_some()
-    }
-
-    fn longest(&self, address: IpAddr, wanted: impl Fn(&str) -> bool) -> Option<&str> {
         let links = self.interfaces.iter().flat_map(|interface| {
             let networks = interface.addresses.iter();
             networks.map(|network| (network.trunc(), interface.name.as_str()))
@@ -124,12 +161,28 @@ impl Environment {
         // Of equal length the first one: `max_by_key` would take the last.
         links
             .chain(routes)
-            .filter(|(network, oif)| wanted(oif) && network.contains(&address))
+            .filter(|(network, _)| network.contains(&address))
             .fold(None, |best: Option<(IpNet, &str)>, next| match best {
                 Some(best) if next.0.prefix_len() <= best.0.prefix_len() => Some(best),
                 _ => Some(next),
             })
             .map(|(_, oif)| oif)
+            .filter(|oif| !oif.is_empty())
+    }
+
+    /// Where packets to an address leave, if that is by this interface: it has to be the best way, not just one of them. The box's
+    /// own addresses are reached by none.
+    pub fn way<'a>(&'a self, address: IpAddr, on: Option<&'a str>) -> Option<&'a str> {
+        if self.owner(address).is_some() {
+            return None;
+        }
+        match on {
+            // Each link has such addresses.
+            Some(on) if is_link_local(address) => Some(on),
+            on => self
+                .route(address)
+                .filter(|oif| on.is_none_or(|on| on == *oif)),
+        }
     }
 
     /// The type of an address: of the whole box, or as one interface sees it.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::lookup::Lookup;
+use super::lookup::{Lookup, Otherwise};
 use super::operation::{Act, Names, Op};
 use super::outcome::Opaque;
 use crate::bytecode::{Instruction, Program};
 use crate::live;
-use crate::ruleset::{Base, ChainType, Hook, Object, ObjectKind, Origin, Set, TABLE};
+use crate::ruleset::{Base, ChainType, Datum, Hook, Object, ObjectKind, Origin, Set, TABLE};
 
 /// A chain of a [`Firewall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,9 @@ const CONNTRACK: i32 = -200;
 const NAT_DST: i32 = -100;
 /// `NF_IP_PRI_NAT_SRC`
 const NAT_SRC: i32 = 100;
+
+/// Where a rule of a chain of this name comes from in the policy, if it does.
+pub type Origins<'a> = dyn Fn(&str, &live::LiveRule) -> Option<Origin> + 'a;
 
 /// Everything that a packet meets.
 #[derive(Clone, Debug, Default)]
@@ -169,53 +172,92 @@ impl Firewall {
     /// With a table as the kernel has it beside the others. The family is an nfproto number; a table of arp, bridge or netdev
     /// is not followed, and named by [`Firewall::unmodelled`].
     #[must_use]
-    pub fn with_table(mut self, family: u8, name: &str, table_of_kernel: live::Table) -> Self {
-        if !FOLLOWED.contains(&family) {
-            self.unmodelled
-                .push(format!("{} {name}", family_name(family)));
-            return self;
-        }
-        let live::Table {
-            handle: _,
-            flags,
-            mark: _,
-            sets,
-            objects,
-            chains,
-        } = table_of_kernel;
-        let objects: Vec<Object> = objects.into_iter().map(|it| it.object).collect();
-        let chains = chains
-            .into_iter()
-            .map(|chain| ChainParts {
-                name: chain.name,
-                base: chain.base,
-                rules: chain
-                    .rules
-                    .into_iter()
-                    .map(|rule| RuleText {
-                        name: rule.name,
-                        origin: None,
-                        handle: Some(rule.handle),
-                        instructions: rule.instructions,
-                    })
-                    .collect(),
-            })
-            .collect();
+    pub fn with_table(mut self, family: u8, name: &str, mut table_of_kernel: live::Table) -> Self {
+        let sets = std::mem::take(&mut table_of_kernel.sets);
         let sets = sets.into_iter().map(SetParts::of_live).collect();
-        let dormant = flags & DORMANT != 0;
-        self.tables.push(table(
-            family,
-            name.to_owned(),
-            dormant,
-            sets,
-            &objects,
-            chains,
-        ));
-        self.arrange();
+        self.add(family, name, table_of_kernel, sets, &|_, _| None);
         self
     }
 
-    /// Tables whose packets are not followed.
+    /// With a table of any kind as the kernel has it beside the others. `origin` says where a rule of a chain comes from, if that
+    /// is known. Of base chains with the same priority the later ones come first, so tables are put in in the order in which they
+    /// were made.
+    #[must_use]
+    pub fn with_any(mut self, any: live::AnyTable, origin: &Origins<'_>) -> Self {
+        let live::AnyTable {
+            family,
+            name,
+            table,
+            sets,
+            incomplete,
+        } = any;
+        if let Some(why) = incomplete.filter(|_| FOLLOWED.contains(&family)) {
+            let family = family_name(family);
+            self.unmodelled
+                .push(format!("parts of table {family} {name}: {why}"));
+        }
+        let sets = sets.into_iter().map(SetParts::of_any).collect();
+        self.add(family, &name, table, sets, origin);
+        self
+    }
+
+    fn add(
+        &mut self,
+        family: u8,
+        name: &str,
+        from: live::Table,
+        sets: Vec<SetParts>,
+        origin: &Origins<'_>,
+    ) {
+        let dormant = from.flags & DORMANT != 0;
+        if !FOLLOWED.contains(&family) || self.tables.len() >= usize::from(u16::MAX) {
+            if !dormant {
+                let family = family_name(family);
+                self.unmodelled.push(format!("table {family} {name}"));
+            }
+            return;
+        }
+        let live::Table {
+            handle: _,
+            flags: _,
+            mark: _,
+            sets: _,
+            objects,
+            mut chains,
+        } = from;
+        let objects: Vec<Object> = objects.into_iter().map(|it| it.object).collect();
+        // The later one comes first: see `arrange`.
+        chains.sort_by_key(|chain| std::cmp::Reverse(chain.handle));
+        let mut parts = Vec::with_capacity(chains.len());
+        for chain in chains {
+            if let Some(base) = chain.base
+                && let Hook::Other(_) = base.hook
+                && !dormant
+            {
+                let family = family_name(family);
+                let chain = &chain.name;
+                self.unmodelled
+                    .push(format!("chain {chain} of table {family} {name}"));
+            }
+            let rules = chain.rules.into_iter().map(|rule| RuleText {
+                origin: origin(&chain.name, &rule),
+                name: rule.name,
+                handle: Some(rule.handle),
+                instructions: rule.instructions,
+            });
+            parts.push(ChainParts {
+                base: chain.base,
+                rules: rules.collect(),
+                name: chain.name,
+            });
+        }
+        let name = name.to_owned();
+        self.tables
+            .push(table(family, name, dormant, sets, &objects, parts));
+        self.arrange();
+    }
+
+    /// What is not followed, though packets may meet it.
     pub fn unmodelled(&self) -> &[String] {
         &self.unmodelled
     }
@@ -328,6 +370,7 @@ struct ChainParts {
 struct SetParts {
     set: Set,
     fields: Vec<usize>,
+    otherwise: Option<Option<Datum>>,
     opaque: bool,
 }
 
@@ -336,7 +379,23 @@ impl SetParts {
         Self {
             fields: set.spec.key.iter().map(|field| field.width()).collect(),
             set,
+            otherwise: None,
             opaque: false,
+        }
+    }
+
+    fn of_any(any: live::AnySet) -> Self {
+        let live::AnySet {
+            live,
+            fields,
+            catch_all,
+            obstacle,
+        } = any;
+        Self {
+            set: live.set,
+            fields,
+            otherwise: catch_all,
+            opaque: obstacle.is_some(),
         }
     }
 
@@ -375,6 +434,7 @@ fn table(
         found.map(|object| &object.kind)
     };
     let names = Names {
+        family,
         chain: &|name| chain_names.get(name).copied(),
         set: &|name| set_names.get(name).copied(),
         object: &object,
@@ -385,11 +445,13 @@ fn table(
             let SetParts {
                 set,
                 fields,
+                otherwise,
                 opaque,
             } = parts;
             let name = set.spec.name.clone();
             let mut act = |verdict: &_| -> Act { names.act(verdict) };
             let mut lookup = Lookup::of(set, &fields, &mut act);
+            lookup.otherwise = otherwise.map(|datum| Otherwise::of(datum, &mut act));
             lookup.opaque = opaque.then_some(Opaque::Set(name));
             lookup
         })

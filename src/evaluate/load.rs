@@ -34,7 +34,7 @@ const FIRST_DAY: u64 = 4;
 
 impl Run<'_> {
     /// The interface it came in by, as the hook tells it.
-    fn iif(&self) -> Option<&str> {
+    pub(super) fn iif(&self) -> Option<&str> {
         match self.hook {
             Hook::Output => None,
             _ => self.packet.iif.as_deref(),
@@ -42,7 +42,7 @@ impl Run<'_> {
     }
 
     /// The interface it goes out by, as the hook tells it.
-    fn oif(&self) -> Option<&str> {
+    pub(super) fn oif(&self) -> Option<&str> {
         match self.hook {
             Hook::Forward | Hook::Output | Hook::Postrouting => self.packet.oif.as_deref(),
             Hook::Prerouting | Hook::Input | Hook::Other(_) => None,
@@ -79,10 +79,14 @@ impl Run<'_> {
                 } else {
                     self.oif()
                 };
-                match name {
-                    None => return Loaded::Missing,
-                    Some(LOOPBACK) => self.registers.put(to, &ARPHRD_LOOPBACK.to_ne_bytes()),
-                    Some(_) => self.registers.forget(to, 2),
+                let Some(name) = name else {
+                    return Loaded::Missing;
+                };
+                let known = self.environment.interface(name).and_then(|it| it.kind);
+                let known = known.or((name == LOOPBACK).then_some(ARPHRD_LOOPBACK));
+                match known {
+                    Some(kind) => self.registers.put(to, &kind.to_ne_bytes()),
+                    None => self.registers.forget(to, 2),
                 }
             }
             sys::NFT_META_PKTTYPE => self.packet_type(to),
@@ -105,14 +109,17 @@ impl Run<'_> {
         Loaded::Done
     }
 
-    /// `PACKET_HOST` and so on of linux/if_packet.h. A packet of the box itself that is not for it counts as a host's.
     fn packet_type(&mut self, to: Register) {
-        let kind = match self.packet.destination {
+        self.registers.put(to, &[self.packet_kind()]);
+    }
+
+    /// `PACKET_HOST` and so on of linux/if_packet.h. A packet of the box itself that is not for it counts as a host's.
+    pub(super) fn packet_kind(&self) -> u8 {
+        match self.packet.destination {
             IpAddr::V4(v4) if v4.is_broadcast() => 1,
             address if address.is_multicast() => 2,
             _ => 0,
-        };
-        self.registers.put(to, &[kind]);
+        }
     }
 
     /// An empty name where there is no interface.
@@ -248,13 +255,9 @@ impl Run<'_> {
             return Loaded::Done;
         }
         let environment = self.environment;
-        let oif = if on == Some(LOOPBACK) {
-            on
-        } else {
-            match on {
-                Some(on) => environment.reaches(on, address).then_some(on),
-                None => environment.route(address),
-            }
+        let oif = match on {
+            Some(LOOPBACK) => on,
+            _ => environment.way(address, on),
         };
         let oif = oif.map(str::to_owned);
         if wants(sys::NFTA_FIB_F_PRESENT) {

@@ -21,6 +21,8 @@ pub(super) struct Lookup {
     elements: Elements,
     /// The verdicts of the elements, in their order; empty if it is no verdict map.
     verdicts: Vec<Act>,
+    /// What it yields for keys that no element has.
+    pub(super) otherwise: Option<Otherwise>,
     /// Why it cannot be looked into.
     pub(super) opaque: Option<Opaque>,
     /// Whether the packet path fills it.
@@ -62,13 +64,25 @@ impl Lookup {
             first_is_exact,
             elements,
             verdicts,
+            otherwise: None,
             opaque: None,
             dynamic: spec.dynamic,
         }
     }
 
-    /// The element that a key is in.
+    /// What it yields for a key.
     pub(super) fn find(&self, key: &[u8]) -> Option<Hit<'_>> {
+        self.element(key).or_else(|| {
+            Some(match self.otherwise.as_ref()? {
+                Otherwise::Member => Hit::Member,
+                Otherwise::Value(value) => Hit::Value(value),
+                Otherwise::Verdict(act) => Hit::Verdict(*act),
+            })
+        })
+    }
+
+    /// The element that a key is in.
+    fn element(&self, key: &[u8]) -> Option<Hit<'_>> {
         let index = if !self.fields.is_empty() {
             self.among_boxes(key)?
         } else {
@@ -124,6 +138,24 @@ impl Lookup {
                 _ => false,
             }
         })
+    }
+}
+
+/// What a set yields for keys that no element has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    Member,
+    Value(Box<[u8]>),
+    Verdict(Act),
+}
+
+impl Otherwise {
+    pub(super) fn of(datum: Option<Datum>, act: &mut dyn FnMut(&Verdict) -> Act) -> Self {
+        match datum {
+            None => Self::Member,
+            Some(Datum::Value(value)) => Self::Value(value),
+            Some(Datum::Verdict(verdict)) => Self::Verdict(act(&verdict)),
+        }
     }
 }
 

@@ -254,6 +254,7 @@ impl<'a> Run<'a> {
                     let ended = Ended::Final(Decision::Drop, Reason::Kernel(kernel));
                     return Some(Stop::Ended(ended));
                 }
+                Flow::Opaque(_) if is_idle(ops, place) => (Met::Idle(place), None),
                 Flow::Opaque(opaque) => {
                     let ended = Ended::Final(Decision::Unknown, Reason::Opaque(at, opaque));
                     (Met::Opaque(place), Some(Stop::Ended(ended)))
@@ -341,7 +342,7 @@ impl<'a> Run<'a> {
             }
             Op::Verdict(act) => Flow::Act(*act),
             Op::Nothing => Flow::Next,
-            Op::Rate => go_on_if(self.rate(at)),
+            Op::Rate { inverted } => go_on_if(self.rate(at) != *inverted),
             Op::Connections { inverted } => go_on_if(self.connections(at) != *inverted),
             Op::Reject(answer) => Flow::Reject(*answer),
             Op::Nat {
@@ -395,8 +396,8 @@ impl<'a> Run<'a> {
                 Flow::Next
             }
             Op::Dynset { .. } => self.dynset(op, table, at),
-            Op::Rt { to } => {
-                self.registers.forget(*to, 4);
+            Op::Rt { to, len } => {
+                self.registers.forget(*to, *len);
                 Flow::Next
             }
             Op::Notrack => {
@@ -407,9 +408,17 @@ impl<'a> Run<'a> {
             }
             // Only what is established is handed over; for others the rule ends here.
             Op::Flow => Flow::Break,
+            Op::Match(it) => self.matches(it, at),
+            Op::Target(it) => self.target(it, at),
             Op::Opaque(opaque) => Flow::Opaque(opaque.as_ref().clone()),
         }
     }
+}
+
+/// Whether a rule does nothing to the packet from an instruction on, whether it fits or not.
+fn is_idle(ops: &[Op], from: u16) -> bool {
+    let mut rest = ops.iter().skip(usize::from(from));
+    rest.all(Op::is_idle)
 }
 
 /// Why the rules of a chain are left.
@@ -428,7 +437,7 @@ fn loaded(loaded: Loaded) -> Flow {
     }
 }
 
-fn translated(result: Result<(), super::translate::Trouble>) -> Flow {
+pub(super) fn translated(result: Result<(), super::translate::Trouble>) -> Flow {
     match result {
         Ok(()) => Flow::Translated,
         Err(super::translate::Trouble::Kernel(kernel)) => Flow::Kernel(kernel),

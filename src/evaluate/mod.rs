@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | `packet`, `environment`, `choice` | what is given |
 //! | `firewall`, `operation`, `lookup` | rules and sets, names resolved |
-//! | `machine`, `effect`, `register`, `header`, `load`, `hash` | one base chain on one packet |
+//! | `machine`, `effect`, `extension`, `register`, `header`, `load`, `hash` | one base chain on one packet |
 //! | `translate` | address translation |
 //! | `walk` | from hook to hook |
 //! | `outcome` | what became of it |
@@ -20,6 +20,7 @@
 mod choice;
 mod effect;
 mod environment;
+mod extension;
 mod firewall;
 mod hash;
 mod header;
@@ -35,7 +36,7 @@ mod walk;
 
 pub use choice::{Choice, Choices, Taken, Within};
 pub use environment::{AddressType, Environment, Interface, Route};
-pub use firewall::{ChainRef, ChainView, Firewall, RuleRef, RuleView};
+pub use firewall::{ChainRef, ChainView, Firewall, Origins, RuleRef, RuleView};
 pub use hash::drawn;
 pub use outcome::{
     Answer, Decision, Evaluation, Kernel, Met, Opaque, Outcome, Reason, Step, Translation,
@@ -95,6 +96,7 @@ fn run(
     let (decision, reason) = run.walk();
     let share = run.taken.iter().map(|choice| match choice.taken {
         Taken::Number { number: _, of } | Taken::Address { number: _, of } => 1.0 / f64::from(of),
+        Taken::Chance { number, of } => f64::from(number) / f64::from(of),
         Taken::Rate { .. } | Taken::Connections { .. } => 1.0,
     });
     let share = share.product();

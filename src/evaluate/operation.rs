@@ -5,7 +5,7 @@
 use rustables::sys;
 
 use super::outcome::{Answer, Opaque};
-use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register};
+use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register, xtables};
 use crate::ruleset::{FLOWTABLE, ObjectKind, Verdict};
 
 /// Bytes of a constant.
@@ -100,7 +100,10 @@ pub(super) enum Op {
     Verdict(Act),
     /// Counts, logs, or does something else that no later instruction sees.
     Nothing,
-    Rate,
+    Rate {
+        /// Over the limit instead of within it.
+        inverted: bool,
+    },
     Connections {
         inverted: bool,
     },
@@ -155,17 +158,71 @@ pub(super) enum Op {
         rate: bool,
         connections: Option<bool>,
     },
-    /// A value of the route that only a size is made of.
+    /// A value of the route, of so many bytes.
     Rt {
         to: Register,
+        len: usize,
     },
     Notrack,
     Flow,
+    /// A match of iptables.
+    Match(Box<xtables::Match>),
+    /// A target of iptables.
+    Target(Box<xtables::Target>),
     Opaque(Box<Opaque>),
+}
+
+/// Expressions that only look at a packet, if rfw does not know what they see.
+const ONLY_LOOK: [&str; 8] = [
+    "bitwise", "ct", "exthdr", "fib", "meta", "osf", "socket", "xfrm",
+];
+
+impl Op {
+    /// Whether it only looks at the packet, or tells somebody of it.
+    pub(super) fn is_idle(&self) -> bool {
+        match self {
+            Self::Meta { .. }
+            | Self::Payload { .. }
+            | Self::Cmp { .. }
+            | Self::Range { .. }
+            | Self::Bitwise { .. }
+            | Self::Byteorder { .. }
+            | Self::Immediate { .. }
+            | Self::Nothing
+            | Self::Rate { .. }
+            | Self::Connections { .. }
+            | Self::Ct { .. }
+            | Self::Fib { .. }
+            | Self::Numgen { .. }
+            | Self::Hash { .. }
+            | Self::Rt { .. }
+            | Self::Match(_) => true,
+            Self::Lookup { result, .. } => *result != LookupResult::Verdict,
+            Self::Target(target) => **target == xtables::Target::Nothing,
+            Self::Opaque(opaque) => match opaque.as_ref() {
+                Opaque::Expression(name) => {
+                    name.starts_with("match ") || ONLY_LOOK.contains(&name.as_str())
+                }
+                Opaque::Set(_) | Opaque::Object(_) | Opaque::Chain(_) | Opaque::Value(_) => false,
+            },
+            Self::Verdict(_)
+            | Self::MetaSet { .. }
+            | Self::Reject(_)
+            | Self::Nat { .. }
+            | Self::Masquerade { .. }
+            | Self::Redirect { .. }
+            | Self::CtSet { .. }
+            | Self::Dynset { .. }
+            | Self::Notrack
+            | Self::Flow => false,
+        }
+    }
 }
 
 /// What names mean in a table.
 pub(super) struct Names<'a> {
+    /// The family of the table, by nfproto number.
+    pub(super) family: u8,
     pub(super) chain: &'a dyn Fn(&str) -> Option<u32>,
     pub(super) set: &'a dyn Fn(&str) -> Option<u32>,
     pub(super) object: &'a dyn Fn(u32, &str) -> Option<&'a ObjectKind>,
@@ -270,7 +327,7 @@ impl Names<'_> {
             Instruction::Counter(_) | Instruction::Log { .. } | Instruction::ExthdrSet { .. } => {
                 Op::Nothing
             }
-            Instruction::Limit(_) => Op::Rate,
+            Instruction::Limit(_) => Op::Rate { inverted: false },
             Instruction::Connlimit { count: _, flags } => Op::Connections {
                 inverted: flags & 1 != 0,
             },
@@ -370,12 +427,39 @@ impl Names<'_> {
                 }
             }
             Instruction::Exthdr { .. } => return Err(Opaque::Expression("exthdr".to_owned())),
-            Instruction::Rt { key: _, to } => Op::Rt { to: *to },
+            Instruction::Rt { key, to } => Op::Rt {
+                to: *to,
+                // The next hop of IPv6 is an address.
+                len: if *key == sys::NFT_RT_NEXTHOP6 { 16 } else { 4 },
+            },
             Instruction::Notrack => Op::Notrack,
-            Instruction::Opaque { name, data: _ } => {
-                return Err(Opaque::Expression(name.clone()));
-            }
+            Instruction::Opaque { name, data } => return self.opaque(instruction, name, data),
         })
+    }
+
+    /// What rfw has no instruction for.
+    fn opaque(&self, instruction: &Instruction, name: &str, data: &[u8]) -> Result<Op, Opaque> {
+        if let Some(extension) = xtables::extension(instruction) {
+            if let Some(it) = extension.matches(self.family) {
+                return Ok(Op::Match(Box::new(it)));
+            }
+            if let Some(it) = extension.target(self.family) {
+                return Ok(Op::Target(Box::new(it)));
+            }
+            return Err(Opaque::Expression(format!("{name} {}", extension.name)));
+        }
+        match name {
+            // They count, tell somebody, or send a copy elsewhere.
+            "counter" | "last" | "log" | "dup" => Ok(Op::Nothing),
+            "limit" => Ok(Op::Rate {
+                inverted: flags(data, sys::NFTA_LIMIT_FLAGS) & sys::NFT_LIMIT_F_INV != 0,
+            }),
+            // Used up or not, as with a limit; `over` is when it is.
+            "quota" => Ok(Op::Rate {
+                inverted: flags(data, sys::NFTA_QUOTA_FLAGS) & sys::NFT_QUOTA_F_INV != 0,
+            }),
+            _ => Err(Opaque::Expression(name.to_owned())),
+        }
     }
 
     fn set(&self, name: &str) -> Result<u32, Opaque> {
@@ -394,8 +478,25 @@ impl Names<'_> {
             _ => {}
         }
         match (self.object)(kind, name) {
-            Some(ObjectKind::Limit(_)) => Ok(Op::Rate),
+            Some(ObjectKind::Limit(_)) => Ok(Op::Rate { inverted: false }),
             _ => Err(Opaque::Object(name.to_owned())),
         }
     }
+}
+
+/// The flags of an expression, by the type of their attribute; none if it has none.
+fn flags(mut data: &[u8], kind: u16) -> u32 {
+    while let Some((head, rest)) = data.split_first_chunk::<4>() {
+        let [low, high, one, other] = *head;
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let value = length.checked_sub(4).and_then(|len| rest.get(..len));
+        if u16::from_ne_bytes([one, other]) & 0x3fff == kind {
+            let value = value.and_then(|value| value.try_into().ok());
+            return value.map_or(0, u32::from_be_bytes);
+        }
+        data = data
+            .get(length.next_multiple_of(4).max(4)..)
+            .unwrap_or_default();
+    }
+    0
 }

@@ -103,6 +103,8 @@ pub enum Met {
     Goto(u32),
     /// It translates, and accepts.
     Translate,
+    /// It cannot be followed, from this instruction on, but does nothing to the packet in any case.
+    Idle(u16),
     /// It cannot be followed, from this instruction on.
     Opaque(u16),
 }

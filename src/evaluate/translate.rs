@@ -17,7 +17,7 @@ const RANDOM: u32 = 4 | 16;
 /// `NF_NAT_RANGE_PROTO_OFFSET`
 const OFFSET: u32 = 32;
 /// `NF_NAT_RANGE_NETMAP`
-const NETMAP: u32 = 64;
+pub(super) const NETMAP: u32 = 64;
 /// `IPS_SRC_NAT`, `IPS_DST_NAT` of linux/netfilter/nf_conntrack_common.h.
 const SRC_NAT: u32 = 1 << 4;
 /// See [`SRC_NAT`].
@@ -49,20 +49,32 @@ impl Run<'_> {
         port: Bounds,
         flags: u32,
     ) -> Result<(), Trouble> {
+        let address = match address {
+            None => None,
+            Some((lo, hi)) => Some((self.address(lo)?, self.address(hi)?)),
+        };
+        let port = self.ports(port)?;
+        self.nat_to(rule, destination, address, port, flags)
+    }
+
+    /// The same to what is known.
+    pub(super) fn nat_to(
+        &mut self,
+        rule: RuleRef,
+        destination: bool,
+        address: Option<(IpAddr, IpAddr)>,
+        port: Option<(u16, u16)>,
+        flags: u32,
+    ) -> Result<(), Trouble> {
         let old = self.end(destination).0;
         let target = match address {
             None => Target::Same,
-            Some((lo, hi)) => {
-                let (lo, hi) = (self.address(lo)?, self.address(hi)?);
-                if flags & NETMAP != 0 {
-                    let new = netmap(old, lo, hi);
-                    Target::Among(new, new)
-                } else {
-                    Target::Among(lo, hi)
-                }
+            Some((lo, hi)) if flags & NETMAP != 0 => {
+                let new = netmap(old, lo, hi);
+                Target::Among(new, new)
             }
+            Some((lo, hi)) => Target::Among(lo, hi),
         };
-        let port = self.ports(port)?;
         self.translate(rule, destination, &target, port, flags)
     }
 
@@ -70,6 +82,17 @@ impl Run<'_> {
         &mut self,
         rule: RuleRef,
         port: Bounds,
+        flags: u32,
+    ) -> Result<(), Trouble> {
+        let port = self.ports(port)?;
+        self.masquerade_to(rule, port, flags)
+    }
+
+    /// The same with ports that are known.
+    pub(super) fn masquerade_to(
+        &mut self,
+        rule: RuleRef,
+        port: Option<(u16, u16)>,
         flags: u32,
     ) -> Result<(), Trouble> {
         let oif = self.packet.oif.as_deref().unwrap_or_default();
@@ -82,12 +105,20 @@ impl Run<'_> {
             None if known => return Err(Trouble::Kernel(Kernel::NoAddress)),
             None => Target::Own,
         };
-        let port = self.ports(port)?;
         self.translate(rule, false, &target, port, flags)
     }
 
-    /// linux/net/netfilter/nf_nat_redirect.c
     pub(super) fn redirect(&mut self, rule: RuleRef, port: Bounds) -> Result<(), Trouble> {
+        let port = self.ports(port)?;
+        self.redirect_to(rule, port)
+    }
+
+    /// linux/net/netfilter/nf_nat_redirect.c
+    pub(super) fn redirect_to(
+        &mut self,
+        rule: RuleRef,
+        port: Option<(u16, u16)>,
+    ) -> Result<(), Trouble> {
         let v6 = self.packet.is_v6();
         let own = if self.hook == Hook::Output {
             Some(match v6 {
@@ -106,7 +137,6 @@ impl Run<'_> {
             }
         };
         let target = own.map_or(Target::Own, |address| Target::Among(address, address));
-        let port = self.ports(port)?;
         self.redirected = true;
         self.translate(rule, true, &target, port, 0)
     }

@@ -4,10 +4,14 @@
 //! can be shown and compared, and is never silently rewritten.
 
 mod assumed;
+mod everything;
 mod known;
+mod network;
 
 pub use assumed::Assumed;
+pub use everything::{AnySet, AnyTable, Everything};
 pub use known::Known;
+pub use network::{KernelRoute, Link, Network};
 
 use crate::bytecode::Instruction;
 use crate::ruleset::{Base, Count, Object, Set};

@@ -203,6 +203,26 @@ fn read_entry(
     Ok(())
 }
 
+/// The element for all keys that no other has, in what one `NFTA_SET_ELEM_LIST_ELEMENTS` holds: its value, if it has one.
+pub(super) fn catch_all(list: &[u8]) -> Result<Option<Option<Datum>>, Malformed> {
+    for element in attributes(list) {
+        let mut flags = 0;
+        let mut found = None;
+        for attribute in element?.nested() {
+            let attribute = attribute?;
+            match attribute.kind {
+                sys::NFTA_SET_ELEM_FLAGS => flags = attribute.be32()?,
+                sys::NFTA_SET_ELEM_DATA => found = datum(attribute.value)?,
+                _ => {}
+            }
+        }
+        if flags & sys::NFT_SET_ELEM_CATCHALL != 0 {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 /// The value of `NFTA_DATA_VALUE`.
 fn value(bytes: &[u8]) -> Result<Box<[u8]>, Malformed> {
     for attribute in attributes(bytes) {

@@ -7,7 +7,7 @@ use super::batch::{Answer, Batch, Ending};
 use super::constants::sys;
 use super::expression::{expression, write_expression};
 use super::message::messages;
-use super::{decode, element, set, userdata};
+use super::{decode, element, everything, set, userdata};
 use crate::bytecode::{Comparison, Instruction, LookupResult, PayloadBase, Register, Rule, same};
 use crate::plan::{Operation, Place};
 use crate::ruleset::{
@@ -305,8 +305,96 @@ fn dump() -> Vec<u8> {
         .bytes
 }
 
+/// Reads a datagram as every kind of answer about all tables, in the order in which the kernel gives them.
+fn read_everything(datagram: &[u8]) {
+    let mut tables = everything::Tables::new();
+    let (mut rules, mut elements) = (100, 100);
+    for stage in 0..4 {
+        for message in messages(datagram) {
+            let Ok(message) = message else { break };
+            let Some(answer) = message.netfilter() else {
+                continue;
+            };
+            let (family, bytes) = (answer.family, answer.attributes);
+            match stage {
+                0 => drop(everything::add_table(&mut tables, family, bytes)),
+                1 => drop(everything::add_chain(&mut tables, family, bytes)),
+                2 => drop(everything::add_rule(&mut tables, family, bytes, &mut rules)),
+                _ => {
+                    if let Ok(shape) = set::shape(bytes) {
+                        let mut reading = everything::Reading::default();
+                        let _ = reading.take(&shape.head, datagram, &mut elements);
+                        let _ = reading.take(&shape.head, bytes, &mut elements);
+                        let _ = element::catch_all(bytes);
+                        let width: usize = shape.fields.iter().sum();
+                        assert!(shape.obstacle.is_some() || width <= 64, "{shape:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A chain of more rules than are read ends in one that nobody can follow, and its table says so.
+#[test]
+fn what_is_not_read_is_told() {
+    let base = Base {
+        kind: ChainType::Filter,
+        hook: Hook::Input,
+        priority: 0,
+        policy: ChainPolicy::Accept,
+    };
+    let rule = Operation::AddRule {
+        chain: "c".into(),
+        place: Place::Last,
+        rule: Rule {
+            name: None,
+            instructions: vec![Instruction::Verdict(Verdict::Accept)],
+            origin: None,
+        },
+    };
+    let mut operations = vec![
+        Operation::AddTable { mark: [1; 16] },
+        Operation::AddChain {
+            name: "c".into(),
+            base: Some(base),
+        },
+    ];
+    operations.extend(std::iter::repeat_n(rule, 5));
+    let batch = Batch::new(&operations, true, None, 1, Ending::Commit).unwrap();
+    let mut tables = everything::Tables::new();
+    let mut left = 3;
+    for message in messages(&batch.bytes).map(Result::unwrap) {
+        let Some(answer) = message.netfilter() else {
+            continue;
+        };
+        let (family, bytes) = (answer.family, answer.attributes);
+        let kind = |of| message.kind == super::message::nftables(of);
+        if kind(sys::NFT_MSG_NEWTABLE) {
+            everything::add_table(&mut tables, family, bytes).unwrap();
+        } else if kind(sys::NFT_MSG_NEWCHAIN) {
+            everything::add_chain(&mut tables, family, bytes).unwrap();
+        } else if kind(sys::NFT_MSG_NEWRULE) {
+            everything::add_rule(&mut tables, family, bytes, &mut left).unwrap();
+        }
+    }
+    let table = tables.values().next().unwrap();
+    assert_eq!(
+        table.incomplete.as_deref(),
+        Some("more rules than rfw reads")
+    );
+    let chain = table.table.chains.first().unwrap();
+    assert_eq!(chain.rules.len(), 4);
+    let last = chain.rules.last().unwrap();
+    assert!(matches!(
+        last.instructions.as_slice(),
+        [Instruction::Opaque { .. }]
+    ));
+}
+
 /// Reads a datagram as every kind of answer, whatever it is.
 fn read(datagram: &[u8]) {
+    read_everything(datagram);
     let spec = SetSpec {
         interval: true,
         ..SetSpec::new("s", vec![DataType::Ipv4Addr], SetKind::VerdictMap)

@@ -8,9 +8,11 @@
 //! | `set`, `element`, `key_type`, `userdata` | sets in and out, as nft lists them |
 //! | `encode`, `batch`, `refusal` | operations → one batch; the kernel's refusals → operations |
 //! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
+//! | `everything` | dumps of all tables of all families → one consistent [`crate::live::Everything`] |
 //! | `event` | what others commit, and changes of interfaces |
 //!
-//! One thing is not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are.
+//! Two things are not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are, and `network`, which asks it
+//! for interfaces, addresses and routes; both by `rtnetlink`.
 //!
 //! Facts about the kernel were measured on Linux 6.18 unless they name a kernel file.
 
@@ -21,6 +23,7 @@ mod decode;
 mod element;
 mod encode;
 mod event;
+mod everything;
 mod expression;
 mod feature;
 mod foreign;
@@ -29,9 +32,11 @@ mod hostile;
 mod key_type;
 mod message;
 mod neighbour;
+mod network;
 mod observe;
 mod refusal;
 mod request;
+mod rtnetlink;
 #[cfg(test)]
 mod second_opinion;
 mod set;
@@ -40,6 +45,7 @@ mod userdata;
 
 pub use event::{CommitEvent, LinkEvents, RulesetEvent, RulesetEvents};
 pub use neighbour::neighbour_tables;
+pub use network::network;
 
 use std::io;
 use std::time::Duration;

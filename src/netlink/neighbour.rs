@@ -9,8 +9,7 @@ use std::io;
 use nix::libc;
 
 use super::attribute::{Attribute, attributes};
-use super::constants::sys;
-use super::message::messages;
+use super::rtnetlink::dump;
 use super::socket::Socket;
 use crate::health::NeighbourTable;
 use crate::system::Family;
@@ -55,42 +54,6 @@ pub fn neighbour_tables() -> io::Result<Vec<NeighbourTable>> {
         }
     })?;
     Ok(tables.into_values().collect())
-}
-
-fn dump(
-    socket: &mut Socket,
-    kind: u16,
-    body: &[u8],
-    sequence: u32,
-    each: &mut dyn FnMut(&[u8]),
-) -> io::Result<()> {
-    const NLMSGHDR: usize = 16;
-    let flags = (sys::NLM_F_REQUEST | sys::NLM_F_DUMP) as u16;
-    let mut request = Vec::new();
-    request.extend_from_slice(&((NLMSGHDR + body.len()) as u32).to_ne_bytes());
-    request.extend_from_slice(&kind.to_ne_bytes());
-    request.extend_from_slice(&flags.to_ne_bytes());
-    request.extend_from_slice(&sequence.to_ne_bytes());
-    request.extend_from_slice(&0u32.to_ne_bytes());
-    request.extend_from_slice(body);
-    socket.send(&request)?;
-    let truncated = || io::Error::new(io::ErrorKind::InvalidData, "an answer that is cut short");
-    loop {
-        for message in messages(socket.receive()?) {
-            let message = message.map_err(|_| truncated())?;
-            if message.sequence != sequence {
-                continue;
-            }
-            match i32::from(message.kind) {
-                libc::NLMSG_DONE => return Ok(()),
-                libc::NLMSG_ERROR => {
-                    let (errno, _) = message.outcome().ok_or_else(truncated)?;
-                    return Err(io::Error::from_raw_os_error(errno));
-                }
-                _ => each(message.body),
-            }
-        }
-    }
 }
 
 fn family(byte: u8) -> Option<Family> {

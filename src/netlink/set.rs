@@ -173,6 +173,91 @@ pub(super) fn read(bytes: &[u8]) -> Result<SetHead, Malformed> {
     Ok(head)
 }
 
+/// A set as a lookup sees it, also where rfw does not know its types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// What can be said of it.
+    pub(super) head: SetHead,
+    /// The widths in bytes of what is compared: each field of a set of ranges over several fields, unpadded; else the whole key.
+    pub(super) fields: Vec<usize>,
+    /// Why nobody can say what a lookup yields.
+    pub(super) obstacle: Option<String>,
+}
+
+/// The greatest key (linux/netfilter/nf_tables.h `NFT_DATA_VALUE_MAXLEN`).
+const WIDEST_KEY: u32 = 64;
+
+/// Reads the attributes of a set of any table.
+pub(super) fn shape(bytes: &[u8]) -> Result<Shape, Malformed> {
+    let mut head = read(bytes)?;
+    let mut flags = 0;
+    let mut key_length = 0;
+    let mut fields = Vec::new();
+    for attribute in attributes(bytes) {
+        let attribute = attribute?;
+        match attribute.kind {
+            sys::NFTA_SET_FLAGS => flags = attribute.be32()?,
+            sys::NFTA_SET_KEY_LEN => key_length = attribute.be32()?,
+            sys::NFTA_SET_DESC => fields = field_widths(&attribute)?,
+            _ => {}
+        }
+    }
+    let known = IMPLIED_FLAGS
+        | sys::NFT_SET_INTERVAL
+        | sys::NFT_SET_MAP
+        | sys::NFT_SET_TIMEOUT
+        | sys::NFT_SET_EVAL
+        | sys::NFT_SET_ANONYMOUS
+        | sys::NFT_SET_CONSTANT
+        | sys::NFT_SET_OBJECT;
+    let keeps = head
+        .unknown
+        .iter()
+        .find(|it| it.starts_with("elements keep"));
+    let padded: usize = fields.iter().map(|width| width.next_multiple_of(4)).sum();
+    let is_of_several = head.spec.interval && fields.len() > 1;
+    let obstacle = if flags & !known != 0 {
+        Some(format!("flags {:#x}", flags & !known))
+    } else if key_length > WIDEST_KEY {
+        Some(format!("a key of {key_length} bytes"))
+    } else if head.spec.interval && flags & CONCAT != 0 && padded != key_length as usize {
+        Some("fields that are not told".to_owned())
+    } else {
+        keeps.cloned()
+    };
+    if !is_of_several {
+        fields = vec![key_length.min(WIDEST_KEY) as usize];
+    }
+    // What the elements are made of is decided by the fields that the kernel has, not by the types that rfw knows.
+    head.spec
+        .key
+        .resize(if is_of_several { 2 } else { 1 }, DataType::Number);
+    Ok(Shape {
+        head,
+        fields,
+        obstacle,
+    })
+}
+
+fn field_widths(desc: &Attribute<'_>) -> Result<Vec<usize>, Malformed> {
+    let mut widths = Vec::new();
+    for attribute in desc.nested() {
+        let attribute = attribute?;
+        if attribute.kind != sys::NFTA_SET_DESC_CONCAT {
+            continue;
+        }
+        for field in attribute.nested() {
+            for attribute in field?.nested() {
+                let attribute = attribute?;
+                if attribute.kind == sys::NFTA_SET_FIELD_LEN {
+                    widths.push(attribute.be32()? as usize);
+                }
+            }
+        }
+    }
+    Ok(widths)
+}
+
 fn size(desc: &Attribute<'_>) -> Result<Option<u32>, Malformed> {
     let mut size = None;
     for attribute in desc.nested() {

@@ -47,7 +47,10 @@ fn shared(ends: &Ends<'_, '_>, outcomes: &[Outcome], counts: &Counts) -> Held {
         .flat_map(|outcome| &outcome.choices)
         .filter_map(|choice| match choice.taken {
             Taken::Number { number: _, of } => Some(of),
-            Taken::Rate { .. } | Taken::Connections { .. } | Taken::Address { .. } => None,
+            Taken::Rate { .. }
+            | Taken::Connections { .. }
+            | Taken::Chance { .. }
+            | Taken::Address { .. } => None,
         });
     // Where several count, what they count to together comes round.
     let period = numbers.fold(1u32, least_common_multiple);

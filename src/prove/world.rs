@@ -74,6 +74,7 @@ pub(super) fn world(model: &Model, number: usize) -> Environment {
             name,
             // 1 is the loopback's.
             index: u32::try_from(index + 2).ok(),
+            kind: None,
             addresses: addresses.into(),
         });
     }

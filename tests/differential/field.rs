@@ -27,8 +27,10 @@ pub(super) const WATCH: &str = "table inet watch {
     chain answered { type filter hook output priority -1000; log prefix \"answer\" group 77; }
 }";
 
-/// The box's interfaces and addresses, and the neighbour's at the other end.
-pub(super) const LINKS: [(&str, [&str; 2], [&str; 2]); 4] = [
+/// An interface of the box, its addresses, and the neighbour's at the other end.
+pub(super) type Cable = (&'static str, [&'static str; 2], [&'static str; 2]);
+
+pub(super) const LINKS: [Cable; 4] = [
     (
         "eth0",
         ["203.0.113.10/24", "2001:db8:0:1::10/64"],
@@ -97,14 +99,14 @@ pub(super) struct Field {
 }
 
 impl Field {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(cables: &[Cable]) -> Self {
         let center = Host::new("box");
         center.forward();
         center.sysctl("net/ipv4/icmp_ratemask", "0");
         center.sysctl("net/ipv6/icmp/ratelimit", "0");
         let (mut wires, mut neighbours) = (Vec::new(), Vec::new());
         let mut environment = Environment::default();
-        for (name, here, there) in LINKS {
+        for (name, here, there) in cables.iter().copied() {
             let host = Host::new(name);
             link((&host, "eth0"), (&center, name));
             address(&center, name, &here);
@@ -124,13 +126,14 @@ impl Field {
             environment.interfaces.push(Interface {
                 name: name.to_owned(),
                 index: None,
+                kind: Some(1),
                 addresses: here.map(|it| it.parse().unwrap()).to_vec(),
             });
         }
         for key in ["all/rp_filter", "all/send_redirects"] {
             center.sysctl(&format!("net/ipv4/conf/{key}"), "0");
         }
-        for gateway in LINKS[0].2 {
+        for gateway in cables[0].2 {
             center.ip(&format!("route add default via {gateway}"));
         }
         environment.routes = ["0.0.0.0/0", "::/0"]
@@ -224,6 +227,12 @@ impl Dice {
     /// A packet with an id, and where it comes in.
     pub(super) fn packet(&mut self, id: u16) -> (usize, Sent) {
         let pool: &[&str] = if self.below(3) > 0 { &V4 } else { &V6 };
+        let sent = self.sent(id, pool);
+        (self.below(LINKS.len()), sent)
+    }
+
+    /// A packet with an id between addresses of a pool.
+    pub(super) fn sent(&mut self, id: u16, pool: &[&str]) -> Sent {
         let what = match self.below(8) {
             0..4 => What::Tcp {
                 sport: id,
@@ -236,16 +245,15 @@ impl Dice {
             },
             _ => What::Echo { id },
         };
-        let sent = Sent {
+        Sent {
             source: self.one(pool).parse().unwrap(),
             destination: self.one(pool).parse().unwrap(),
             what,
-        };
-        (self.below(LINKS.len()), sent)
+        }
     }
 }
 
-pub(super) fn packet(link: usize, sent: &Sent) -> Packet {
+pub(super) fn packet(iif: &str, sent: &Sent) -> Packet {
     let (upper, length) = match sent.what {
         What::Tcp {
             sport,
@@ -266,7 +274,7 @@ pub(super) fn packet(link: usize, sent: &Sent) -> Packet {
         }
     };
     let mut packet = Packet::new(sent.source, sent.destination, upper);
-    packet.iif = Some(LINKS[link].0.to_owned());
+    packet.iif = Some(iif.to_owned());
     packet.length = length + if sent.source.is_ipv6() { 40 } else { 20 };
     packet.time = jiff::Timestamp::now().as_nanosecond() as u64;
     packet

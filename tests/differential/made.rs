@@ -23,7 +23,7 @@ use crate::support::{alone_for, nft, policies};
 const PACKETS: usize = 60;
 /// Policies in a usual run: 2,400 packets.
 const POLICIES: usize = 40;
-fn compile(text: &str) -> Option<Valid> {
+pub(super) fn compile(text: &str) -> Option<Valid> {
     let source = SourceText {
         name: "made.yaml".to_owned(),
         text: text.as_bytes().to_vec(),
@@ -47,7 +47,7 @@ fn run(count: usize, seed: u64) {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let field = Field::new();
+    let field = Field::new(&LINKS);
     let choices = Choices {
         rates: Within::Either,
         connections: Within::Either,
@@ -85,7 +85,7 @@ fn run(count: usize, seed: u64) {
         for (id, link, sent) in batch {
             packets += 1;
             let events = events.remove(&id).unwrap_or_default();
-            let packet = packet(link, &sent);
+            let packet = packet(LINKS[link].0, &sent);
             for firewall in &firewalls {
                 let evaluation = evaluate(firewall, &packet, &field.environment, &choices);
                 if !evaluation.outcomes.iter().any(|it| agrees(it, &events)) {

@@ -6,6 +6,7 @@
 //! `RFW_DIFFERENTIAL_POLICIES` and `RFW_DIFFERENTIAL_SEED` make longer and other runs: see `scripts/fuzz`.
 
 mod field;
+mod foreign;
 mod made;
 mod rules;
 

@@ -336,7 +336,7 @@ fn the_kernel_does_what_the_evaluator_says_of_any_rules() {
 
 fn run(count: usize, seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0xd134_2543_de82_ef95) | 1);
-    let field = Field::new();
+    let field = Field::new(&LINKS);
     let choices = Choices {
         rates: Within::Either,
         ..Choices::default()
@@ -367,7 +367,7 @@ fn run(count: usize, seed: u64) {
             let events = events.remove(&id).unwrap_or_default();
             let evaluation = evaluate(
                 &firewall,
-                &packet(link, &sent),
+                &packet(LINKS[link].0, &sent),
                 &field.environment,
                 &choices,
             );

@@ -275,7 +275,7 @@ fn path(
                     continue;
                 };
                 let does = match met {
-                    Met::Failed(_) => continue,
+                    Met::Failed(_) | Met::Idle(_) => continue,
                     Met::Passed => "fits, goes on".to_owned(),
                     Met::Accept => "accept".to_owned(),
                     Met::Drop => "drop".to_owned(),

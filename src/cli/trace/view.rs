@@ -166,6 +166,7 @@ fn met_text(met: Met, rule: RuleRef, firewall: &Firewall) -> String {
         Met::Jump(to) => format!("jump {}", chain(to)),
         Met::Goto(to) => format!("goto {}", chain(to)),
         Met::Translate => "translates".to_owned(),
+        Met::Idle(_) => "does nothing to the packet".to_owned(),
         Met::Opaque(place) => {
             format!(
                 "cannot be followed{}",

@@ -1,0 +1,224 @@
+//! The tables of others: what the kernel makes of packets with them beside rfw's, and what the evaluator says of what was read of everything.
+//!
+//! `docker.rules` and `firewalld.nft` have the shape of what those tools load; rules of iptables by chance come beside them. iptables-nft
+//! itself loads them, so that what is read is what it makes of them.
+
+mod chance;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rfw::evaluate::{Choices, Environment, Firewall, Within, evaluate};
+use rfw::netlink::{Netlink, network};
+
+use super::field::{Cable, Dice, Event, FIRST, Field, WATCH, agrees, packet, told};
+use super::given;
+use super::made::compile;
+use crate::support::wire::Sent;
+use crate::support::{Host, alone_for, nft, policies};
+
+const FIREWALLD: &str = include_str!("firewalld.nft");
+const DOCKER: &str = include_str!("docker.rules");
+
+/// Packets to each ruleset.
+const PACKETS: usize = 60;
+/// Rulesets in a usual run.
+const RULESETS: usize = 30;
+
+const LINKS: [Cable; 5] = [
+    (
+        "eth0",
+        ["203.0.113.10/24", "2001:db8:0:1::10/64"],
+        ["203.0.113.77", "2001:db8:0:1::77"],
+    ),
+    (
+        "eth1",
+        ["192.168.1.1/24", "fd00:1::1/64"],
+        ["192.168.1.77", "fd00:1::77"],
+    ),
+    (
+        "eth2",
+        ["192.168.2.1/24", "fd00:2::1/64"],
+        ["192.168.2.77", "fd00:2::77"],
+    ),
+    (
+        "wg0",
+        ["10.0.0.1/8", "fd00::1/64"],
+        ["10.0.0.77", "fd00::77"],
+    ),
+    (
+        "docker0",
+        ["172.17.0.1/16", "fd00:17::1/64"],
+        ["172.17.0.77", "fd00:17::77"],
+    ),
+];
+const V4: [&str; 18] = [
+    "192.168.1.10",
+    "192.168.1.20",
+    "192.168.1.25",
+    "10.1.2.3",
+    "10.0.0.9",
+    "172.17.0.2",
+    "172.17.0.3",
+    "172.17.0.4",
+    "192.168.2.9",
+    "192.168.9.9",
+    "203.0.113.9",
+    "198.51.100.40",
+    "203.0.113.10",
+    "203.0.113.10",
+    "192.168.1.1",
+    "192.168.2.1",
+    "10.0.0.1",
+    "172.17.0.1",
+];
+const V6: [&str; 11] = [
+    "fd00::11",
+    "fd00:1::9",
+    "fd00:1:0:1::9",
+    "fd00:2::9",
+    "fd00:17::2",
+    "2001:db8:9::9",
+    "2001:db8:0:1::9",
+    "2001:db8:0:1::10",
+    "fd00:1::1",
+    "fd00:2::1",
+    "fd00::1",
+];
+
+#[test]
+fn the_kernel_does_what_is_read_of_all_tables() {
+    let count = given("RFW_DIFFERENTIAL_POLICIES", RULESETS);
+    let seed = given("RFW_DIFFERENTIAL_SEED", 1) as u64;
+    let bound = Duration::from_secs(120 + 5 * count as u64);
+    alone_for(bound, || run(count, seed));
+}
+
+/// Loads the rules of both families by iptables itself.
+fn iptables(host: &Host, v4: &str, v6: &str) {
+    host.must("iptables-nft-restore", &[], v4);
+    if !v6.is_empty() {
+        host.must("ip6tables-nft-restore", &[], v6);
+    }
+}
+
+fn run(count: usize, seed: u64) {
+    let mut bytes = [9; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let field = Field::new(&LINKS);
+    let choices = Choices {
+        rates: Within::Either,
+        connections: Within::Either,
+        ..Choices::default()
+    };
+    let environment = Environment::of(&field.center.run(|| network().unwrap()));
+    let (mut id, mut packets) = (FIRST, 0);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut unknown = BTreeMap::new();
+    for round in 0..count {
+        let rfw = loop {
+            let text = policies::policy().new_tree(&mut runner).unwrap().current();
+            if let Some(ruleset) = compile(&text) {
+                break rfw::nft::script(ruleset.ruleset());
+            }
+        };
+        nft::load(&field.center, &format!("flush ruleset\n{WATCH}"));
+        // Who comes first stands later among equals.
+        let rfw_is_first = dice.below(2) == 0;
+        // Without rfw what others decide is seen more often.
+        let has_rfw = dice.below(3) > 0;
+        if has_rfw && rfw_is_first {
+            nft::load(&field.center, &rfw);
+        }
+        let others = match round % 3 {
+            0 => {
+                iptables(&field.center, DOCKER, "");
+                DOCKER.to_owned()
+            }
+            1 => {
+                nft::load(&field.center, FIREWALLD);
+                FIREWALLD.to_owned()
+            }
+            _ => {
+                let (v4, v6) = chance::rules(&mut dice);
+                iptables(&field.center, &v4, &v6);
+                format!("{v4}{v6}")
+            }
+        };
+        if has_rfw && !rfw_is_first {
+            nft::load(&field.center, &rfw);
+        }
+        let everything = field
+            .center
+            .run(|| Netlink::open().unwrap().everything().unwrap());
+        let firewall = everything
+            .tables
+            .into_iter()
+            .fold(Firewall::new(), |firewall, table| {
+                firewall.with_any(table, &|_, _| None)
+            });
+        assert!(firewall.unmodelled().is_empty());
+        let batch: Vec<(u16, usize, Sent)> = (0..PACKETS)
+            .map(|_| {
+                id = if id == u16::MAX { FIRST } else { id + 1 };
+                let pool: &[&str] = if dice.below(3) > 0 { &V4 } else { &V6 };
+                (id, dice.below(LINKS.len()), dice.sent(id, pool))
+            })
+            .collect();
+        for (_, link, sent) in &batch {
+            field.wires[*link].send(sent);
+        }
+        let mut events = field.watch();
+        for (id, link, sent) in batch {
+            packets += 1;
+            let events = events.remove(&id).unwrap_or_default();
+            let packet = packet(LINKS[link].0, &sent);
+            let evaluation = evaluate(&firewall, &packet, &environment, &choices);
+            if evaluation.decision() == Some(rfw::evaluate::Decision::Unknown) {
+                let why = format!("{:?}", evaluation.outcomes[0].reason);
+                *unknown.entry(why).or_insert(0) += 1;
+            } else if !evaluation.outcomes.iter().any(|it| agrees(it, &events)) {
+                let rfw = if has_rfw { rfw.as_str() } else { "" };
+                wrong.push(format!(
+                    "{sent:?} by {}: the kernel: {events:?}\n{}\n{others}\n{rfw}",
+                    LINKS[link].0,
+                    told(&evaluation),
+                ));
+            }
+            let kind = match events.first() {
+                None => "dropped",
+                Some(Event::Passed(..)) => "passed",
+                Some(_) => "rejected",
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    let _ = writeln!(
+        io::stderr(),
+        "{packets} packets to {count} rulesets, seed {seed}: {kinds:?}, {} wrong, unknown {unknown:?}",
+        wrong.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(3)].join("\n\n")
+    );
+    assert!(
+        unknown.values().sum::<usize>() * 20 < packets,
+        "{unknown:?}"
+    );
+    for kind in ["dropped", "passed", "rejected"] {
+        assert!(
+            kinds.get(kind).is_some_and(|number| packets / 50 < *number),
+            "{kinds:?}"
+        );
+    }
+}
