@@ -1,6 +1,7 @@
 //! Where policies come from: texts out of a [`Tree`], a directory or a commit. Meets the file system, and nothing else
 //! does on the way from a policy to a plan.
 
+mod bounded;
 mod directory;
 mod expand;
 mod fetch;

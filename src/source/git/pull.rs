@@ -9,32 +9,21 @@
 )]
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::{GitError, ObjectId, Repository};
 use crate::diagnostic::printable;
+use crate::source::bounded::{Ended, run};
 use crate::source::fetch::PASSED_ON;
 use crate::source::unprivileged::can_become;
 
 /// How long a fetch may take.
 const LONGEST: Duration = Duration::from_secs(60);
-/// How long git has to put its things away when it is ended.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How often it is asked whether it is done.
-const GLANCE: Duration = Duration::from_millis(10);
-/// Most bytes that are read of what git says.
-const MOST_WORDS: u64 = 16 << 10;
-/// Most letters of it that are told.
+/// Most letters of what git says that are told.
 const TOLD: usize = 600;
 /// What an address may begin with; a path of this box is `file`.
 const PROTOCOLS: &str = "file:https:ssh";
@@ -129,12 +118,10 @@ pub enum PullError {
         source: io::Error,
     },
     /// It took too long.
-    #[error("`git fetch` from `{remote}`: no end after {seconds} seconds")]
+    #[error("`git fetch` from `{remote}`: no end after {} seconds", LONGEST.as_secs())]
     TooSlow {
         /// The remote.
         remote: String,
-        /// How long it had.
-        seconds: u64,
     },
     /// git has failed.
     #[error("`git fetch` from `{remote}`: {said}")]
@@ -174,7 +161,12 @@ pub fn pull(
     let word = format!("refs/heads/{branch}");
     let before = repository.resolve(&word).ok();
     let address = address(&client, &repository.place.common, remote)?;
-    let Ended { status, said } = run(client.fetch(&address, &word), remote, LONGEST)?;
+    let ended = run(client.fetch(&address, &word), LONGEST);
+    let ended = ended.map_err(|source| PullError::NoGit { source })?;
+    let Some(Ended { status, said }) = ended else {
+        let remote = remote.to_owned();
+        return Err(PullError::TooSlow { remote });
+    };
     if !status.success() {
         let said = String::from_utf8_lossy(&said);
         return Err(match said.contains("(non-fast-forward)") {
@@ -296,9 +288,7 @@ impl Client<'_> {
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // So that all that it starts can be ended with it.
-            .process_group(0);
+            .stderr(Stdio::piped());
         if *shed == Shed::User {
             // Supplementary groups and capabilities go with it.
             command.uid(puller.uid).gid(puller.gid);
@@ -365,73 +355,6 @@ fn address(client: &Client<'_>, common: &Path, remote: &str) -> Result<String, P
     }
 }
 
-/// A program that has ended.
-struct Ended {
-    status: ExitStatus,
-    /// The beginning of what it said on standard error.
-    said: Vec<u8>,
-}
-
-/// Runs git, and ends it with all that it has started when it takes too long.
-fn run(mut command: Command, remote: &str, longest: Duration) -> Result<Ended, PullError> {
-    let no_git = |source| PullError::NoGit { source };
-    let mut child = command.spawn().map_err(no_git)?;
-    let complaint = child.stderr.take();
-    let (tell, told) = channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut complaint) = complaint {
-            // What could be read is all there is to say; the rest is read, so that it does not wait for us.
-            let _ = complaint.by_ref().take(MOST_WORDS).read_to_end(&mut bytes);
-            let _ = io::copy(&mut complaint, &mut io::sink());
-        }
-        let _ = tell.send(bytes);
-    });
-    let Some(status) = wait(&mut child, longest).map_err(no_git)? else {
-        end(&mut child);
-        return Err(PullError::TooSlow {
-            remote: remote.to_owned(),
-            seconds: longest.as_secs(),
-        });
-    };
-    // Somebody that it has left behind may still hold the pipe.
-    let said = told.recv_timeout(FAREWELL).unwrap_or_default();
-    Ok(Ended { status, said })
-}
-
-/// Waits; `None` when it takes longer.
-fn wait(child: &mut Child, longest: Duration) -> io::Result<Option<ExitStatus>> {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if longest <= began.elapsed() {
-            return Ok(None);
-        }
-        thread::sleep(GLANCE);
-    }
-}
-
-/// Ends a program and its group: first so that it takes its locks away, then for good. Who cannot be ended is left.
-fn end(child: &mut Child) {
-    let Ok(group) = i32::try_from(child.id()).map(Pid::from_raw) else {
-        return;
-    };
-    // Not waited for yet, so that the number is nobody else's.
-    let _ = killpg(group, Signal::SIGTERM);
-    let began = Instant::now();
-    let is_over = || {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        !matches!(waitid(Id::Pid(group), flags), Ok(WaitStatus::StillAlive))
-    };
-    while !is_over() && began.elapsed() < FAREWELL {
-        thread::sleep(GLANCE);
-    }
-    let _ = killpg(group, Signal::SIGKILL);
-    let _ = wait(child, FAREWELL);
-}
-
 /// What git says, in a line: without its good advice, and without anybody's password.
 fn told(said: &str) -> String {
     let lines = said
@@ -465,10 +388,9 @@ fn without_secrets(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
+    use std::process::Command;
 
-    use super::{Client, PullError, Puller, Shed, run, told};
+    use super::{Client, Puller, Shed, told};
 
     fn puller(uid: u32) -> Puller {
         Puller {
@@ -579,54 +501,5 @@ mod tests {
         );
         check("", "it has failed and does not say why");
         assert_eq!(told(&"x".repeat(10_000)).len(), 600);
-    }
-
-    /// A program in a group of its own, as git is.
-    fn shell(script: &str) -> Command {
-        use std::os::unix::process::CommandExt;
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        command
-    }
-
-    #[test]
-    fn who_hangs_is_ended_with_all_that_he_has_started() {
-        let began = Instant::now();
-        let (read, write) = std::io::pipe().unwrap();
-        let mut command = shell("trap '' TERM; sleep 600 & sleep 600");
-        command.stdout(write);
-        let error = run(command, "origin", Duration::from_millis(200)).err();
-        let error = error.map(|error| error.to_string());
-        assert_eq!(
-            error.as_deref(),
-            Some("`git fetch` from `origin`: no end after 0 seconds")
-        );
-        // Nobody holds the other end any more.
-        let rest = std::io::read_to_string(read).unwrap();
-        assert_eq!(rest, "");
-        assert!(began.elapsed() < Duration::from_secs(30));
-    }
-
-    #[test]
-    fn who_talks_is_not_listened_to_for_ever() {
-        let ended = run(
-            shell("yes >&2 & sleep 0.3; kill $!; exit 3"),
-            "origin",
-            Duration::from_secs(20),
-        );
-        let ended = ended.unwrap();
-        assert_eq!(ended.status.code(), Some(3));
-        assert_eq!(ended.said.len(), 16 << 10);
-        let missing = run(
-            Command::new("/nonexistent/git"),
-            "origin",
-            Duration::from_secs(1),
-        );
-        assert!(matches!(missing.err(), Some(PullError::NoGit { .. })));
     }
 }
