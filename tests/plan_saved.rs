@@ -74,11 +74,11 @@ fn a_saved_plan_that_was_changed_is_refused() {
     );
     assert!(
         tampered(|file| file["commit"][0]["delete-rule"]["colour"] = "red".into())
-            .starts_with("this is no plan that rfw has saved: "),
+            .starts_with("this is no plan that `rfw plan --out` has kept; a policy is applied with `--policy PATH`: "),
     );
     assert!(
         tampered(|file| file["more"] = 1.into())
-            .starts_with("this is no plan that rfw has saved: unknown field `more`"),
+            .starts_with("this is no plan that `rfw plan --out` has kept; a policy is applied with `--policy PATH`: unknown field `more`"),
     );
     assert!(SavedPlan::from_json("[]").is_err());
     assert!(SavedPlan::from_json("").is_err());

@@ -61,7 +61,9 @@ impl SettingPromise {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
     /// It has not the form.
-    #[error("this is no plan that rfw has saved")]
+    #[error(
+        "this is no plan that `rfw plan --out` has kept; a policy is applied with `--policy PATH`"
+    )]
     Form(#[source] serde_json::Error),
     /// It has a form that this version does not know.
     #[error("the plan has form {found}, and this rfw reads form {VERSION}: plan again")]
