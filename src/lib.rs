@@ -65,12 +65,13 @@
 //! | [`source`] | where policies come from | policy, diagnostic |
 //! | [`state`] | what rfw remembers | diagnostic, system, view |
 //! | [`host`] | the box itself: reads and writes settings, reads counts and the log | health, system |
+//! | [`testbed`] | rules in the real kernel and real packets, in namespaces of rfw's own | prove, compile, evaluate, apply, kernel, netlink, plan, live, bytecode, ruleset, system |
 //! | [`reconcile`] | the loop: when to look, what to do about it | – |
 //! | [`watch`] | files that change, signals, the service manager, whoever asks | reconcile |
 //! | [`cli`] | the command line | all |
 //!
 //! `tests/architecture.rs` holds the code against this table. Only `source`, `state`, `netlink`, `host`,
-//! `watch` and `cli` meet the operating system; `clippy.toml` says so of every function that would.
+//! `testbed`, `watch` and `cli` meet the operating system; `clippy.toml` says so of every function that would.
 
 pub mod agent;
 pub mod apply;
@@ -99,5 +100,6 @@ pub mod signature;
 pub mod source;
 pub mod state;
 pub mod system;
+pub mod testbed;
 pub mod view;
 pub mod watch;

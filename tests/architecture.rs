@@ -63,6 +63,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("state", &["diagnostic", "system", "view"]),
     ("health", &["reconcile", "system", "view"]),
     ("host", &["health", "system"]),
+    (
+        "testbed",
+        &[
+            "prove", "compile", "evaluate", "apply", "kernel", "netlink", "plan", "live",
+            "bytecode", "ruleset", "system",
+        ],
+    ),
     ("reconcile", &[]),
     ("watch", &["reconcile"]),
 ];

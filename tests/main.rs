@@ -67,6 +67,7 @@ mod schema;
 mod settings;
 mod simulation;
 mod support;
+mod testbed;
 mod trace;
 mod trust;
 mod watch;

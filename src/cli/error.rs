@@ -11,6 +11,8 @@ use super::output::Output;
 pub(super) enum Failure {
     /// The policy has errors; they have been printed.
     Rejected,
+    /// The kernel does something else than rfw says; that has been printed.
+    Wrong,
     /// There are changes or warnings, which have been printed, and the exit code says so.
     Changes,
     /// A guard refused something.
@@ -80,6 +82,7 @@ impl Failure {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Rejected => "the policy has errors".to_owned(),
+            Self::Wrong => "the kernel does something else".to_owned(),
             Self::Changes => "there are changes".to_owned(),
             Self::Stale(explained)
             | Self::Guard(explained)
@@ -101,6 +104,7 @@ impl Failure {
     pub(super) fn report(self, output: &mut Output) -> u8 {
         match self {
             Self::Rejected => exit::REJECTED,
+            Self::Wrong => exit::WRONG,
             Self::Changes => exit::CHANGES,
             Self::Stale(explained) => {
                 print(&explained, output);

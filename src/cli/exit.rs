@@ -15,6 +15,9 @@ pub(super) const STALE: u8 = 5;
 /// Wrong usage (sysexits.h `EX_USAGE`).
 pub(super) const USAGE: u8 = 64;
 
+/// `test --kernel`: the kernel does something else than rfw says of it (sysexits.h `EX_SOFTWARE`).
+pub(super) const WRONG: u8 = 70;
+
 /// For `--help` and the manual page.
 pub(super) const HELP: &str = "\
 Exit codes:
@@ -25,4 +28,5 @@ Exit codes:
    3  the policy was rejected, or one of its tests failed
    4  a guard refused: a list that must not be taken, a commit that is not signed as it should be or goes back
    5  the plan is stale
-  64  wrong usage";
+  64  wrong usage
+  70  test --kernel: the kernel does something else than rfw says, so rfw is wrong";

@@ -21,4 +21,4 @@ pub(super) fn is_left_out(
 }
 
 /// The kernel, not the policy, is at fault, so there is no place to point at.
-const LEFT_OUT: &str = "warning: this kernel has no flowtables: `offload` is left out, and connections meet the rules as always";
+pub(super) const LEFT_OUT: &str = "warning: this kernel has no flowtables: `offload` is left out, and connections meet the rules as always";

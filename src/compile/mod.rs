@@ -14,6 +14,7 @@ mod settings;
 
 pub use list::{Lists, lists};
 pub use lower::lower;
+pub use settings::settings;
 
 use crate::diagnostic::Diagnostics;
 use crate::policy::{ForeignTables, Policy};

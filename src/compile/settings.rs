@@ -18,7 +18,8 @@ pub(super) const CEILING: u32 = 32768;
 const COUNTABLE: u128 = 1 << 16;
 
 /// What a checked policy wants of the box.
-pub(super) fn settings(policy: &Policy, model: &Model) -> Settings {
+#[must_use]
+pub fn settings(policy: &Policy, model: &Model) -> Settings {
     let Some(sysctl) = &policy.sysctl else {
         return Settings::default();
     };

@@ -182,7 +182,7 @@ fn in_chain(chain: &str) -> Writer {
     writer
 }
 
-fn write_base(writer: &mut Writer, base: Base) {
+pub(super) fn write_base(writer: &mut Writer, base: Base) {
     let Base {
         kind,
         hook,
@@ -276,7 +276,7 @@ fn write_object(writer: &mut Writer, object: &Object) {
     });
 }
 
-fn write_rule(writer: &mut Writer, rule: &Rule) {
+pub(super) fn write_rule(writer: &mut Writer, rule: &Rule) {
     let Rule {
         name,
         instructions,

@@ -10,9 +10,10 @@
 //! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
 //! | `everything` | dumps of all tables of all families → one consistent [`crate::live::Everything`] |
 //! | `event` | what others commit, and changes of interfaces |
+//! | `link`, `witness` | for testbeds: links, addresses and routes; a table beside rfw's that logs every packet |
 //!
-//! Two things are not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are, and `network`, which asks it
-//! for interfaces, addresses and routes; both by `rtnetlink`.
+//! Three things are not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are, `network`, which asks it
+//! for interfaces, addresses and routes, and `link`, which makes some; all by `rtnetlink`.
 //!
 //! Facts about the kernel were measured on Linux 6.18 unless they name a kernel file.
 
@@ -30,6 +31,7 @@ mod foreign;
 #[cfg(test)]
 mod hostile;
 mod key_type;
+mod link;
 mod message;
 mod neighbour;
 mod network;
@@ -42,10 +44,13 @@ mod second_opinion;
 mod set;
 mod socket;
 mod userdata;
+mod witness;
 
 pub use event::{CommitEvent, LinkEvents, RulesetEvent, RulesetEvents};
+pub use link::{CableEnd, Change, Links};
 pub use neighbour::neighbour_tables;
 pub use network::network;
+pub use witness::{Seen, Sighting, WITNESS, Witness};
 
 use std::io;
 use std::time::Duration;

@@ -96,7 +96,7 @@ pub struct Policy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raw: Vec<Raw>,
 
-    /// What must become of which packets: `rfw test` holds the compiled rules against it, without the kernel.
+    /// What must become of which packets: `rfw test` holds the compiled rules against it, without the kernel, and with `--kernel` in it as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<Test>,
 }

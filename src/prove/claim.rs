@@ -133,10 +133,7 @@ pub(super) fn scan(
     let firewall = prover.firewall();
     let choices = Choices::default();
     for (wanted, ports) in ports {
-        let traffic = Traffic {
-            services: Some(vec![tcp(ports)]),
-            ..traffic.clone()
-        };
+        let traffic = scanned(traffic, ports);
         let mut judge = |packet: &Packet, environment: &Environment| {
             let evaluation = evaluate(firewall, packet, environment, &choices);
             for outcome in &evaluation.outcomes {
@@ -152,14 +149,7 @@ pub(super) fn scan(
                         outcome,
                     ));
                 }
-                let is = port_state(outcome);
-                if is != *wanted {
-                    let port = packet.upper.ports().map_or(0, |(_, dport)| dport);
-                    let message = format!(
-                        "port {port} should be {}, but is {}",
-                        wanted.name(),
-                        is.name()
-                    );
+                if let Some(message) = wrong_state(*wanted, packet, outcome) {
                     return Err(failed(message, packet, outcome));
                 }
             }
@@ -168,6 +158,24 @@ pub(super) fn scan(
         kinds.each(&traffic, &mut judge)?;
     }
     Ok(())
+}
+
+/// The packets of a scan of these ports.
+pub(super) fn scanned(traffic: &Traffic, ports: &Intervals<u16>) -> Traffic {
+    Traffic {
+        services: Some(vec![tcp(ports)]),
+        ..traffic.clone()
+    }
+}
+
+/// What a scanned port is instead of what it should be.
+pub(super) fn wrong_state(wanted: Port, packet: &Packet, outcome: &Outcome) -> Option<String> {
+    let is = port_state(outcome);
+    let port = packet.upper.ports().map_or(0, |(_, dport)| dport);
+    (is != wanted).then(|| {
+        let (wanted, is) = (wanted.name(), is.name());
+        format!("port {port} should be {wanted}, but is {is}")
+    })
 }
 
 /// What a list must never hold: its guard has to see to it.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::classes::classes;
 use super::compare::full;
 use super::distinguish::{Atom, Distinctions, Shape, Way, distinctions};
-use super::world::{interfaces, with_address, world, worlds};
+use super::world::{by_way_of, interfaces, with_address, world, worlds};
 use super::{Failed, MOST_PACKETS, Prover};
 use crate::compile::claim::{State, Traffic};
 use crate::compile::model::{Service, Side};
@@ -20,6 +20,8 @@ pub(super) struct Kinds<'p, 'm> {
     prover: &'p Prover<'m>,
     worlds: Vec<Environment>,
     tried: usize,
+    /// Whether they are to be sent in the kernel: see [`Kinds::to_be_sent`].
+    sent: bool,
 }
 
 /// Where a packet begins and ends before any translation.
@@ -44,6 +46,8 @@ const ACK: u8 = 16;
 const WITH_PORTS: [Transport; 5] = Transport::ALL;
 /// A port that programs connect from.
 const EPHEMERAL: u128 = 40_000;
+/// Of packets that are to be sent there are more than kinds, because of the bounds, and they are chosen among later.
+const MOST_ENUMERATED: usize = 10 * MOST_PACKETS;
 const NANOSECONDS: u64 = 1_000_000_000;
 
 impl<'p, 'm> Kinds<'p, 'm> {
@@ -53,7 +57,25 @@ impl<'p, 'm> Kinds<'p, 'm> {
             prover,
             worlds: all.collect(),
             tried: 0,
+            sent: false,
         }
+    }
+
+    /// The same for packets that are to be sent: destination ports also at the bounds of their kinds, and only worlds in which
+    /// sources are where they come from and destinations where they go to, as far as there are such.
+    pub(super) fn to_be_sent(prover: &'p Prover<'m>) -> Self {
+        let sent = true;
+        Self {
+            sent,
+            ..Self::new(prover)
+        }
+    }
+
+    /// Whether a packet from this source is tried in a world.
+    fn is_in(&self, world: &Environment, source: IpAddr, iif: Option<&str>) -> bool {
+        let from_here = |world: &Environment| world.route(source) == iif;
+        let here = !self.sent || iif.is_none() || from_here(world);
+        here || !self.worlds.iter().any(from_here)
     }
 
     pub(super) fn prover(&self) -> &'p Prover<'m> {
@@ -118,28 +140,34 @@ impl<'p, 'm> Kinds<'p, 'm> {
             .map(|class| (class.value, class.other))
             .collect();
         let times = self.times(path, &found, traffic);
-        let uppers = uppers(&found, traffic, family);
+        let uppers = uppers(&found, traffic, family, self.sent);
         // Nothing is routed by rules if no destination is rewritten.
-        let worlds = match found.redirects {
+        let worlds = match found.redirects || self.sent {
             true => self.worlds.clone(),
             false => self.worlds.iter().take(1).cloned().collect(),
         };
+        let mut done = BTreeSet::new();
         let owners = usize::from(path.is_local && found.asks_owner) + 1;
         let sizes = [
             sources.len(),
             destinations.len(),
             times.len(),
             uppers.len(),
-            worlds.len(),
+            if found.redirects { worlds.len() } else { 1 },
             owners,
         ];
+        let most = if self.sent {
+            MOST_ENUMERATED
+        } else {
+            MOST_PACKETS
+        };
         let number = sizes
             .iter()
             .try_fold(1usize, |all, one| all.checked_mul(*one));
         let number = number.and_then(|number| number.checked_add(self.tried));
-        if number.is_none_or(|number| MOST_PACKETS < number) {
+        if number.is_none_or(|number| most < number) {
             return Err(Failed::of(format!(
-                "not proven: there are more than {MOST_PACKETS} kinds of such packets; name a service or an address"
+                "not proven: there are more than {most} kinds of such packets; name a service or an address"
             )));
         }
         for world in &worlds {
@@ -154,6 +182,13 @@ impl<'p, 'm> Kinds<'p, 'm> {
                     };
                     let (source, destination) =
                         (address(*source, family), address(destination, family));
+                    if !self.is_in(world, source, path.iif.as_deref()) {
+                        continue;
+                    }
+                    // Where no rule asks for routes, one of the worlds is as good as another.
+                    if self.sent && !found.redirects && !done.insert((source, destination)) {
+                        continue;
+                    }
                     for on_iif in [true, false].into_iter().take(owners) {
                         let environment = if path.is_local {
                             let on = path.iif.as_deref().filter(|_| on_iif);
@@ -162,6 +197,10 @@ impl<'p, 'm> Kinds<'p, 'm> {
                             with_address(world, source, path.oif.as_deref())
                         } else {
                             world.clone()
+                        };
+                        let environment = match &path.oif {
+                            Some(oif) if self.sent => by_way_of(environment, destination, oif),
+                            _ => environment,
                         };
                         for upper in &uppers {
                             for time in times.iter() {
@@ -314,7 +353,12 @@ fn values(shapes: &[&Shape], domain: &[(u128, u128)], liked: u128) -> Vec<u128> 
 }
 
 /// What is in the packets: one of every kind.
-fn uppers(found: &Distinctions, traffic: &Traffic, family: Family) -> Vec<Upper> {
+fn uppers(
+    found: &Distinctions,
+    traffic: &Traffic,
+    family: Family,
+    with_bounds: bool,
+) -> Vec<Upper> {
     let mut uppers = BTreeSet::new();
     let all_ports = [(1u128, u128::from(u16::MAX))];
     let all_types = [(0u128, 255u128)];
@@ -325,7 +369,7 @@ fn uppers(found: &Distinctions, traffic: &Traffic, family: Family) -> Vec<Upper>
                 transport.number(),
                 &all_ports,
                 family,
-                traffic,
+                (traffic.state, with_bounds),
                 &mut uppers,
             );
         }
@@ -352,7 +396,7 @@ fn uppers(found: &Distinctions, traffic: &Traffic, family: Family) -> Vec<Upper>
                 transport.number(),
                 &ports,
                 family,
-                traffic,
+                (traffic.state, with_bounds),
                 &mut uppers,
             );
         }
@@ -368,7 +412,8 @@ fn uppers(found: &Distinctions, traffic: &Traffic, family: Family) -> Vec<Upper>
             let known = WITH_PORTS.iter().any(|it| it.number() == *protocol);
             match *protocol {
                 protocol if known => {
-                    with_ports(found, protocol, &all_ports, family, traffic, &mut uppers);
+                    let how = (traffic.state, with_bounds);
+                    with_ports(found, protocol, &all_ports, family, how, &mut uppers);
                 }
                 protocol if protocol == icmp_of(family) => {
                     icmp(found, &all_types, family, &mut uppers);
@@ -385,16 +430,23 @@ fn with_ports(
     protocol: u8,
     ports: &[(u128, u128)],
     family: Family,
-    traffic: &Traffic,
+    (state, with_bounds): (State, bool),
     uppers: &mut BTreeSet<Upper>,
 ) {
     let all_ports = [(1u128, u128::from(u16::MAX))];
     let sports = shapes(found, Atom::Sport, family, Some(protocol));
     let dports = shapes(found, Atom::Dport, family, Some(protocol));
+    let mut wanted: BTreeSet<u128> = BTreeSet::new();
+    for class in classes(&dports, ports, 0) {
+        wanted.insert(class.value);
+        if with_bounds {
+            wanted.extend(class.spans.iter().flat_map(|(lo, hi)| [*lo, *hi]));
+        }
+    }
     for sport in values(&sports, &all_ports, EPHEMERAL) {
-        for dport in values(&dports, ports, 0) {
-            let (sport, dport) = (port(sport), port(dport));
-            let flags = match traffic.state {
+        for dport in &wanted {
+            let (sport, dport) = (port(sport), port(*dport));
+            let flags = match state {
                 State::New | State::Related => SYN,
                 State::Established | State::Invalid => ACK,
             };

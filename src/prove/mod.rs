@@ -23,7 +23,7 @@ use std::rc::Rc;
 use crate::bytecode::Program;
 use crate::compile::claim::{Claim, Test};
 use crate::compile::model::Model;
-use crate::evaluate::{Firewall, Outcome, Packet};
+use crate::evaluate::{Environment, Firewall, Outcome, Packet};
 use distinguish::{Distinctions, NotFollowed};
 use enumerate::Kinds;
 
@@ -96,6 +96,65 @@ impl<'m> Prover<'m> {
     /// The rules, in the order of their chains.
     pub fn program(&self) -> &Program {
         self.program
+    }
+
+    /// The box as proofs make it up, without what single packets need.
+    pub fn environment(&self) -> Environment {
+        world::world(self.model, 0)
+    }
+
+    /// Every packet of a test that is to be sent, and its world: one of every kind, of destination ports also those at the bounds of
+    /// their kinds.
+    ///
+    /// # Errors
+    /// As for a proof: where there are too many, or rules compare in a way that is not followed.
+    pub fn packets(
+        &self,
+        test: &Test,
+        each: &mut dyn FnMut(&Packet, &Environment),
+    ) -> Result<(), Box<Failed>> {
+        let mut kinds = Kinds::to_be_sent(self);
+        let mut each = |packet: &Packet, environment: &Environment| {
+            each(packet, environment);
+            Ok(())
+        };
+        match &test.claim {
+            Claim::Packets { traffic, expect: _ } => kinds.each(traffic, &mut each),
+            Claim::Scan { traffic, ports } => {
+                for ports in ports.values() {
+                    kinds.each(&claim::scanned(traffic, ports), &mut each)?;
+                }
+                Ok(())
+            }
+            Claim::Set { .. } => Ok(()),
+        }
+    }
+
+    /// What is not as a test expects when this becomes of a packet of it.
+    pub fn complaint(
+        &self,
+        test: &Test,
+        packet: &Packet,
+        environment: &Environment,
+        outcome: &Outcome,
+    ) -> Option<String> {
+        match &test.claim {
+            Claim::Packets { traffic: _, expect } => {
+                let ends = judge::Ends {
+                    prover: self,
+                    packet,
+                    environment,
+                };
+                judge::complaint(&ends, outcome, expect)
+            }
+            Claim::Scan { traffic: _, ports } => {
+                let (_, dport) = packet.upper.ports()?;
+                let wanted = ports.iter().find(|(_, ports)| ports.contains(dport));
+                let (wanted, _) = wanted?;
+                claim::wrong_state(*wanted, packet, outcome)
+            }
+            Claim::Set { .. } => None,
+        }
     }
 
     /// Holds the claim of a test against the rules.

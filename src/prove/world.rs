@@ -122,6 +122,21 @@ pub(super) fn with_address(
     environment
 }
 
+/// The same, where packets to an address leave by this interface.
+pub(super) fn by_way_of(
+    mut environment: Environment,
+    destination: IpAddr,
+    oif: &str,
+) -> Environment {
+    if environment.route(destination) != Some(oif) {
+        environment.routes.push(Route {
+            network: alone(destination),
+            oif: oif.to_owned(),
+        });
+    }
+    environment
+}
+
 fn alone(address: IpAddr) -> IpNet {
     IpNet::from(address)
 }

@@ -11,6 +11,7 @@ pub(super) fn junit(whole: &Whole) -> String {
         passed,
         failed,
         seconds,
+        kernel: _,
         suites,
     } = whole;
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -52,6 +53,7 @@ fn one(case: &Case, policy: &str, text: &mut String) {
         seconds,
         packet,
         path,
+        kernel,
     } = case;
     let begin = format!(
         "    <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"",
@@ -59,7 +61,16 @@ fn one(case: &Case, policy: &str, text: &mut String) {
         escaped(name)
     );
     if *passed {
-        _ = writeln!(text, "{begin}/>");
+        match kernel {
+            None => _ = writeln!(text, "{begin}/>"),
+            Some(kernel) => {
+                let said = escaped(kernel.text().trim_start_matches("; "));
+                _ = writeln!(
+                    text,
+                    "{begin}>\n      <system-out>{said}</system-out>\n    </testcase>"
+                );
+            }
+        }
         return;
     }
     let mut more: Vec<String> = at.iter().chain(packet).cloned().collect();
@@ -72,6 +83,12 @@ fn one(case: &Case, policy: &str, text: &mut String) {
     {
         let at = at.as_deref().unwrap_or_default();
         more.push(format!("{hook} {what} {does} {at}").trim().to_owned());
+    }
+    let told = kernel.as_ref().and_then(|it| it.disagreement.as_ref());
+    if let Some(told) = told {
+        let mut lines = String::new();
+        told.print(&mut lines);
+        more.extend(lines.lines().map(str::to_owned));
     }
     _ = writeln!(
         text,

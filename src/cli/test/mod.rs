@@ -5,6 +5,7 @@
 )]
 
 mod junit;
+mod kernel;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -12,18 +13,21 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::error::Failure;
 use super::output::Output;
 use super::validate::counted;
-use super::{Global, policy, raw};
-use crate::bytecode::linearize_with;
+use super::{Global, offload, policy, raw};
+use crate::bytecode::{RawCode, linearize_with};
+use crate::compile::model::Model;
 use crate::compile::{self, Copies, Given};
-use crate::diagnostic::{Diagnostics, Report};
-use crate::policy::parse_and;
+use crate::diagnostic::{Diagnostics, Report, SourceText};
+use crate::policy::{Locations, parse_and};
 use crate::prove::Prover;
-use crate::ruleset::validate;
+use crate::ruleset::{Ruleset, validate};
 use crate::source::{Texts, read_files};
+use crate::system::Settings;
 use report::{Case, Suite, Whole};
 
 /// Hold policies against their own tests
@@ -31,6 +35,10 @@ use report::{Case, Suite, Whole};
 /// Compiles each policy and tries, for each of its `tests`, one packet of every kind that the rules tell apart: a test that passes
 /// holds for all packets that it is about. Needs neither root nor the kernel, but for raw rules. What it finds does not depend on the
 /// day, the node or what fetched sets hold. Exits with 3 when a test fails or a policy is rejected.
+///
+/// With --kernel the packets are also sent, through the rules as the kernel runs them, in network namespaces that nothing else is in
+/// and that go with rfw; needs no root where user namespaces are allowed. The kernel must do what the proof says with every one
+/// of them. Where it does not, rfw is wrong: that is told with all there is to know, and rfw exits with 70.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Policies, each a file or a directory [default: the one of --policy]
@@ -39,6 +47,9 @@ pub(super) struct Arguments {
     /// Only tests whose names have this in them
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Send the packets through the kernel as well, in network namespaces of rfw's own, and demand the same answers
+    #[arg(long)]
+    kernel: bool,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -68,21 +79,35 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let begin = Instant::now();
-    let mut suites = Vec::new();
-    let mut is_right = true;
+    let mut policies = Vec::new();
     if arguments.paths.is_empty() {
         let texts = policy::read(global)?;
-        is_right &= suite(&global.policy, texts, arguments, output, &mut suites)?;
+        policies.push(compiled(&global.policy, texts, output)?);
     }
     for path in &arguments.paths {
         let texts = read_files(path).map_err(Failure::world)?;
-        is_right &= suite(path, texts, arguments, output, &mut suites)?;
+        policies.push(compiled(path, texts, output)?);
+    }
+    let is_right = policies.iter().all(Option::is_some);
+    let kernel = match arguments.kernel {
+        true => Some(kernel::leave()?),
+        false => None,
+    };
+    let mut suites = Vec::new();
+    let lacks_flowtables = kernel.as_ref().is_some_and(|it| !it.has_flowtables);
+    for policy in policies.iter_mut().flatten() {
+        if lacks_flowtables && policy.ruleset.offloads() {
+            output.note(offload::LEFT_OUT);
+            policy.ruleset = std::mem::take(&mut policy.ruleset).without_offload();
+        }
+        suites.push(suite(policy, arguments)?);
     }
     let whole = Whole {
         version: 1,
         passed: suites.iter().map(Suite::passed).sum(),
         failed: suites.iter().map(Suite::failed).sum(),
         seconds: begin.elapsed().as_secs_f64(),
+        kernel,
         suites,
     };
     match arguments.format {
@@ -102,24 +127,29 @@ pub(super) fn run(
         };
         output.note(&what);
     }
-    if is_right && whole.failed == 0 {
-        Ok(())
-    } else {
-        output
-            .finish()
-            .map_err(Failure::Output)
-            .and(Err(Failure::Rejected))
-    }
+    let failure = match () {
+        () if whole.disagreements() > 0 => Failure::Wrong,
+        () if !is_right || whole.failed > 0 => Failure::Rejected,
+        () => return Ok(()),
+    };
+    output.finish().map_err(Failure::Output).and(Err(failure))
 }
 
-/// Runs the tests of one policy; `false` if it is none.
-fn suite(
-    path: &Path,
-    texts: Texts,
-    arguments: &Arguments,
-    output: &mut Output,
-    suites: &mut Vec<Suite>,
-) -> Result<bool, Failure> {
+/// A policy that is one, and what it compiles to.
+struct Compiled {
+    path: String,
+    sources: Vec<SourceText>,
+    locations: Locations,
+    zone: TimeZone,
+    model: Model,
+    settings: Settings,
+    ruleset: Ruleset,
+    raw: RawCode,
+    seconds: f64,
+}
+
+/// Compiles a policy; `None`, which has been told, if it is none.
+fn compiled(path: &Path, texts: Texts, output: &mut Output) -> Result<Option<Compiled>, Failure> {
     let begin = Instant::now();
     let (lists, bad_lists) = compile::lists(texts.lists());
     let is_whole = !texts.diagnostics.has_errors();
@@ -135,6 +165,7 @@ fn suite(
             true => compile::resolve(&policy, given),
             false => (None, Diagnostics::new()),
         };
+        let model = model.map(|model| (compile::settings(&policy, &model), model));
         (model, found, zone)
     });
     let mut diagnostics = texts.diagnostics;
@@ -145,8 +176,10 @@ fn suite(
         diagnostics.extend(found);
         resolved = model.zip(Some(zone));
     }
-    let mut code = crate::bytecode::RawCode::new();
-    let ruleset = resolved.as_ref().map(|(model, _)| compile::lower(model));
+    let mut code = RawCode::new();
+    let ruleset = resolved
+        .as_ref()
+        .map(|((_, model), _)| compile::lower(model));
     if let Some(ruleset) = &ruleset
         && !diagnostics.has_errors()
     {
@@ -162,7 +195,8 @@ fn suite(
         },
         output,
     );
-    let (Some((model, zone)), Some(ruleset), false) = (resolved, ruleset, diagnostics.has_errors())
+    let (Some(((settings, model), zone)), Some(ruleset), false) =
+        (resolved, ruleset, diagnostics.has_errors())
     else {
         output.note(&format!(
             "{}: rejected, {}",
@@ -175,27 +209,51 @@ fn suite(
                 "error"
             )
         ));
-        return Ok(false);
+        return Ok(None);
     };
     let ruleset = validate(ruleset).map_err(|violations| policy::too_large(&violations))?;
-    let program = linearize_with(ruleset.into_ruleset(), &code);
-    let prover = Prover::new(&model, &program);
-    let places = policy::places(&texts.sources, &parsed.locations);
-    let wanted = model.tests.iter().filter(|test| {
+    Ok(Some(Compiled {
+        path: path.display().to_string(),
+        sources: texts.sources,
+        locations: parsed.locations,
+        zone,
+        model,
+        settings,
+        ruleset: ruleset.into_ruleset(),
+        raw: code,
+        seconds: begin.elapsed().as_secs_f64(),
+    }))
+}
+
+/// Runs the tests of a policy.
+fn suite(policy: &Compiled, arguments: &Arguments) -> Result<Suite, Failure> {
+    let begin = Instant::now();
+    let program = linearize_with(policy.ruleset.clone(), &policy.raw);
+    let prover = Prover::new(&policy.model, &program);
+    let places = policy::places(&policy.sources, &policy.locations);
+    let wanted = policy.model.tests.iter().filter(|test| {
         let filter = arguments.filter.as_ref();
         filter.is_none_or(|text| test.name.contains(text.as_str()))
     });
-    let cases = wanted.map(|test| {
+    let mut testbed = match arguments.kernel {
+        true => Some(kernel::testbed(&prover, &policy.settings)?),
+        false => None,
+    };
+    let mut cases = Vec::new();
+    for test in wanted {
         let begin = Instant::now();
         let proof = prover.prove(test);
         let seconds = begin.elapsed().as_secs_f64();
-        Case::of(test, &proof, seconds, &prover, &zone, &places)
-    });
-    let cases = cases.collect();
-    suites.push(Suite {
-        policy: path.display().to_string(),
+        let mut case = Case::of(test, &proof, seconds, &prover, &policy.zone, &places);
+        if let Some(testbed) = &mut testbed {
+            let tried = kernel::tried(testbed, &prover, test)?;
+            case.also(kernel::told(&tried, policy, &prover, &places), &tried);
+        }
+        cases.push(case);
+    }
+    Ok(Suite {
+        policy: policy.path.clone(),
         cases,
-        seconds: begin.elapsed().as_secs_f64(),
-    });
-    Ok(true)
+        seconds: policy.seconds + begin.elapsed().as_secs_f64(),
+    })
 }

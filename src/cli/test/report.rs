@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::kernel::{Asked, InKernel, Told};
 use crate::compile::claim::{Claim, Port, Test, size};
 use crate::evaluate::{Met, Outcome, Packet, Step, Upper};
 use crate::prove::{Proof, Prover, deciding};
 use crate::ruleset::Origin;
+use crate::testbed::Tried;
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
@@ -24,6 +26,9 @@ pub(super) struct Whole {
     pub(super) failed: usize,
     /// How long it took.
     pub(super) seconds: f64,
+    /// The kernel that was asked, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kernel: Option<Asked>,
     /// One for each policy.
     #[serde(rename = "policies")]
     pub(super) suites: Vec<Suite>,
@@ -62,6 +67,9 @@ pub(super) struct Case {
     /// Every rule that the packet meets and fits, and what the kernel does between.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) path: Vec<Stop>,
+    /// What the kernel did with the packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kernel: Option<InKernel>,
 }
 
 /// A stop on the way of a packet.
@@ -92,6 +100,13 @@ impl Suite {
 }
 
 impl Whole {
+    /// With how many tests the kernel does something else than the proof says.
+    pub(super) fn disagreements(&self) -> usize {
+        let cases = self.suites.iter().flat_map(|suite| &suite.cases);
+        let kernels = cases.filter_map(|case| case.kernel.as_ref());
+        kernels.filter(|kernel| !kernel.agrees).count()
+    }
+
     /// For people.
     pub(super) fn text(&self, color: bool) -> String {
         let mut text = String::new();
@@ -104,10 +119,17 @@ impl Whole {
             }
         }
         let Self { passed, failed, .. } = self;
+        let kernel = self.kernel.as_ref().map(|Asked { release, .. }| {
+            let cases = self.suites.iter().flat_map(|suite| &suite.cases);
+            let sent = cases.filter_map(|case| case.kernel.as_ref());
+            let sent: usize = sent.map(|kernel| kernel.packets).sum();
+            format!("; {sent} packets sent through kernel {release}")
+        });
         _ = writeln!(
             text,
-            "{passed} passed, {failed} failed in {:.2} s",
-            self.seconds
+            "{passed} passed, {failed} failed in {:.2} s{}",
+            self.seconds,
+            kernel.unwrap_or_default()
         );
         text
     }
@@ -140,7 +162,22 @@ impl Case {
             seconds,
             packet: packet.map(|packet| shown(packet, zone)),
             path: outcome.map_or_else(Vec::new, |outcome| path(outcome, prover, places)),
+            kernel: None,
         }
+    }
+
+    /// With what has come out in the kernel.
+    pub(super) fn also(&mut self, kernel: InKernel, (tried, _): &(Tried, f64)) {
+        if self.passed {
+            let wrong = match &tried.failed {
+                _ if !kernel.agrees => Some("the kernel does something else".to_owned()),
+                Some(failed) => Some(format!("in the kernel: {failed}")),
+                None => None,
+            };
+            self.passed = wrong.is_none();
+            self.message = wrong.unwrap_or_else(|| self.message.clone());
+        }
+        self.kernel = Some(kernel);
     }
 
     fn print(&self, text: &mut String, width: usize, color: bool) {
@@ -154,7 +191,9 @@ impl Case {
         };
         let (name, message) = (&self.name, &self.message);
         // Writing to a string cannot fail.
-        _ = writeln!(text, "{on}{word}{off}  {name:width$}  {message}");
+        let kernel = self.kernel.as_ref().map(InKernel::text);
+        let kernel = kernel.unwrap_or_default();
+        _ = writeln!(text, "{on}{word}{off}  {name:width$}  {message}{kernel}");
         if self.passed {
             return;
         }
@@ -179,6 +218,77 @@ impl Case {
                 .unwrap_or_default();
             let line = format!("        {hook:11} {what:widest$}  {does}{at}");
             _ = writeln!(text, "{}", line.trim_end());
+        }
+        let told = self.kernel.as_ref().and_then(|it| it.disagreement.as_ref());
+        if let Some(told) = told {
+            told.print(text);
+        }
+    }
+}
+
+impl InKernel {
+    /// Behind the message of a test.
+    pub(super) fn text(&self) -> String {
+        let Self {
+            agrees,
+            packets,
+            of,
+            left_out,
+            seconds: _,
+            disagreements,
+            disagreement: _,
+        } = self;
+        let mut text = match (packets, of) {
+            (0, _) => "; nothing to send".to_owned(),
+            (packets, None) => format!("; {packets} sent"),
+            (packets, Some(of)) => format!("; {packets} of {of} sent"),
+        };
+        match agrees {
+            _ if *packets == 0 => {}
+            true => text.push_str(", the kernel agrees"),
+            // Writing to a string cannot fail.
+            false => _ = write!(text, ", with {disagreements} of them"),
+        }
+        for left in left_out {
+            _ = write!(text, "; {} left out: {}", left.packets, left.why);
+        }
+        text
+    }
+}
+
+impl Told {
+    pub(super) fn print(&self, text: &mut String) {
+        let Self {
+            rfw,
+            kernel,
+            policy,
+            packet,
+            bytes,
+            kernel_says,
+            rfw_says,
+            path: _,
+            world,
+            chains,
+        } = self;
+        let mut line = |line: &str| {
+            // Writing to a string cannot fail.
+            _ = writeln!(text, "      {line}");
+        };
+        line(
+            "This is a mistake in rfw, not in the policy. Please report it with everything below.",
+        );
+        line(&format!("rfw {rfw}, kernel {kernel}, policy {policy}"));
+        line(&format!("packet: {packet}"));
+        line(&format!("bytes: {bytes}"));
+        line(&format!("the kernel: {kernel_says}"));
+        for said in rfw_says {
+            line(&format!("rfw: {said}"));
+        }
+        for known in world {
+            line(&format!("box: {known}"));
+        }
+        for chain in chains {
+            chain.lines().for_each(&mut line);
         }
     }
 }
@@ -215,7 +325,7 @@ fn about(test: &Test, packets: usize) -> String {
     }
 }
 
-fn shown(packet: &Packet, zone: &TimeZone) -> String {
+pub(super) fn shown(packet: &Packet, zone: &TimeZone) -> String {
     let (sport, dport) = packet.upper.ports().unzip();
     let end = |address: IpAddr, port: Option<u16>| match (address, port) {
         (address, None) => address.to_string(),
@@ -250,7 +360,7 @@ fn shown(packet: &Packet, zone: &TimeZone) -> String {
 }
 
 /// The way of a packet: every rule that it fits.
-fn path(
+pub(super) fn path(
     outcome: &Outcome,
     prover: &Prover<'_>,
     places: &dyn Fn(&Origin) -> Option<String>,

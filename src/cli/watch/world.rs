@@ -344,9 +344,11 @@ fn kind(failure: &Failure) -> FailureKind {
         Failure::Rejected => FailureKind::Rejected,
         Failure::Guard(_) => FailureKind::Guard,
         Failure::Stale(_) => FailureKind::Stale,
-        Failure::Changes | Failure::World(_) | Failure::Usage(_) | Failure::Output(_) => {
-            FailureKind::World
-        }
+        Failure::Wrong
+        | Failure::Changes
+        | Failure::World(_)
+        | Failure::Usage(_)
+        | Failure::Output(_) => FailureKind::World,
     }
 }
 

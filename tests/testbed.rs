@@ -1,0 +1,250 @@
+//! `rfw test --kernel`: every scenario with real packets, and that a kernel which does something else is found out.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use jiff::civil::date;
+use rfw::bytecode::{Program, linearize};
+use rfw::compile::model::Model;
+use rfw::diagnostic::SourceText;
+use rfw::prove::Prover;
+use rfw::ruleset::validate;
+use rfw::system::Settings;
+use rfw::testbed::{Fate, Testbed, Tried, try_test};
+
+use super::support::program;
+use super::support::rfw::Desk;
+use super::support::{alone, alone_for};
+
+/// `rfw test --kernel`, with nothing of the machine in its environment: exit code, output, errors.
+fn rfw_test(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = program::command(env!("CARGO_BIN_EXE_rfw"));
+    command
+        .args(["test", "--kernel"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let ended = program::run(command, b"", Duration::from_secs(300));
+    (ended.status.code(), ended.stdout, ended.stderr)
+}
+
+#[test]
+fn the_kernel_does_what_every_policy_says() {
+    alone_for(Duration::from_secs(400), || {
+        let files = fs::read_dir("policies").unwrap();
+        let names: Vec<String> = files
+            .map(|file| file.unwrap().path().display().to_string())
+            .filter(|name| name.ends_with(".yaml"))
+            .collect();
+        let mut arguments = vec!["--format", "json"];
+        arguments.extend(names.iter().map(String::as_str));
+        let (code, out, err) = rfw_test(&arguments);
+        assert_eq!(code, Some(0), "{out}{err}");
+        let whole: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let policies = whole["policies"].as_array().unwrap();
+        assert_eq!(policies.len(), names.len());
+        let (mut sent, mut without) = (0, Vec::new());
+        for test in policies
+            .iter()
+            .flat_map(|it| it["tests"].as_array().unwrap())
+        {
+            assert_eq!(test["kernel"]["agrees"], true, "{test}");
+            match test["kernel"]["packets"].as_u64().unwrap() {
+                0 => without.push(test["name"].as_str().unwrap().to_owned()),
+                packets => sent += packets,
+            }
+        }
+        without.sort();
+        // Errors about connections that nobody has announced, and a set.
+        assert_eq!(without, ["own-addresses-never-listed", "path-errors"]);
+        assert!(sent > 5000, "{sent}");
+    });
+}
+
+#[test]
+fn a_wrong_expectation_fails_in_the_kernel_as_well() {
+    alone(|| {
+        let desk = Desk::new();
+        let text = fs::read_to_string("policies/minimal.yaml").unwrap();
+        let from = "service: ssh, expect: accept";
+        assert!(text.contains(from), "{text}");
+        let path = desk.write("p.yaml", &text.replace(from, "service: ssh, expect: drop"));
+        let (code, out, err) = rfw_test(&[&path]);
+        assert_eq!(code, Some(3), "{out}{err}");
+        assert!(
+            out.contains("should be dropped, but is accepted by in/ssh; 2 sent, the kernel agrees"),
+            "{out}"
+        );
+        let (code, out, _) = rfw_test(&[&path, "--format", "junit"]);
+        assert_eq!(code, Some(3), "{out}");
+        assert!(out.contains("<system-out>"), "{out}");
+    });
+}
+
+const STATES: &str = "version: 1
+sysctl: { forwarding: true, rp_filter: strict }
+zones:
+  wan: { interfaces: [eth0] }
+  lan: { interfaces: [eth1], networks: [192.168.0.0/24, \"fd00::/64\"] }
+policies:
+  - { name: in, from: lan, to: firewall, default: reject, rules: [{ name: ssh, services: [ssh], action: accept, limit: { rate: 1/minute, burst: 1, per: source } }] }
+  - { name: on, from: lan, to: wan, default: reject, rules: [{ name: web, services: [http], action: accept }] }
+  - { name: out, from: firewall, to: [lan, wan], default: reject, rules: [{ name: names, services: [dns], action: accept }] }
+nat:
+  masquerade: [{ name: out, from: lan, to: wan }]
+  dnat: [{ name: web, from: wan, services: [http], to: \"192.168.0.9\" }]
+tests:
+  - { name: goes-on, from: lan, to: wan, service: any, state: established, expect: accept }
+  - { name: goes-on-here, from: wan, to: firewall, service: https, state: established, expect: accept }
+  - { name: goes-on-out, from: firewall, to: wan, service: ssh, state: established, expect: accept }
+  - { name: invalid, from: lan, to: wan, service: http, state: invalid, expect: drop }
+  - { name: limited, from: lan, to: firewall, service: ssh, expect: accept }
+  - { name: refused, from: lan, to: firewall, service: https, expect: reject }
+  - { name: asks, from: firewall, to: wan, service: dns, expect: accept }
+  - { name: asks-nothing-else, from: firewall, to: wan, service: { tcp: [22, 25], udp: [123] }, expect: reject }
+  - { name: hidden, from: lan, to: wan, service: http, expect: accept, source_after: eth0 }
+  - { name: published, from: wan, to: firewall, service: http, family: ipv4, expect: accept, destination_after: 192.168.0.9 }
+";
+
+#[test]
+fn packets_of_every_state_and_way_are_sent() {
+    alone(|| {
+        let desk = Desk::new();
+        let path = desk.write("p.yaml", STATES);
+        let (code, out, err) = rfw_test(&[&path, "--format", "json"]);
+        assert_eq!(code, Some(0), "{out}{err}");
+        let whole: serde_json::Value = serde_json::from_str(&out).unwrap();
+        for test in whole["policies"][0]["tests"].as_array().unwrap() {
+            assert!(test["kernel"]["packets"].as_u64().unwrap() > 0, "{test}");
+        }
+    });
+}
+
+/// What a policy means and compiles to.
+fn compiled(text: &str) -> (Model, Program) {
+    let source = SourceText {
+        name: "p.yaml".to_owned(),
+        text: text.as_bytes().to_vec(),
+    };
+    let policy = rfw::policy::parse(&[source]).policy.expect("a policy");
+    let (model, found) = rfw::compile::resolve(&policy, date(2026, 11, 24));
+    let model = model.unwrap_or_else(|| panic!("{found:?}"));
+    let ruleset = validate(rfw::compile::lower(&model)).expect("the contract");
+    (model, linearize(ruleset.into_ruleset()))
+}
+
+/// What a test of [`STATES`] comes to when somebody else has such a table on the box.
+fn beside(table: &str, test: &str) -> Tried {
+    let (model, program) = compiled(STATES);
+    let prover = Prover::new(&model, &program);
+    let interfaces = prover.environment().interfaces;
+    let mut testbed = Testbed::new(&interfaces, &Settings::default()).unwrap();
+    testbed.apply(&program).unwrap();
+    let loaded = testbed.inside(|| {
+        let mut nft = program::command("nft");
+        nft.args(["-f", "-"]);
+        program::run(nft, table.as_bytes(), Duration::from_secs(10))
+    });
+    let loaded = loaded.unwrap();
+    assert!(loaded.success(), "{}", loaded.stderr);
+    let test = model.tests.iter().find(|it| it.name == test).unwrap();
+    try_test(&mut testbed, &prover, test).unwrap()
+}
+
+#[track_caller]
+fn check(table: &str, test: &str, expect: impl Fn(&Fate) -> bool) {
+    let tried = beside(table, test);
+    assert!(tried.sent > 0, "{tried:?}");
+    match tried.disagreement {
+        None => panic!("{test}: nobody noticed: {tried:?}"),
+        Some(found) => {
+            assert!(expect(&found.kernel.fate), "{test}: {found:?}");
+            assert!(found.kernel.came && !found.bytes.is_empty(), "{found:?}");
+            assert!(!found.evaluation.outcomes.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_does_something_else_is_found_out() {
+    alone(|| {
+        let table = |chain: &str| format!("table inet other {{\nchain c {{\n{chain}\n}}\n}}\n");
+        let nothing = table("type filter hook forward priority 5; policy accept;");
+        assert_eq!(beside(&nothing, "hidden").disagreements, 0);
+        let gone = |fate: &Fate| *fate == Fate::Gone;
+        // What should pass is dropped, here and there.
+        let drop = |hook: &str| table(&format!("type filter hook {hook} priority 5; policy drop;"));
+        check(&drop("forward"), "hidden", gone);
+        check(&drop("input"), "limited", gone);
+        check(&drop("output"), "asks", gone);
+        // What should be rejected is dropped, or in another way.
+        check(&drop("prerouting"), "refused", gone);
+        let reject = table(
+            "type filter hook input priority -50; policy accept;\nreject with icmpx host-unreachable",
+        );
+        let error = |fate: &Fate| matches!(fate, Fate::Error { .. });
+        check(&reject, "refused", error);
+        // What is translated becomes something else.
+        let nat = table(
+            "type nat hook postrouting priority 50; policy accept;\nip saddr 192.168.0.0/24 snat ip to 192.0.2.99",
+        );
+        let elsewhere = |fate: &Fate| match fate {
+            Fate::Passed { source, .. } => source.to_string() == "192.0.2.99",
+            _ => false,
+        };
+        check(&nat, "hidden", elsewhere);
+        // Established connections are looked at as well.
+        check(&drop("forward"), "goes-on", gone);
+    });
+}
+
+#[test]
+fn without_namespaces_it_says_why_and_fails() {
+    alone(|| {
+        let script = "echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_net_namespaces; \
+                      exec \"$0\" test --kernel policies/minimal.yaml";
+        let mut command = Command::new("unshare");
+        command
+            .args(["-Ur", "sh", "-c", script, env!("CARGO_BIN_EXE_rfw")])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        let ended = program::run(command, b"", Duration::from_secs(60));
+        assert_eq!(
+            ended.status.code(),
+            Some(1),
+            "{}{}",
+            ended.stdout,
+            ended.stderr
+        );
+        for part in [
+            "cannot make a network namespace to send packets in",
+            "user.max_user_namespaces",
+            "No space left on device",
+        ] {
+            assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+        }
+        assert_eq!(ended.stdout, "");
+    });
+}
+
+#[test]
+fn nothing_outside_is_touched() {
+    alone(|| {
+        let look = || {
+            let run = |name: &str, arguments: &[&str]| {
+                let mut command = program::command(name);
+                command.args(arguments);
+                let ended = program::run(command, b"", Duration::from_secs(10));
+                assert!(ended.success(), "{}", ended.stderr);
+                ended.stdout
+            };
+            run("ip", &["-o", "link"])
+                + &run("nft", &["list", "ruleset"])
+                + &run("ip", &["route"])
+                + &fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap()
+        };
+        let before = look();
+        let (code, out, err) = rfw_test(&["policies/minimal.yaml"]);
+        assert_eq!(code, Some(0), "{out}{err}");
+        assert_eq!(look(), before);
+    });
+}
