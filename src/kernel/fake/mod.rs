@@ -3,7 +3,7 @@
 //! It keeps one table as [`Live`] shows it, takes batches whole or not at all, moves the generation by
 //! one with each commit that changes something, and refuses what nf_tables refuses, with the same reason.
 //! The contract in `tests/reconcile.rs` runs on it and on a real kernel, so that it cannot drift. It
-//! knows no packets: counters move only by [`FakeKernel::count`].
+//! knows no packets: counters move only by [`FakeKernel::count`], dynamic sets fill only by [`FakeKernel::learn`].
 
 mod batch;
 mod dump;
@@ -19,7 +19,7 @@ use super::{CommitError, Kernel, ObserveError, Refusal};
 use crate::bytecode::Instruction;
 use crate::live::{Generation, Live, Table};
 use crate::plan::Operation;
-use crate::ruleset::{Count, Element};
+use crate::ruleset::{Count, Element, Key};
 
 /// The kernel in memory.
 #[derive(Default)]
@@ -125,6 +125,28 @@ impl FakeKernel {
                     if let Some(count) = &mut element.count {
                         *count += by;
                     }
+                }
+            });
+        }
+    }
+
+    /// Packets pass: a dynamic set takes a key. That is no commit, so the generation stays.
+    pub fn learn(&mut self, set: &str, key: Key) {
+        let sets = self
+            .state
+            .table
+            .iter_mut()
+            .flat_map(|table| &mut table.sets);
+        for set in sets.filter(|live| live.set.spec.dynamic && live.set.spec.name == set) {
+            set.set.elements.edit(|elements| {
+                if !elements.iter().any(|element| element.key == key) {
+                    elements.push(Element {
+                        key: key.clone(),
+                        datum: None,
+                        name: None,
+                        count: None,
+                    });
+                    elements.sort();
                 }
             });
         }
