@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::support::daemon::Daemon;
 use super::support::git::Git;
-use super::support::netns::alone_for;
 use super::support::rfw::Desk;
 use super::support::{Host, alone, nft, program};
 
@@ -429,53 +428,4 @@ fn the_unit_is_right() {
         assert!(output.success(), "{output:?}");
         assert!(!output.stderr.contains("rfw-watch.service"), "{output:?}");
     }
-}
-
-/// How many steps the soak makes: few, unless `RFW_SOAK` says more.
-fn rounds() -> u64 {
-    let said = std::env::var("RFW_SOAK").ok();
-    said.map_or(100, |rounds| rounds.parse().expect("a number"))
-}
-
-/// Files that a process has open, and the kB that it has in memory.
-fn size(pid: u32) -> (usize, u64) {
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let words = line.unwrap().split_whitespace().nth(1);
-    (files, words.unwrap().parse().unwrap())
-}
-
-/// `RFW_SOAK=10000 cargo test --test main watch::many_steps` makes more of them.
-#[test]
-fn many_steps_leave_nothing_behind() {
-    alone_for(Duration::from_secs(120 + rounds()), || {
-        let (host, desk) = (Host::new("box"), Desk::new());
-        let path = desk.write("gateway.yaml", &policy(1001));
-        let daemon = Daemon::start(&desk, &host, &["--policy", &path]);
-        daemon.until("in force", in_force);
-        let socket = desk.run_file("control.sock");
-        let step = |round: u64| {
-            desk.write(
-                "gateway.yaml",
-                &policy(2000 + u16::try_from(round % 7).unwrap()),
-            );
-            ask(&socket, &Request::Wake { revision: None }, |_| ()).unwrap();
-        };
-        (0..50).for_each(step);
-        let (files, memory) = size(daemon.pid());
-        (50..50 + rounds()).for_each(step);
-        let (files_after, memory_after) = size(daemon.pid());
-        assert!(
-            files_after <= files + 2,
-            "{files} open files, then {files_after}"
-        );
-        assert!(
-            memory_after <= memory + 4_096,
-            "{memory} kB, then {memory_after} kB"
-        );
-        let report = daemon.report();
-        assert!(report["steps"]["changed"].as_u64().unwrap() >= 50 + rounds());
-        let _ = daemon.stop();
-    });
 }

@@ -64,6 +64,16 @@ pub(super) fn is_kept(digest: &str, commit: Option<&Revision>, global: &Global) 
 /// # Errors
 /// When there is something that is not whole.
 pub(super) fn texts(global: &Global) -> Result<Option<(Texts, String)>, DamagedGood> {
+    // Another node's rules are not those of this box.
+    let kept = any(global)?.filter(|(_, _, node)| *node == global.node);
+    Ok(kept.map(|(texts, digest, _)| (texts, digest)))
+}
+
+/// What is kept, as it was read then, with its digest and the node that it was compiled for.
+///
+/// # Errors
+/// When there is something that is not whole.
+pub(super) fn any(global: &Global) -> Result<Option<(Texts, String, Option<String>)>, DamagedGood> {
     let Some((good, sources)) = GoodPolicy::load(&global.state_dir)? else {
         return Ok(None);
     };
@@ -76,10 +86,6 @@ pub(super) fn texts(global: &Global) -> Result<Option<(Texts, String)>, DamagedG
         documents,
         lists,
     } = good;
-    // Another node's rules are not those of this box.
-    if node != global.node {
-        return Ok(None);
-    }
     let commit = commit.and_then(|commit| commit.parse().ok());
     let texts = Texts {
         sources,
@@ -88,5 +94,5 @@ pub(super) fn texts(global: &Global) -> Result<Option<(Texts, String)>, DamagedG
         diagnostics: Diagnostics::new(),
         revision: commit.map(|commit| Revision { commit, reference }),
     };
-    Ok(Some((texts, policy)))
+    Ok(Some((texts, policy, node)))
 }

@@ -29,6 +29,7 @@ mod raw;
 mod remove;
 mod render;
 mod repo;
+mod restore;
 mod session;
 mod settings;
 mod status;
@@ -134,6 +135,7 @@ enum Command {
     Test(test::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
+    Restore(restore::Arguments),
     Status(status::Arguments),
     Counters(counters::Arguments),
     Watch(watch::Arguments),
@@ -156,6 +158,7 @@ impl Command {
             Self::Schema(_)
             | Self::Doctor(_)
             | Self::Remove(_)
+            | Self::Restore(_)
             | Self::Completions(_)
             | Self::Man(_)
             | Self::ReadRaw => false,
@@ -209,6 +212,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Counters(arguments) => counters::run(&arguments, &cli.global, &mut output),
         Command::Digest(arguments) => digest::run(&arguments, &cli.global, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &cli.global, &mut output),
+        Command::Restore(arguments) => restore::run(&arguments, &cli.global, &mut output),
         Command::Remove(arguments) => remove::run(&arguments, &cli.global, &mut output),
         Command::Repo(arguments) => repo::run(&arguments, &cli.global, &mut output),
         Command::Hook(arguments) => hook::run(&arguments, &cli.global, &mut output),

@@ -6,6 +6,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::{Global, apply, session, settings};
 use crate::apply as application;
+use crate::state::GoodPolicy;
 
 /// Take rfw's table, and the file that keeps its settings, out of the system
 ///
@@ -19,6 +20,9 @@ pub(super) fn run(_: &Arguments, global: &Global, output: &mut Output) -> Result
     let mut kernel = session::open()?;
     let live = session::observe(&mut kernel)?;
     let plan = crate::plan::remove(&live);
+    // No boot, and no daemon whose source is refused, brings the rules back.
+    GoodPolicy::forget(&global.state_dir)
+        .map_err(|error| Failure::world_now(error, session::UNCHANGED))?;
     // First, so that no boot finds the settings without the rules.
     let stays = settings::remove(global, output)?;
     if plan.is_empty() {

@@ -13,7 +13,7 @@ mod resolve;
 mod settings;
 
 pub use list::{Lists, lists};
-pub use lower::lower;
+pub use lower::{closed, lower};
 pub use settings::settings;
 
 use crate::diagnostic::Diagnostics;

@@ -218,6 +218,7 @@ impl Display for Daemon {
             foreign: _,
             next: _,
             warnings: _,
+            lists,
             pull,
         } = report;
         let stands = match state {
@@ -254,16 +255,10 @@ impl Display for Daemon {
             writeln!(f, "{:11}found in force at {}", "", moment(*verified))?;
         }
         if let Some(trouble) = trouble {
-            let times = trouble.failures;
-            let since = moment(trouble.since);
-            writeln!(
-                f,
-                "trouble    {} since {since}, {times} times",
-                printable(&trouble.kind)
-            )?;
-            for line in trouble.text.lines() {
-                writeln!(f, "{:11}{}", "", printable(line))?;
-            }
+            self::trouble(f, "trouble", trouble)?;
+        }
+        if let Some(lists) = lists {
+            self::trouble(f, "refresh", lists)?;
         }
         if let Some(pull) = pull {
             self::pull(f, pull)?;
@@ -303,6 +298,21 @@ impl Display for Daemon {
         }
         Ok(())
     }
+}
+
+fn trouble(f: &mut Formatter<'_>, word: &str, trouble: &Trouble) -> fmt::Result {
+    let Trouble {
+        kind,
+        text,
+        since,
+        failures,
+    } = trouble;
+    let (kind, since) = (printable(kind), moment(*since));
+    writeln!(f, "{word:10} {kind} since {since}, {failures} times")?;
+    for line in text.lines() {
+        writeln!(f, "{:11}{}", "", printable(line))?;
+    }
+    Ok(())
 }
 
 /// How fetching goes.

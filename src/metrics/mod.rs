@@ -174,6 +174,7 @@ fn report(text: &mut Text, report: &Report) {
         foreign,
         next: _,
         warnings: _,
+        lists,
         pull,
     } = report;
     text.metric(
@@ -289,6 +290,12 @@ fn report(text: &mut Text, report: &Report) {
         "Whether the daemon knows of drift that is there now.",
     );
     text.sample(&[], u8::from(drift.present));
+    text.metric(
+        "rfw_lists_failures",
+        Gauge,
+        "Attempts in a row after which not every list that was due was fetched and taken.",
+    );
+    text.sample(&[], lists.as_ref().map_or(0, |lists| lists.failures));
     if let Some(pull) = pull {
         self::pull(text, pull);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::backoff::jittered;
 use super::event::{Cause, Commit, Event};
 use super::limit::Limit;
-use super::report::{Change, DriftMode, LastDrift, Next, Report, State};
+use super::report::{Change, DriftMode, LastDrift, Next, Report, State, Trouble};
 use super::step::{Ending, Stepped, Todo};
 use super::world::{Applied, Compared, Depth, Desired, Difference, Failure, Moment, World};
 
@@ -295,6 +295,13 @@ impl Reconciler {
             None => 0,
             Some(_) => self.fetch.failures.saturating_add(1),
         };
+        let since = self.report.lists.as_ref().map(|before| before.since);
+        self.report.lists = failure.clone().map(|text| Trouble {
+            kind: "lists".to_owned(),
+            text,
+            since: since.unwrap_or(now.unix),
+            failures: self.fetch.failures,
+        });
         self.fetch.not_before = self.fetch.failures.checked_sub(1).map(|before| {
             let pause = FETCH_PAUSE.saturating_mul(1 << before.min(10));
             now.steady + jittered(pause.min(FETCH_PAUSE_LONGEST), self.chance)
@@ -423,6 +430,10 @@ impl Reconciler {
         } = compared;
         self.seen = Some(generation);
         self.refresh = refresh;
+        if refresh.is_none() {
+            // There is none to be fetched any more.
+            self.report.lists = None;
+        }
         self.report.warnings = warnings;
         let Some(Difference { found, change }) = difference else {
             self.in_force(desired, generation, now);

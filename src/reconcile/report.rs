@@ -50,6 +50,10 @@ pub struct Report {
     pub next: Next,
     /// What there is to say about the policy.
     pub warnings: String,
+    /// Why lists could not be fetched the last time, or were refused; the last good copies stay in use. Nothing when all is
+    /// well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Trouble>,
     /// Fetching the branch from a remote; nothing where agent.yaml does not say `pull`, or before the first attempt has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,
@@ -83,6 +87,7 @@ impl Report {
             foreign: Foreign::default(),
             next: Next::default(),
             warnings: String::new(),
+            lists: None,
             pull: None,
         }
     }
@@ -119,7 +124,7 @@ pub struct Revision {
 /// Why the last step failed, or what the source says is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trouble {
-    /// Of what kind: `source`, `rejected`, `guard`, `stale`, `world`, `busy`.
+    /// Of what kind: `source`, `rejected`, `guard`, `stale`, `world`, `busy`; of fetched lists `lists`.
     pub kind: String,
     /// Everything there is to say, as a command would print it.
     pub text: String,

@@ -69,7 +69,7 @@ pub(super) fn ask(world: &mut Simulated, before: &Before) {
         assert_eq!(world.settings[key], 7, "I4: `{key}` is no setting of ours");
     }
     if let Some(good) = good {
-        assert_eq!(behaviour_of(good).is_empty(), false, "I5: it loads");
+        assert!(!behaviour_of(good).is_empty(), "I5: it loads");
         assert_ne!(good, UNSIGNED, "I6: what may not be applied is kept");
         if before.good != Some(good) {
             assert_eq!(
@@ -307,8 +307,8 @@ fn accepted_by(policy: usize) -> Vec<bool> {
 fn accepts(firewall: &Firewall) -> Vec<bool> {
     let interface = |name: &str, addresses: &str| Interface {
         name: name.to_owned(),
-        index: None,
         addresses: vec![addresses.parse().unwrap()],
+        ..Interface::default()
     };
     let environment = Environment {
         interfaces: vec![

@@ -261,7 +261,7 @@ impl Simulated {
             self.kernel.count(rule, by);
         }
         let last = u8::try_from(self.chance.below(200)).unwrap();
-        self.kernel.learn("seen", Key::exact([10, 0, 1, last]));
+        self.kernel.learn("seen", &Key::exact([10, 0, 1, last]));
     }
 
     /// What happens to the next commits of ours.

@@ -27,6 +27,7 @@ pub(crate) mod star;
 pub(crate) mod tcp;
 pub(crate) mod topology;
 pub(crate) mod udp;
+pub(crate) mod web;
 pub(crate) mod wire;
 
 pub(crate) use host::{Host, link};

@@ -32,6 +32,7 @@
 
 mod address;
 mod block;
+mod closed;
 mod dispatch;
 mod filter;
 mod interface;
@@ -46,6 +47,7 @@ mod segment;
 mod set;
 mod skeleton;
 
+pub use closed::closed;
 pub(super) use set::without_copies;
 
 use super::model::Model;

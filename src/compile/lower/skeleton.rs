@@ -73,7 +73,7 @@ pub(super) fn base_chains(model: &Model, entries: Entries, output: &mut Output) 
     base_chain("output", Hook::Output, rules, output);
 }
 
-fn base_chain(name: &str, hook: Hook, mut rules: Vec<Rule>, output: &mut Output) {
+pub(super) fn base_chain(name: &str, hook: Hook, mut rules: Vec<Rule>, output: &mut Output) {
     rules.push(built_in(
         &format!("{name}/default"),
         vec![Statement::Counter, Statement::Verdict(Verdict::Drop)],
@@ -91,7 +91,7 @@ fn base_chain(name: &str, hook: Hook, mut rules: Vec<Rule>, output: &mut Output)
     });
 }
 
-fn built_in(name: &str, statements: Vec<Statement>) -> Rule {
+pub(super) fn built_in(name: &str, statements: Vec<Statement>) -> Rule {
     Rule {
         name: Some(name.to_owned()),
         statements,
@@ -113,7 +113,7 @@ fn ct_state(bits: u32) -> Statement {
     }
 }
 
-fn established() -> Rule {
+pub(super) fn established() -> Rule {
     built_in(
         "established",
         vec![
@@ -123,7 +123,7 @@ fn established() -> Rule {
     )
 }
 
-fn invalid() -> Rule {
+pub(super) fn invalid() -> Rule {
     built_in(
         "invalid",
         vec![
@@ -135,7 +135,7 @@ fn invalid() -> Rule {
 }
 
 /// `lo` is the first interface of every network namespace: its index is always 1.
-fn interface_index(key: Meta) -> Rule {
+pub(super) fn interface_index(key: Meta) -> Rule {
     let statements = vec![
         equal(Expression::Meta(key), 1u32.to_ne_bytes()),
         Statement::Verdict(Verdict::Accept),
@@ -145,7 +145,7 @@ fn interface_index(key: Meta) -> Rule {
 
 /// RFC 4861 (hop limit 255: it cannot come from beyond the link) and RFC 2710/3810 (from a link-local
 /// address). RFC 4890 section 4.4 says why both must pass.
-fn neighbour_discovery(output: &mut Output) -> Vec<Rule> {
+pub(super) fn neighbour_discovery(output: &mut Output) -> Vec<Rule> {
     let kinds = |name: &str, types: &[u8], output: &mut Output| {
         let elements = types
             .iter()

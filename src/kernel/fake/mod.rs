@@ -131,7 +131,7 @@ impl FakeKernel {
     }
 
     /// Packets pass: a dynamic set takes a key. That is no commit, so the generation stays.
-    pub fn learn(&mut self, set: &str, key: Key) {
+    pub fn learn(&mut self, set: &str, key: &Key) {
         let sets = self
             .state
             .table
@@ -139,7 +139,7 @@ impl FakeKernel {
             .flat_map(|table| &mut table.sets);
         for set in sets.filter(|live| live.set.spec.dynamic && live.set.spec.name == set) {
             set.set.elements.edit(|elements| {
-                if !elements.iter().any(|element| element.key == key) {
+                if !elements.iter().any(|element| element.key == *key) {
                     elements.push(Element {
                         key: key.clone(),
                         datum: None,
