@@ -72,5 +72,6 @@ mod soak;
 mod support;
 mod testbed;
 mod trace;
+mod trace_live;
 mod trust;
 mod watch;

@@ -27,10 +27,18 @@ pub enum Recovered {
 /// The statements of a rule. Matches on the protocol or the family that a later statement implies are
 /// left out, as nft(8) does it: `meta l4proto 6` before `tcp dport 22` says nothing new.
 pub fn delinearize(instructions: &[Instruction]) -> Vec<Recovered> {
+    delinearize_in(None, instructions)
+}
+
+/// The same in a table that sees packets of one family only, by nfproto number, which its rules need not ask for.
+pub fn delinearize_in(family: Option<u8>, instructions: &[Instruction]) -> Vec<Recovered> {
     let mut reader = Reader {
         instructions,
         at: 0,
-        context: Context::default(),
+        context: Context {
+            family,
+            ..Context::default()
+        },
         held: Vec::new(),
         out: Vec::new(),
     };

@@ -19,7 +19,7 @@ mod raw;
 mod recover;
 pub mod xtables;
 
-pub use delinearize::{Recovered, delinearize};
+pub use delinearize::{Recovered, delinearize, delinearize_in};
 pub use linearize::instructions;
 pub use program::{linearize, linearize_with};
 pub use raw::{RawCode, why_not};

@@ -49,12 +49,13 @@ pub struct Firewall {
     tables: Vec<Table>,
     hooks: BTreeMap<Hook, Vec<Place>>,
     unmodelled: Vec<String>,
+    pub(super) any_order: bool,
 }
 
 /// What stands at a hook.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    priority: i32,
+    pub(super) priority: i32,
     pub(super) what: What,
 }
 
@@ -66,12 +67,14 @@ pub(super) enum What {
     /// A base chain.
     Chain(ChainRef),
     /// The chains of the type nat, by their priorities.
-    Nat(Vec<ChainRef>),
+    Nat(Vec<(i32, ChainRef)>),
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) family: u8,
+    /// Whether it is rfw's own.
+    pub(super) is_own: bool,
     name: String,
     dormant: bool,
     pub(super) chains: Vec<Chain>,
@@ -102,6 +105,8 @@ struct RuleText {
 pub struct RuleView<'a> {
     /// nft's word for the family of the table.
     pub family: &'static str,
+    /// The family by nfproto number.
+    pub nfproto: u8,
     /// The table.
     pub table: &'a str,
     /// The chain.
@@ -257,6 +262,14 @@ impl Firewall {
         self.arrange();
     }
 
+    /// The same, if nobody knows in which order chains of different tables with the same priority were made: each is tried.
+    /// Outcomes that differ in their reasons alone are one then.
+    #[must_use]
+    pub fn in_any_order(mut self) -> Self {
+        self.any_order = true;
+        self
+    }
+
     /// What is not followed, though packets may meet it.
     pub fn unmodelled(&self) -> &[String] {
         &self.unmodelled
@@ -269,6 +282,7 @@ impl Firewall {
         let rule = chain.rules.get(at.rule as usize)?;
         Some(RuleView {
             family: family_name(table.family),
+            nfproto: table.family,
             table: &table.name,
             chain: &chain.name,
             index: at.rule,
@@ -330,7 +344,6 @@ impl Firewall {
                 Hook::Prerouting | Hook::Output => NAT_DST,
                 _ => NAT_SRC,
             };
-            let chains = chains.into_iter().map(|(_, at)| at).collect();
             self.hooks.entry(hook).or_default().push(Place {
                 priority,
                 what: What::Nat(chains),
@@ -476,6 +489,7 @@ fn table(
         .collect();
     Table {
         family,
+        is_own: family == INET && name == TABLE,
         name,
         dormant,
         chains,

@@ -50,6 +50,8 @@ pub(super) struct Run<'a> {
     pub(super) translations: Vec<Translation>,
     pub(super) taken: Vec<Choice>,
     pub(super) script: Script,
+    /// In how many orders tables could have been asked, as far as they were.
+    pub(super) orders: f64,
     /// Keys that this packet put into dynamic sets, or took out of them: table, set, key, whether it is in.
     pub(super) changed: Vec<(u16, u32, Vec<u8>, bool)>,
     /// The rules through which the rule that decided was reached.
@@ -107,6 +109,7 @@ impl<'a> Run<'a> {
             translations: Vec::new(),
             taken: Vec::new(),
             script,
+            orders: 1.0,
             changed: Vec::new(),
             callers: Vec::new(),
         }

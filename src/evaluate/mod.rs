@@ -63,7 +63,9 @@ pub fn evaluate(
     for _ in 0..MOST_RUNS {
         let (outcome, used) = run(firewall, packet, environment, choices, script);
         script = used;
-        let known = outcomes.iter_mut().find(|known| is_same(known, &outcome));
+        let known = outcomes
+            .iter_mut()
+            .find(|known| is_same(known, &outcome, firewall.any_order));
         match known {
             Some(known) => known.share += outcome.share,
             None => outcomes.push(outcome),
@@ -99,7 +101,7 @@ fn run(
         Taken::Chance { number, of } => f64::from(number) / f64::from(of),
         Taken::Rate { .. } | Taken::Connections { .. } => 1.0,
     });
-    let share = share.product();
+    let share = share.product::<f64>() / run.orders;
     let Run {
         packet,
         translations,
@@ -122,10 +124,10 @@ fn run(
     (outcome, script)
 }
 
-/// Whether two outcomes differ in their paths alone.
-fn is_same(left: &Outcome, right: &Outcome) -> bool {
+/// Whether two outcomes differ in their paths alone, or in their reasons if those do not count.
+fn is_same(left: &Outcome, right: &Outcome, whatever_reason: bool) -> bool {
     left.decision == right.decision
-        && left.reason == right.reason
+        && (whatever_reason || left.reason == right.reason)
         && left.packet == right.packet
         && left.translations == right.translations
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::environment::{AddressType, LOOPBACK};
-use super::firewall::{RuleRef, What};
+use super::firewall::{ChainRef, RuleRef, What};
 use super::machine::{Ended, Run, Tracking};
 use super::outcome::{Decision, Kernel, Reason, Step};
 use super::packet::{State, Upper};
@@ -20,7 +20,9 @@ pub(super) type End = (Decision, Reason);
 /// What was said for the packet so far.
 #[derive(Default)]
 struct Accepts {
-    /// By a rule of a filter chain where it is decided who may pass: input, forward, output.
+    /// By a rule of rfw where it is decided who may pass: in filter chains at input, forward, output.
+    own: Option<(Reason, Vec<RuleRef>)>,
+    /// By another rule there.
     rule: Option<(Reason, Vec<RuleRef>)>,
     /// By a chain policy there.
     policy: Option<Reason>,
@@ -36,7 +38,7 @@ impl Run<'_> {
             Err(end) => end,
             Ok(()) => {
                 self.callers.clear();
-                let reason = match accepts.rule {
+                let reason = match accepts.own.or(accepts.rule) {
                     Some((reason, callers)) => {
                         self.callers = callers;
                         reason
@@ -81,7 +83,10 @@ impl Run<'_> {
         self.hook = hook;
         self.path.push(Step::Hook(hook));
         let firewall = self.firewall;
-        for place in firewall.at(hook) {
+        let places = firewall.at(hook);
+        let mut next = 0;
+        while let Some(place) = places.get(next) {
+            next += 1;
             match &place.what {
                 What::Conntrack => {
                     if self.tracking == Tracking::NotYet {
@@ -91,18 +96,62 @@ impl Run<'_> {
                         };
                     }
                 }
-                What::Chain(chain) => {
-                    let chain = *chain;
-                    if !self.concerns(chain.table) {
-                        continue;
+                What::Chain(chain) if !firewall.any_order => {
+                    self.base_chain(hook, *chain, accepts)?;
+                }
+                What::Chain(_) => {
+                    let equal = places
+                        .iter()
+                        .skip(next - 1)
+                        .map_while(|other| match other.what {
+                            What::Chain(chain) if other.priority == place.priority => Some(chain),
+                            What::Chain(_) | What::Conntrack | What::Nat(_) => None,
+                        });
+                    let equal: Vec<ChainRef> = equal.collect();
+                    next += equal.len() - 1;
+                    for chain in self.in_any_order(equal) {
+                        self.base_chain(hook, chain, accepts)?;
                     }
-                    let ended = self.chain(chain);
-                    self.note(ended, accepts, hook, chain)?;
                 }
                 What::Nat(chains) => self.nat_chains(hook, chains, accepts)?,
             }
         }
         Ok(())
+    }
+
+    /// Runs a base chain that is not one of the type nat, if it concerns the packet.
+    fn base_chain(
+        &mut self,
+        hook: Hook,
+        chain: ChainRef,
+        accepts: &mut Accepts,
+    ) -> Result<(), End> {
+        if !self.concerns(chain.table) {
+            return Ok(());
+        }
+        let ended = self.chain(chain);
+        self.note(ended, accepts, hook, chain)
+    }
+
+    /// Chains of the same priority that concern the packet, table by table; which comes first is tried in every way.
+    fn in_any_order(&mut self, mut chains: Vec<ChainRef>) -> Vec<ChainRef> {
+        chains.retain(|chain| self.concerns(chain.table));
+        let mut ordered = Vec::with_capacity(chains.len());
+        while let Some(first) = chains.first() {
+            let mut tables: Vec<u16> = vec![first.table];
+            for chain in &chains {
+                if !tables.contains(&chain.table) {
+                    tables.push(chain.table);
+                }
+            }
+            let of = tables.len() as u32;
+            let taken = if of > 1 { self.script.take(of) } else { 0 };
+            self.orders *= f64::from(of);
+            let table = tables.get(taken as usize).copied().unwrap_or(first.table);
+            ordered.extend(chains.iter().filter(|chain| chain.table == table));
+            chains.retain(|chain| chain.table != table);
+        }
+        ordered
     }
 
     /// Whether a table sees packets of this family.
@@ -116,7 +165,7 @@ impl Run<'_> {
         ended: Ended,
         accepts: &mut Accepts,
         hook: Hook,
-        chain: super::firewall::ChainRef,
+        chain: ChainRef,
     ) -> Result<(), End> {
         let reason = match ended {
             Ended::Final(decision, reason) => return Err((decision, reason)),
@@ -131,7 +180,13 @@ impl Run<'_> {
         let decides = is_filter && matches!(hook, Hook::Input | Hook::Forward | Hook::Output);
         match reason {
             Reason::Rule(_) if decides => {
-                accepts.rule = Some((reason, std::mem::take(&mut self.callers)));
+                let said = Some((reason, std::mem::take(&mut self.callers)));
+                let table = self.firewall.table(chain.table);
+                if table.is_some_and(|table| table.is_own) {
+                    accepts.own = said;
+                } else {
+                    accepts.rule = said;
+                }
             }
             _ if decides => accepts.policy = Some(reason),
             _ => accepts.other = Some(reason),
@@ -144,7 +199,7 @@ impl Run<'_> {
     fn nat_chains(
         &mut self,
         hook: Hook,
-        chains: &[super::firewall::ChainRef],
+        chains: &[(i32, ChainRef)],
         accepts: &mut Accepts,
     ) -> Result<(), End> {
         let done = match hook {
@@ -160,6 +215,33 @@ impl Run<'_> {
         if self.tracking != Tracking::Tracked || !is_first || connection.status & done != 0 {
             return Ok(());
         }
+        let mut rest = chains;
+        while let Some((priority, first)) = rest.first() {
+            let equal = match self.firewall.any_order {
+                true => rest.partition_point(|(other, _)| other <= priority),
+                false => 1,
+            };
+            let (now, later) = rest.split_at(equal);
+            rest = later;
+            let now = match self.firewall.any_order {
+                true => self.in_any_order(now.iter().map(|(_, chain)| *chain).collect()),
+                false => vec![*first],
+            };
+            if self.translates(hook, &now, accepts)? {
+                break;
+            }
+        }
+        self.packet.connection.status |= done;
+        Ok(())
+    }
+
+    /// Runs chains of the type nat up to one that translates.
+    fn translates(
+        &mut self,
+        hook: Hook,
+        chains: &[ChainRef],
+        accepts: &mut Accepts,
+    ) -> Result<bool, End> {
         for chain in chains {
             if !self.concerns(chain.table) {
                 continue;
@@ -168,11 +250,10 @@ impl Run<'_> {
             let translated = matches!(ended, Ended::Translated(_));
             self.note(ended, accepts, hook, *chain)?;
             if translated {
-                break;
+                return Ok(true);
             }
         }
-        self.packet.connection.status |= done;
-        Ok(())
+        Ok(false)
     }
 
     /// Where a packet of the box itself leaves.

@@ -2,7 +2,7 @@
 
 use super::statement::statement;
 use super::word::quoted;
-use crate::bytecode::{Instruction, Recovered, delinearize};
+use crate::bytecode::{Instruction, Recovered, delinearize, delinearize_in, xtables};
 use crate::ruleset::{Base, ChainPolicy, ChainType, Hook, Rule};
 
 /// What makes a chain a base chain: `type filter hook forward priority filter; policy drop;`.
@@ -38,6 +38,22 @@ pub fn rule_text(name: Option<&str>, instructions: &[Instruction]) -> String {
         .map(|part| match part {
             Recovered::Statement(it) => statement(&it),
             Recovered::Instruction(instruction) => instruction.to_string(),
+        });
+    line(parts, name)
+}
+
+/// The same of a rule of any table; what iptables left in it stands in the words of iptables. `family` is that of the table, an
+/// nfproto number.
+pub fn any_rule_text(family: u8, name: Option<&str>, instructions: &[Instruction]) -> String {
+    let only = (family == 2 || family == 10).then_some(family);
+    let parts = delinearize_in(only, instructions)
+        .into_iter()
+        .map(|part| match part {
+            Recovered::Statement(it) => statement(&it),
+            Recovered::Instruction(instruction) => match xtables::extension(&instruction) {
+                Some(extension) => extension.text(family),
+                None => instruction.to_string(),
+            },
         });
     line(parts, name)
 }

@@ -185,7 +185,8 @@ pub(super) fn interval(data: DataType, lo: &[u8], hi: &[u8]) -> String {
 
 /// The beginning of an interface name: `"wg*"`.
 pub(super) fn starts_with(bytes: &[u8]) -> String {
-    interface(bytes, "*")
+    // With its NUL it is the whole name, as iptables compares it.
+    interface(bytes, if bytes.ends_with(&[0]) { "" } else { "*" })
 }
 
 /// Bits by name, with something between them; a number when a bit has no name.

@@ -1,5 +1,7 @@
 //! `rfw trace`: one packet through the policy.
 
+mod here;
+mod live;
 mod packet;
 mod view;
 
@@ -16,8 +18,8 @@ use crate::evaluate::{Choices, Firewall, Within, evaluate};
 
 /// Follow one packet through the policy: every rule it meets, what becomes of it, and why
 ///
-/// Needs neither root nor the kernel, but for raw rules. Where chance decides, all outcomes are told. Exits with 0 whatever becomes of
-/// the packet.
+/// Needs neither root nor the kernel, but for raw rules and for `--live`. Where chance decides, all outcomes are told. Exits with 0
+/// whatever becomes of the packet.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where it comes from: a zone or `firewall`, an address, or both
@@ -35,8 +37,12 @@ pub(super) struct Arguments {
     /// When it comes, in the time zone of the policy: `2026-03-27 12:00` [default: now]
     #[arg(long, value_name = "MOMENT")]
     at: Option<DateTime>,
+    /// On what the kernel holds now: all tables, also those of others, with the box's interfaces, addresses and routes; needs
+    /// CAP_NET_ADMIN
+    #[arg(long)]
+    live: bool,
     /// An address of the box; may be given again
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "live")]
     own: Vec<std::net::IpAddr>,
     /// The source port
     #[arg(long, value_name = "PORT", default_value_t = 40_000)]
@@ -56,12 +62,11 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (loaded, ruleset) = policy::load(policy::read(global)?, global, output)?;
     let moment = moment(arguments, &loaded)?;
-    let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::usage)?;
-    for note in &sent.notes {
-        output.note(note);
+    let mut ruleset = ruleset.into_ruleset();
+    if arguments.live && ruleset.offloads() && !live::has_flowtables()? {
+        ruleset = ruleset.without_offload();
     }
-    let firewall =
-        Firewall::new().with_program(linearize_with(ruleset.into_ruleset(), &loaded.raw));
+    let program = linearize_with(ruleset, &loaded.raw);
     let rates = if arguments.over_limits {
         Within::Over
     } else {
@@ -72,9 +77,30 @@ pub(super) fn run(
         connections: rates,
         ..Choices::default()
     };
-    let evaluation = evaluate(&firewall, &sent.packet, &sent.environment, &choices);
+    let (sent, firewall, alone) = if arguments.live {
+        let live = live::read(&program)?;
+        let sent = here::read(arguments, &loaded.zones, moment, live.environment);
+        let mut sent = sent.map_err(Failure::usage)?;
+        sent.notes.extend(live.notes);
+        (sent, live.firewall, Some(live.alone))
+    } else {
+        let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::usage)?;
+        (sent, Firewall::new().with_program(program), None)
+    };
+    for note in &sent.notes {
+        output.note(note);
+    }
+    let ask = |firewall: &Firewall| evaluate(firewall, &sent.packet, &sent.environment, &choices);
+    let evaluation = ask(&firewall);
+    let alone = alone.map(|firewall| (ask(&firewall), firewall));
     let places = loaded.places();
-    let view = view::of(&sent.packet, &evaluation, &firewall, &places);
+    let view = view::of(
+        &sent.packet,
+        &evaluation,
+        &firewall,
+        alone.as_ref(),
+        &places,
+    );
     match arguments.format {
         Format::Text => output.result(&view.to_string()),
         Format::Json => {

@@ -13,7 +13,7 @@ use crate::policy::{IcmpType, Icmpv6Type, IpProtocol};
 use crate::ruleset::Addresses;
 
 /// The box itself, among zones.
-const FIREWALL: &str = "firewall";
+pub(super) const FIREWALL: &str = "firewall";
 /// Stand for any address of the world (RFC 5737, RFC 3849).
 const ANYONE: (Ipv4Addr, Ipv6Addr) = (
     Ipv4Addr::new(198, 51, 100, 1),
@@ -57,6 +57,10 @@ pub(super) enum PacketError {
     Inside,
     #[error("the zone `{zone}` has no interface")]
     NoInterface { zone: String },
+    #[error("none of the interfaces of the zone `{zone}` is on this box")]
+    NotHere { zone: String },
+    #[error("this box has no way to {address}; name the zone that it comes from")]
+    NoWay { address: IpAddr },
 }
 
 fn hint(near: &Option<String>) -> String {
@@ -68,9 +72,9 @@ fn hint(near: &Option<String>) -> String {
 
 /// What one end is said to be.
 #[derive(Default)]
-struct End {
-    zone: Option<String>,
-    address: Option<IpAddr>,
+pub(super) struct End {
+    pub(super) zone: Option<String>,
+    pub(super) address: Option<IpAddr>,
 }
 
 pub(super) fn read(
@@ -142,13 +146,7 @@ pub(super) fn read(
     packet.iif = iif;
     packet.oif = oif.filter(|_| to_zone != FIREWALL);
     packet.time = time;
-    packet.connection.state = match arguments.state.as_str() {
-        "established" => State::Established,
-        "related" => State::Related,
-        "invalid" => State::Invalid,
-        "untracked" => State::Untracked,
-        _ => State::New,
-    };
+    packet.connection.state = state(arguments);
     Ok(Sent {
         packet,
         environment,
@@ -156,8 +154,19 @@ pub(super) fn read(
     })
 }
 
+/// The state of the packet's connection.
+pub(super) fn state(arguments: &Arguments) -> State {
+    match arguments.state.as_str() {
+        "established" => State::Established,
+        "related" => State::Related,
+        "invalid" => State::Invalid,
+        "untracked" => State::Untracked,
+        _ => State::New,
+    }
+}
+
 /// Reads the words of one end; one that tells a protocol is taken out: `--to 192.0.2.1 tcp/443`.
-fn end(
+pub(super) fn end(
     name: &'static str,
     words: &[String],
     zones: &BTreeMap<String, Zone>,
@@ -189,7 +198,7 @@ fn end(
     Ok(end)
 }
 
-fn upper(word: &str, sport: u16, v6: bool) -> Result<Upper, PacketError> {
+pub(super) fn upper(word: &str, sport: u16, v6: bool) -> Result<Upper, PacketError> {
     let bad = || PacketError::BadService {
         word: word.to_owned(),
     };
@@ -282,7 +291,7 @@ fn called(interface: &Interface) -> String {
 }
 
 /// An address of a zone.
-fn someone(zones: &BTreeMap<String, Zone>, name: &str, v6: bool) -> IpAddr {
+pub(super) fn someone(zones: &BTreeMap<String, Zone>, name: &str, v6: bool) -> IpAddr {
     let pick = |pair: (Ipv4Addr, Ipv6Addr)| match v6 {
         true => IpAddr::V6(pair.1),
         false => IpAddr::V4(pair.0),

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::evaluate::{
     Answer, Decision, Evaluation, Firewall, Kernel, Met, Opaque, Outcome, Packet, Reason, RuleRef,
-    Step, Translation, Upper,
+    RuleView, Step, Translation, Upper,
 };
-use crate::ruleset::{ChainPolicy, Origin};
+use crate::nft;
+use crate::ruleset::{ChainPolicy, Origin, TABLE};
 
 /// A packet and all that can become of it.
 #[derive(Debug, Serialize)]
@@ -28,12 +29,26 @@ struct OutcomeView {
     /// Where the policy says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
+    /// The rule that decides, as the kernel has it, if it was read from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<LiveRule>,
+    /// What rfw's table alone would do, where it lets the packet through and another does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rfw: Option<String>,
     /// How often it comes to this, 0 to 1.
     share: f64,
     /// The packet at the end.
     packet: String,
     translations: Vec<String>,
     path: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct LiveRule {
+    table: String,
+    chain: String,
+    handle: u64,
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,10 +65,12 @@ struct Line {
 /// Finds the place in the policy.
 type Places<'a> = &'a dyn Fn(&Origin) -> Option<String>;
 
+/// What becomes of a packet. `alone` is what rfw's table would do without those of others.
 pub(super) fn of(
     packet: &Packet,
     evaluation: &Evaluation,
     firewall: &Firewall,
+    alone: Option<&(Evaluation, Firewall)>,
     places: Places<'_>,
 ) -> View {
     let outcomes = evaluation.outcomes.iter();
@@ -61,7 +78,10 @@ pub(super) fn of(
         version: 1,
         packet: packet_text(packet),
         outcomes: outcomes
-            .map(|outcome| one(outcome, firewall, places))
+            .map(|outcome| OutcomeView {
+                rfw: alone.and_then(|(alone, of)| despite(outcome, firewall, alone, of, places)),
+                ..one(outcome, firewall, places)
+            })
             .collect(),
     }
 }
@@ -83,6 +103,10 @@ fn one(outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> OutcomeVie
         reason: reason(&outcome.reason, firewall),
         rule: named.and_then(|rule| rule.name.map(str::to_owned)),
         at: named.and_then(|rule| places(rule.origin?)),
+        live: deciding
+            .and_then(|rule| firewall.rule(rule))
+            .and_then(live_rule),
+        rfw: None,
         share: outcome.share,
         packet: packet_text(&outcome.packet),
         translations: translations.map(|it| translation(it, firewall)).collect(),
@@ -92,6 +116,73 @@ fn one(outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> OutcomeVie
             .map(|step| line(step, outcome, firewall, places))
             .collect(),
     }
+}
+
+/// A rule as the kernel has it.
+fn live_rule(rule: RuleView<'_>) -> Option<LiveRule> {
+    Some(LiveRule {
+        table: format!("{} {}", rule.family, rule.table),
+        chain: rule.chain.to_owned(),
+        handle: rule.handle?,
+        text: text(&rule),
+    })
+}
+
+fn is_own(rule: &RuleView<'_>) -> bool {
+    (rule.family, rule.table) == ("inet", TABLE)
+}
+
+fn text(rule: &RuleView<'_>) -> String {
+    let text = nft::any_rule_text(rule.nfproto, None, rule.instructions);
+    visible(&text)
+}
+
+/// Names and comments of others may hold anything.
+fn visible(text: &str) -> String {
+    let visible = text.chars().map(|character| {
+        if character.is_control() {
+            '?'
+        } else {
+            character
+        }
+    });
+    visible.collect()
+}
+
+/// What rfw's table alone says, if another one decides against it.
+fn despite(
+    outcome: &Outcome,
+    firewall: &Firewall,
+    alone: &Evaluation,
+    of: &Firewall,
+    places: Places<'_>,
+) -> Option<String> {
+    let (family, table) = match &outcome.reason {
+        Reason::Rule(rule) | Reason::Opaque(rule, _) => {
+            let rule = firewall.rule(*rule)?;
+            (rule.family, rule.table)
+        }
+        Reason::Policy(chain) => {
+            let chain = firewall.chain(*chain)?;
+            (chain.family, chain.table)
+        }
+        Reason::Nothing | Reason::Kernel(_) | Reason::TooManyWays => return None,
+    };
+    if (family, table) == ("inet", TABLE) || alone.decision() != Some(Decision::Accept) {
+        return None;
+    }
+    let accepts = one(alone.outcomes.first()?, of, places);
+    let by = accepts.rule.map_or(String::new(), |rule| {
+        let at = accepts.at.map_or(String::new(), |at| format!(" ({at})"));
+        format!(", by `{rule}`{at}")
+    });
+    let all_the_same = match outcome.decision {
+        Decision::Drop => format!("table {family} {} drops it all the same", visible(table)),
+        Decision::Reject(_) => format!("table {family} {} rejects it all the same", visible(table)),
+        Decision::Accept => return None,
+        Decision::Unknown => format!("what table {family} {} does is not known", visible(table)),
+    };
+    Some(format!("table inet rfw accepts it{by}; {all_the_same}"))
 }
 
 fn line(step: &Step, outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> Line {
@@ -134,9 +225,16 @@ fn line(step: &Step, outcome: &Outcome, firewall: &Firewall, places: Places<'_>)
         }
         Step::Rule(rule, met) => {
             let view = firewall.rule(*rule);
-            let name = view.map_or_else(String::new, |view| match view.name {
-                Some(name) => name.to_owned(),
-                None => format!("rule {} of {}", view.index + 1, view.chain),
+            let name = view.map_or_else(String::new, |view| match (view.name, view.handle) {
+                (_, Some(handle)) if !is_own(&view) => {
+                    format!(
+                        "{}, rule handle {handle}: {}",
+                        visible(view.chain),
+                        text(&view)
+                    )
+                }
+                (Some(name), _) => name.to_owned(),
+                (None, _) => format!("rule {} of {}", view.index + 1, view.chain),
             });
             Line {
                 depth: 2,
@@ -239,14 +337,27 @@ fn decision(decision: Decision) -> String {
 fn reason(reason: &Reason, firewall: &Firewall) -> String {
     let rule_text = |rule: &RuleRef| {
         let view = firewall.rule(*rule);
-        view.map_or_else(String::new, |view| {
-            format!(
+        view.map_or_else(String::new, |view| match live_rule(view) {
+            Some(rule) if !is_own(&view) => {
+                let LiveRule {
+                    table,
+                    chain,
+                    handle,
+                    text,
+                } = rule;
+                format!(
+                    "table {}, chain {}, rule handle {handle}: {text}",
+                    visible(&table),
+                    visible(&chain)
+                )
+            }
+            _ => format!(
                 "rule {} of table {} {}, chain {}",
                 view.index + 1,
                 view.family,
                 view.table,
                 view.chain
-            )
+            ),
         })
     };
     match reason {
@@ -339,6 +450,9 @@ impl Display for OutcomeView {
             write!(f, " ({at})")?;
         }
         writeln!(f, ", {}", self.reason)?;
+        if let Some(rfw) = &self.rfw {
+            writeln!(f, "{rfw}")?;
+        }
         if !self.translations.is_empty() {
             writeln!(f, "leaves as {}", self.packet)?;
         }

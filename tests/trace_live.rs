@@ -1,0 +1,199 @@
+//! `rfw trace --live`: one packet through everything that the kernel holds, whoever put it there.
+
+use super::support::rfw::Desk;
+use super::support::{Host, Office, alone, nft};
+
+const DOCKER: &str = include_str!("differential/foreign/docker.rules");
+const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/office.yaml");
+
+struct Bench {
+    office: Office,
+    desk: Desk,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self {
+            office: Office::new(),
+            desk: Desk::new(),
+        };
+        bench
+            .desk
+            .must(bench.gateway(), &["apply", "--policy", POLICY]);
+        bench
+    }
+
+    fn gateway(&self) -> &Host {
+        &self.office.gateway
+    }
+
+    /// What is said of a packet: the outcome's lines without the way, then standard error.
+    #[track_caller]
+    fn check(&self, words: &str, expect: &[&str]) {
+        let arguments: Vec<&str> = ["trace", "--live", "--policy", POLICY]
+            .into_iter()
+            .chain(words.split(' '))
+            .collect();
+        let output = self.desk.rfw(self.gateway(), &arguments);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(output.success(), "{words}: {said}");
+        for line in expect {
+            assert!(
+                said.lines().any(|is| is.trim_start().starts_with(line)),
+                "{words}: no line `{line}`:\n{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_of_rfw_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        bench.check(
+            "--from wan 198.51.100.7 --to firewall tcp/22",
+            &["accept by `wan-to-firewall/ssh` (", "input"],
+        );
+        bench.check(
+            "--from lan --to wan udp/53",
+            &[
+                "goes on by eth0",
+                "source 192.168.0.2 port 40000 becomes 203.0.113.10 port 40000 by `nat/lan-out`",
+            ],
+        );
+        // By address alone: the routes tell where it comes in.
+        bench.check(
+            "--from 203.0.113.7 --to 203.0.113.10 tcp/443",
+            &["accept by `nat/web"],
+        );
+        bench.check(
+            "--from wan 203.0.113.7 --to 203.0.113.10 udp/22",
+            &["drop by `wan-to-firewall/default` ("],
+        );
+        nft::load(
+            bench.gateway(),
+            "add rule inet rfw input ip saddr 198.51.100.7 drop",
+        );
+        bench.check(
+            "--from wan --to firewall tcp/22",
+            &["note: the rules of table inet rfw in the kernel are not those of this policy"],
+        );
+        nft::load(bench.gateway(), "delete table inet rfw");
+        bench.check(
+            "--from wan --to firewall tcp/22",
+            &[
+                "note: the kernel holds no table inet rfw",
+                "accept, no rule",
+            ],
+        );
+    });
+}
+
+#[test]
+fn what_others_drop_all_the_same() {
+    alone(|| {
+        let bench = Bench::new();
+        bench.gateway().must("iptables-nft-restore", &[], DOCKER);
+        bench.check(
+            "--from wan 203.0.113.7 --to 203.0.113.10 tcp/443",
+            &[
+                "drop, chain policy of table ip filter, chain FORWARD",
+                "table inet rfw accepts it, by `nat/web",
+            ],
+        );
+        bench.check(
+            "--from wan 203.0.113.9 --to 203.0.113.10 tcp/443",
+            &[
+                "DOCKER-USER, rule handle",
+                "drop, table ip filter, chain DOCKER-USER, rule handle",
+            ],
+        );
+        // What rfw drops before them is rfw's.
+        bench.check(
+            "--from wan 203.0.113.9 --to firewall udp/22",
+            &["drop by `wan-to-firewall/default` ("],
+        );
+        let output = bench.desk.must(
+            bench.gateway(),
+            &[
+                "trace",
+                "--live",
+                "--policy",
+                POLICY,
+                "--format",
+                "json",
+                "--from",
+                "wan",
+                "203.0.113.9",
+                "--to",
+                "203.0.113.10",
+                "tcp/443",
+            ],
+        );
+        let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+        let outcome = &json["outcomes"][0];
+        assert_eq!(outcome["decision"], "drop");
+        assert_eq!(outcome["live"]["table"], "ip filter");
+        assert_eq!(outcome["live"]["chain"], "DOCKER-USER");
+        assert_eq!(
+            outcome["live"]["text"],
+            "iifname \"eth0\" ip saddr 203.0.113.9 counter drop"
+        );
+        assert!(outcome["live"]["handle"].is_u64());
+        let rfw = outcome["rfw"].as_str().unwrap();
+        assert!(
+            rfw.ends_with("table ip filter drops it all the same"),
+            "{rfw}"
+        );
+    });
+}
+
+#[test]
+fn what_cannot_be_followed_is_named() {
+    alone(|| {
+        let bench = Bench::new();
+        let iptables = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            bench.gateway().must("iptables-nft", &words, "");
+        };
+        iptables("-A INPUT -m recent --name x --update -j DROP");
+        nft::load(
+            bench.gateway(),
+            "table netdev n { chain c { type filter hook ingress device eth0 priority 0; }; }",
+        );
+        bench.check(
+            "--from wan 198.51.100.7 --to firewall tcp/22",
+            &[
+                "unknown, table ip filter, chain INPUT, rule handle",
+                "table inet rfw accepts it, by `wan-to-firewall/ssh` (",
+                "note: table netdev n is not followed, and may decide otherwise",
+            ],
+        );
+        iptables("-I INPUT -m conntrack --ctstate NEW -j REJECT");
+        bench.check(
+            "--from wan 198.51.100.7 --to firewall tcp/22",
+            &[
+                "reject with icmp code 3, table ip filter, chain INPUT, rule handle",
+                "table inet rfw accepts it, by `wan-to-firewall/ssh` (",
+            ],
+        );
+        bench.gateway().sysctl("net/ipv4/ip_forward", "0");
+        bench.check(
+            "--from lan --to wan tcp/80",
+            &["note: this box forwards no IPv4 packets"],
+        );
+    });
+}
+
+#[test]
+fn it_needs_rights() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let arguments = [
+            "trace", "--live", "--policy", POLICY, "--from", "wan", "--to", "firewall",
+        ];
+        let output = desk.rfw_without_rights(&host, &arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stderr.contains("CAP_NET_ADMIN"), "{}", output.stderr);
+    });
+}
