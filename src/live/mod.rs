@@ -1,4 +1,4 @@
-//! What the kernel holds now: one consistent reading of rfw's table.
+//! What the kernel holds now: one consistent reading of rfw's table, or of all tables ([`Everything`]).
 //!
 //! Nothing here decides anything. What rfw does not understand stays as an opaque instruction, so it
 //! can be shown and compared, and is never silently rewritten.

@@ -168,7 +168,7 @@ pub(super) fn interval(data: DataType, lo: &[u8], hi: &[u8]) -> String {
             let same = lo.iter().zip(hi).take_while(|(lo, hi)| lo == hi).count();
             let rest = |bytes: &[u8], fill| bytes.iter().skip(same).all(|byte| *byte == fill);
             if rest(lo, 0) && rest(hi, u8::MAX) {
-                starts_with(lo)
+                interface(lo, "*")
             } else {
                 range(kind, lo, hi)
             }

@@ -165,6 +165,7 @@ fn run(count: usize, seed: u64) {
                 firewall.with_any(table, &|_, _| None)
             });
         assert!(firewall.unmodelled().is_empty());
+        let any_order = firewall.clone().in_any_order();
         let batch: Vec<(u16, usize, Sent)> = (0..PACKETS)
             .map(|_| {
                 id = if id == u16::MAX { FIRST } else { id + 1 };
@@ -180,6 +181,13 @@ fn run(count: usize, seed: u64) {
             packets += 1;
             let events = events.remove(&id).unwrap_or_default();
             let packet = packet(LINKS[link].0, &sent);
+            // Who does not know the order in which tables of one priority are asked, names what becomes of it in each.
+            let in_any_order = evaluate(&any_order, &packet, &environment, &choices);
+            let is_told = in_any_order
+                .outcomes
+                .iter()
+                .any(|it| it.decision == rfw::evaluate::Decision::Unknown || agrees(it, &events));
+            assert!(is_told, "{sent:?}: {events:?}\n{}", told(&in_any_order));
             let evaluation = evaluate(&firewall, &packet, &environment, &choices);
             if evaluation.decision() == Some(rfw::evaluate::Decision::Unknown) {
                 let why = format!("{:?}", evaluation.outcomes[0].reason);
