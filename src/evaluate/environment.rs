@@ -192,7 +192,7 @@ impl Environment {
             return AddressType::Multicast;
         }
         match address {
-            IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0 => {
+            IpAddr::V4(v4) if v4.is_broadcast() || v4.is_unspecified() => {
                 return AddressType::Broadcast;
             }
             _ => {}

@@ -335,17 +335,16 @@ impl Run<'_> {
         if self.packet.iif.as_deref() == Some(LOOPBACK) {
             return Ok(());
         }
-        let [first, ..] = source.octets();
-        // Nobody has the address 0.0.0.0 but who asks for one.
-        let zero = first == 0 && !(source.is_unspecified() && destination.is_broadcast());
+        // Nobody has the address 0.0.0.0 but who asks for one; others that begin with 0 are like any (since Linux 5.3).
+        let asks = destination.is_broadcast() || destination.is_unspecified();
+        let zero = source.is_unspecified() && !asks;
         // The box's own address comes from no link (`fib_validate_source`).
         let own = self.environment.owner(self.packet.source).is_some();
         if zero || own || source.is_multicast() || source.is_broadcast() {
             return Err(self.kernel(Kernel::MartianSource));
         }
-        let [first, ..] = destination.octets();
-        let zero = first == 0 && !destination.is_unspecified();
-        if zero || (first == 127 && !self.redirected) {
+        let zero = destination.is_unspecified() && !source.is_unspecified();
+        if zero || (destination.is_loopback() && !self.redirected) {
             return Err(self.kernel(Kernel::MartianDestination));
         }
         Ok(())

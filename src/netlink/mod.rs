@@ -10,7 +10,7 @@
 //! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
 //! | `everything` | dumps of all tables of all families → one consistent [`crate::live::Everything`] |
 //! | `event` | what others commit, and changes of interfaces |
-//! | `link`, `witness` | for testbeds: links, addresses and routes; a table beside rfw's that logs every packet |
+//! | `link`, `witness`, `nftrace` | for testbeds: links, addresses and routes; a table beside rfw's that logs every packet; the rules that packets meet |
 //!
 //! Three things are not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are, `network`, which asks it
 //! for interfaces, addresses and routes, and `link`, which makes some; all by `rtnetlink`.
@@ -35,6 +35,7 @@ mod link;
 mod message;
 mod neighbour;
 mod network;
+mod nftrace;
 mod observe;
 mod refusal;
 mod request;
@@ -50,7 +51,8 @@ pub use event::{CommitEvent, LinkEvents, RulesetEvent, RulesetEvents};
 pub use link::{CableEnd, Change, Links};
 pub use neighbour::neighbour_tables;
 pub use network::network;
-pub use witness::{Seen, Sighting, WITNESS, Witness};
+pub use nftrace::{TraceStep, Traces};
+pub use witness::{CAME_IN, CAME_OUT, Seen, Sighting, WITNESS, Witness};
 
 use std::io;
 use std::time::Duration;

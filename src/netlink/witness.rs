@@ -13,7 +13,7 @@ use super::constants::{NFPROTO_INET, NFPROTO_UNSPEC, sys};
 use super::encode;
 use super::message::{self, Header, messages};
 use super::socket::Socket;
-use crate::bytecode::{self, instructions};
+use crate::bytecode::{self, Instruction, Register, instructions};
 use crate::ruleset::{
     Base, ChainPolicy, ChainType, Ct, Expression, Field, Hook, Log, Meta, Operand, Relation,
     Statement, Verdict,
@@ -76,6 +76,10 @@ const STATES: [(u32, &str); 5] = [
 const CAME: &str = "came";
 const IN: &str = "in";
 const OUT: &str = "out";
+/// The chains in which packets are seen first, and from which on they are traced.
+pub const CAME_IN: &str = "came-in";
+/// See [`CAME_IN`]: those of the box itself.
+pub const CAME_OUT: &str = "came-out";
 /// The chain of answers that are kept back for a while.
 const STILL: &str = "still";
 
@@ -172,8 +176,8 @@ impl Witness {
         batch.push(sys::NFT_MSG_NEWTABLE, sys::NLM_F_CREATE, table);
         // Before raw (-300) and behind conntrack (-200), whose chains are those of nobody; behind everything (300 and less).
         let all = [
-            ("came-in", Hook::Prerouting, -1000),
-            ("came-out", Hook::Output, -1000),
+            (CAME_IN, Hook::Prerouting, -1000),
+            (CAME_OUT, Hook::Output, -1000),
             (STILL, Hook::Output, -500),
             ("tracked-in", Hook::Prerouting, -199),
             ("tracked-out", Hook::Output, -199),
@@ -191,9 +195,15 @@ impl Witness {
             right: Operand::Value(name.into()),
         };
         let end = Statement::Verdict(Verdict::Drop);
-        batch.rule("came-in", &[from_beside, log(CAME), end]);
-        for chain in ["came-in", "came-out"] {
-            batch.rule(chain, &[log(CAME)]);
+        batch.rule(CAME_IN, &[from_beside, log(CAME), end]);
+        for chain in [CAME_IN, CAME_OUT] {
+            let mut instructions = instructions(&[log(CAME)]);
+            // Traced from here on.
+            let (to, data) = (Register(0), vec![1]);
+            instructions.push(Instruction::Immediate { to, data });
+            let (key, from) = (sys::NFT_META_NFTRACE, Register(0));
+            instructions.push(Instruction::MetaSet { key, from });
+            batch.add(chain, instructions);
         }
         for chain in ["tracked-in", "tracked-out"] {
             for (bit, prefix) in STATES {
@@ -346,12 +356,16 @@ impl Batch {
     }
 
     fn rule(&mut self, chain: &str, statements: &[Statement]) {
+        self.add(chain, instructions(statements));
+    }
+
+    fn add(&mut self, chain: &str, instructions: Vec<Instruction>) {
         let mut writer = Writer::new();
         writer.string(sys::NFTA_RULE_TABLE, WITNESS);
         writer.string(sys::NFTA_RULE_CHAIN, chain);
         let rule = bytecode::Rule {
             name: None,
-            instructions: instructions(statements),
+            instructions,
             origin: None,
         };
         encode::write_rule(&mut writer, &rule);

@@ -1,12 +1,17 @@
 //! What the kernel did with a packet, and whether the evaluator says the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 
+use rustables::sys;
+
 use super::frame::{self, Read};
-use crate::evaluate::{Answer, Decision, Outcome, Reason, State, Step};
-use crate::netlink::{Seen, Sighting};
+use crate::bytecode::Instruction;
+use crate::evaluate::{Answer, Decision, Met, Outcome, Reason, State, Step};
+use crate::live::LiveChain;
+use crate::netlink::{CAME_IN, CAME_OUT, Seen, Sighting, TraceStep, WITNESS};
+use crate::ruleset::TABLE;
 
 /// What became of a packet in the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub struct Sight {
     pub state: Option<State>,
     /// What became of it.
     pub fate: Fate,
+    /// The handles of the rules of rfw's table that it fits, in order; `None` where the kernel told of more than could be taken in.
+    pub rules: Option<Vec<u64>>,
 }
 
 impl Display for Fate {
@@ -122,8 +129,106 @@ fn state(bits: u32) -> Option<State> {
     all.into_iter().find(|state| state.bit() & bits != 0)
 }
 
+/// The rules that each of these packets has met, as they came: number, source and destination. Numbers of traces are used again, so
+/// a trace is that of the packet that was seen last to begin it.
+pub(super) fn rules(
+    steps: &[TraceStep],
+    packets: &BTreeMap<u16, (IpAddr, IpAddr)>,
+) -> BTreeMap<u16, Vec<u64>> {
+    let mut whose: BTreeMap<u32, u16> = BTreeMap::new();
+    let mut rules: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+    for TraceStep {
+        trace,
+        table,
+        chain,
+        rule,
+        headers,
+    } in steps
+    {
+        let begins = table == WITNESS && (chain == CAME_IN || chain == CAME_OUT);
+        if begins && !headers.is_empty() {
+            let ends = frame::ends(headers);
+            let known = ends.and_then(|(id, ends)| Some((id, packets.get(&id)?, ends)));
+            match known {
+                // What comes back to the box goes on.
+                Some((id, sent, ends)) if *sent == ends => _ = whose.insert(*trace, id),
+                _ if chain == CAME_OUT => _ = whose.remove(trace),
+                _ => {}
+            }
+        }
+        if table == TABLE
+            && let (Some(id), Some(rule)) = (whose.get(trace), rule)
+        {
+            rules.entry(*id).or_default().push(*rule);
+        }
+    }
+    rules
+}
+
+/// The rules of a program as they are loaded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handles {
+    /// In the order of the program's chains.
+    pub(super) rules: Vec<Vec<u64>>,
+    /// Those that only tell of packets, as often as a rate allows: whether a packet fits one of them depends on all others.
+    pub(super) at_times: BTreeSet<u64>,
+}
+
+impl Handles {
+    /// Of chains as the kernel lists them.
+    pub(super) fn of(chains: &[LiveChain]) -> Self {
+        let all = || chains.iter().flat_map(|chain| &chain.rules);
+        let at_times = all().filter(|rule| {
+            let mut instructions = rule.instructions.iter();
+            let is_rate = |it: &Instruction| match it {
+                Instruction::Limit(_) => true,
+                Instruction::Object { kind, name: _ } => *kind == sys::NFT_OBJECT_LIMIT,
+                _ => false,
+            };
+            let decides = |it: &Instruction| {
+                matches!(it, Instruction::Verdict(_) | Instruction::Reject { .. })
+            };
+            instructions.any(is_rate) && !rule.instructions.iter().any(decides)
+        });
+        Self {
+            at_times: at_times.map(|rule| rule.handle).collect(),
+            rules: chains
+                .iter()
+                .map(|chain| chain.rules.iter().map(|rule| rule.handle).collect())
+                .collect(),
+        }
+    }
+}
+
+/// Whether the kernel did what an outcome says, by the rules that it says. A packet whose source is `filtered` does not get further
+/// than to where the kernel routes it (`rp_filter`).
+pub(super) fn agrees(outcome: &Outcome, sight: &Sight, handles: &Handles, filtered: bool) -> bool {
+    let path = outcome.path.iter().take_while(|step| {
+        let is_routed = matches!(step, Step::Local | Step::Forward);
+        !(filtered && is_routed)
+    });
+    let said = path.filter_map(|step| match step {
+        Step::Rule(_, Met::Failed(_)) => None,
+        Step::Rule(at, _) => {
+            let rules = handles.rules.get(at.chain.chain as usize)?;
+            Some(rules.get(at.rule as usize).copied().unwrap_or_default())
+        }
+        _ => None,
+    });
+    let always = |rule: &u64| !handles.at_times.contains(rule);
+    let is_way = sight.rules.as_ref().is_none_or(|met| {
+        let met = met.iter().copied().filter(always);
+        said.filter(always).eq(met)
+    });
+    let is_fate = match filtered {
+        true => sight.fate == Fate::Gone,
+        false => does(outcome, &sight.fate),
+    };
+    is_fate && is_way
+}
+
 /// Whether the kernel did what an outcome says.
-pub(super) fn agrees(outcome: &Outcome, fate: &Fate) -> bool {
+fn does(outcome: &Outcome, fate: &Fate) -> bool {
     match (outcome.decision, fate) {
         (Decision::Accept, Fate::Passed { .. }) => is_as_said(outcome, fate),
         // What the kernel ends of its own accord it may answer.
@@ -196,5 +301,74 @@ fn is_end(outcome: &Outcome, of_destination: bool, address: IpAddr, port: Option
             };
             was == address && said.is_none_or(|said| port == Some(said))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fate, Handles, Sight, agrees};
+    use crate::evaluate::{ChainRef, Decision, Met, Outcome, Packet, Reason, RuleRef, Step, Upper};
+    use std::collections::BTreeSet;
+
+    fn at(rule: u32) -> RuleRef {
+        let chain = ChainRef { table: 0, chain: 1 };
+        RuleRef { chain, rule }
+    }
+
+    /// A packet that meets four rules, fits all but the first, and is dropped by the last.
+    fn outcome() -> Outcome {
+        let one = "192.0.2.1".parse().unwrap();
+        Outcome {
+            decision: Decision::Drop,
+            reason: Reason::Rule(at(3)),
+            callers: Vec::new(),
+            packet: Packet::new(one, one, Upper::udp(1, 2)),
+            translations: Vec::new(),
+            path: vec![
+                Step::Rule(at(0), Met::Failed(0)),
+                Step::Rule(at(1), Met::Passed),
+                Step::Local,
+                Step::Rule(at(2), Met::Passed),
+                Step::Rule(at(3), Met::Drop),
+            ],
+            choices: Vec::new(),
+            share: 1.0,
+        }
+    }
+
+    #[track_caller]
+    fn check(fate: Fate, rules: Option<&[u64]>, filtered: bool, expect: bool) {
+        let handles = Handles {
+            rules: vec![vec![1], vec![10, 11, 12, 13]],
+            at_times: BTreeSet::from([12]),
+        };
+        let sight = Sight {
+            came: true,
+            state: None,
+            fate,
+            rules: rules.map(<[u64]>::to_vec),
+        };
+        assert_eq!(agrees(&outcome(), &sight, &handles, filtered), expect);
+    }
+
+    #[test]
+    fn the_same_by_other_rules_is_not_the_same() {
+        check(Fate::Gone, Some(&[11, 12, 13]), false, true);
+        // A rule that only logs at times may be left out.
+        check(Fate::Gone, Some(&[11, 13]), false, true);
+        check(Fate::Gone, Some(&[11]), false, false);
+        check(Fate::Gone, Some(&[10, 11, 13]), false, false);
+        check(Fate::Gone, Some(&[13, 11]), false, false);
+        check(Fate::Gone, Some(&[]), false, false);
+        // What was not told is not compared.
+        check(Fate::Gone, None, false, true);
+        check(Fate::Reset, Some(&[11, 13]), false, false);
+    }
+
+    #[test]
+    fn a_false_source_gets_as_far_as_routing() {
+        check(Fate::Gone, Some(&[11]), true, true);
+        check(Fate::Gone, Some(&[11, 13]), true, false);
+        check(Fate::Reset, Some(&[11]), true, false);
     }
 }

@@ -258,6 +258,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<(u16, Read)> {
     Some((id, read))
 }
 
+/// The number of a packet, where it comes from and where it goes to.
+pub(super) fn ends(bytes: &[u8]) -> Option<(u16, (IpAddr, IpAddr))> {
+    let header = header(bytes)?;
+    Some((header.id, (header.source, header.destination)))
+}
+
 /// The packets that make a connection of which `packet` is a part: whether each goes the other way, and what it is. `None` where
 /// nothing can be made so.
 pub(super) fn opening(packet: &Packet) -> Option<Vec<(bool, Packet)>> {

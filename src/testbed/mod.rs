@@ -32,12 +32,13 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{self, ApplyError, Options};
 use crate::bytecode::Program;
-use crate::evaluate::{Environment, Interface};
+use crate::evaluate::{Environment, Interface, Packet};
 use crate::kernel::{CommitError, Kernel, ObserveError};
-use crate::live::{Generation, Live};
-use crate::netlink::{CableEnd, Links, Netlink, Seen, Sighting, Witness};
+use crate::live::{Generation, Known, Live};
+use crate::netlink::{CableEnd, Links, Netlink, Seen, Sighting, TraceStep, Traces, Witness};
 use crate::plan::{self, Operation};
 use crate::system::{Key, Scope, Settings};
+use fate::Handles;
 use layout::Layout;
 use namespace::Namespace;
 use wire::{Own, Wire};
@@ -120,6 +121,10 @@ pub struct Testbed {
     links: Links,
     kernel: Netlink,
     witness: Witness,
+    traces: Traces,
+    handles: Handles,
+    /// `rp_filter`: 0 for off, 1 for strict, 2 for loose.
+    rp_filter: u32,
     wires: BTreeMap<String, Wire>,
     own: Own,
     layout: Layout,
@@ -211,6 +216,11 @@ impl Testbed {
         let witness = in_namespace(&inside, "making the chains that watch", || {
             Witness::new(LAST)
         })?;
+        let traces = in_namespace(
+            &inside,
+            "listening to what rules packets meet",
+            Traces::open,
+        )?;
         let kernel = inside
             .run(Netlink::open)
             .map_err(build("asking for nfnetlink".to_owned()))?
@@ -221,6 +231,9 @@ impl Testbed {
             links,
             kernel,
             witness,
+            traces,
+            handles: Handles::default(),
+            rp_filter: rp_filter(settings),
             wires,
             own,
             layout,
@@ -293,6 +306,11 @@ impl Testbed {
                 base = done.map_err(TestbedError::Commit)?;
             }
         }
+        let known = Known::of(base, &program.sets);
+        let live = self.kernel.observe_beside(&known);
+        let table = live.map_err(TestbedError::Observe)?.table;
+        let chains = table.map(|table| table.chains).unwrap_or_default();
+        self.handles = Handles::of(&chains);
         Ok(())
     }
 
@@ -341,6 +359,27 @@ impl Testbed {
                 Some(wire) => wire.send(packet),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
+        }
+    }
+
+    /// Whether the kernel does not take a packet from there by that interface, whatever the rules (`fib_validate_source`).
+    fn filters(&self, packet: &Packet, environment: &Environment) -> bool {
+        let Some(iif) = packet.iif.as_deref().filter(|_| !packet.is_v6()) else {
+            return false;
+        };
+        match self.rp_filter {
+            0 => false,
+            1 => environment.route(packet.source) != Some(iif),
+            _ => environment.route(packet.source).is_none(),
+        }
+    }
+
+    /// Which rules packets have met so far; `None` where so many that not all were told.
+    fn steps(&mut self) -> Result<Option<Vec<TraceStep>>, TestbedError> {
+        match self.traces.steps() {
+            Ok(steps) => Ok(Some(steps)),
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOBUFS) => Ok(None),
+            Err(error) => Err(follow("listening to what rules packets meet")(error)),
         }
     }
 
@@ -434,6 +473,13 @@ fn prepare() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What holds for every interface, where the policy says something.
+fn rp_filter(settings: &Settings) -> u32 {
+    let mut all = settings.iter();
+    let said = all.find(|setting| setting.key == Key::RpFilter(Scope::All));
+    said.map_or(0, |setting| setting.value)
 }
 
 /// Those of a policy's settings that decide what becomes of packets; the others are the machine's. Without forwarding there would

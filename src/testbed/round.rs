@@ -157,6 +157,7 @@ impl Uses {
             let mut known = entry.evaluation.outcomes.iter();
             known.any(|known| {
                 known.decision == outcome.decision
+                    && known.reason == outcome.reason
                     && known.packet == outcome.packet
                     && known.translations == outcome.translations
             })

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::fate::{Fate, Sight, agrees, sights};
+use super::fate::{Fate, Sight, agrees, rules, sights};
 use super::frame::{self, Details};
 use super::round::{Entry, Round, Uses};
 use super::{LAST_ID, Loaded, Testbed, TestbedError, clock, follow};
 use crate::compile::claim::{Claim, Counts, Test};
 use crate::evaluate::{
-    Choices, Decision, Environment, Evaluation, Outcome, Packet, State, Upper, evaluate,
+    ChainRef, Choices, Decision, Environment, Evaluation, Outcome, Packet, RuleRef, State, Upper,
+    evaluate,
 };
-use crate::netlink::Sighting;
+use crate::netlink::{Sighting, TraceStep};
 use crate::prove::Prover;
 
 /// More packets than this are not sent for one test: of more, every second, every third and so on.
@@ -33,6 +34,8 @@ pub struct Tried {
     pub of: usize,
     /// Packets that were not sent, or say nothing about the test, and why.
     pub left_out: BTreeMap<LeftOut, usize>,
+    /// Of how many of those the kernel told of more rules than could be taken in, so that only what became of them was compared.
+    pub untraced: usize,
     /// How often the kernel did something else than the evaluator says.
     pub disagreements: usize,
     /// The first of these.
@@ -94,6 +97,8 @@ pub struct Disagreement {
     pub kernel: Sight,
     /// What the evaluator says.
     pub evaluation: Evaluation,
+    /// The rules of rfw's table that it fits in the kernel, in order, by chain and place.
+    pub met: Option<Vec<RuleRef>>,
 }
 
 /// Sends every packet of a test through the kernel and demands that it does what the evaluator says, and that the test holds for
@@ -247,6 +252,7 @@ impl<'m> Run<'_, 'm> {
         let later = now().saturating_sub(loaded);
         for (entry, (bytes, sight)) in round.entries.iter().zip(seen) {
             self.tried.sent += 1;
+            self.tried.untraced += usize::from(sight.rules.is_none());
             self.compare(entry, bytes, sight, &round.environment, later);
         }
         Ok(())
@@ -276,6 +282,8 @@ impl<'m> Run<'_, 'm> {
         let mut bytes = Vec::new();
         let mut sightings = self.testbed.sightings()?;
         sightings.clear();
+        self.testbed.steps()?;
+        let mut steps = Some(Vec::new());
         for (number, entry) in round.entries.iter().enumerate() {
             let Entry {
                 packet, details, ..
@@ -285,10 +293,17 @@ impl<'m> Run<'_, 'm> {
             bytes.push(made);
             if number % BETWEEN == 0 {
                 sightings.extend(self.testbed.sightings()?);
+                steps = joined(steps, self.testbed.steps()?);
             }
         }
         sightings.extend(self.testbed.settled()?);
-        Ok(Some(self.seen(bytes, &sightings)))
+        steps = joined(steps, self.testbed.steps()?);
+        let sent = round.entries.iter().map(|entry| {
+            let packet = &entry.packet;
+            (entry.details.id, (packet.source, packet.destination))
+        });
+        let rules = steps.map(|steps| rules(&steps, &sent.collect()));
+        Ok(Some(self.seen(bytes, &sightings, rules)))
     }
 
     /// Sees to it that the rules are loaded as they are at a time; `fresh`: and that nothing has happened to them. `false` where
@@ -315,15 +330,24 @@ impl<'m> Run<'_, 'm> {
         Ok(true)
     }
 
-    fn seen(&self, bytes: Vec<Vec<u8>>, sightings: &[Sighting]) -> Vec<Answered> {
+    fn seen(
+        &self,
+        bytes: Vec<Vec<u8>>,
+        sightings: &[Sighting],
+        mut rules: Option<BTreeMap<u16, Vec<u64>>>,
+    ) -> Vec<Answered> {
         let layout = &self.testbed.layout;
         let mut all = sights(sightings, &|index| {
             layout.name(index).map(ToOwned::to_owned)
         });
         let numbered = bytes.into_iter().zip(1u16..LAST_ID);
-        numbered
-            .map(|(bytes, id)| (bytes, all.remove(&id).unwrap_or_default()))
-            .collect()
+        let answered = numbered.map(|(bytes, id)| {
+            let mut sight = all.remove(&id).unwrap_or_default();
+            let rules = rules.as_mut();
+            sight.rules = rules.map(|rules| rules.remove(&id).unwrap_or_default());
+            (bytes, sight)
+        });
+        answered.collect()
     }
 
     /// Sends a packet; one that the box's own rules or routes hold back is refused to its program, and that is its fate.
@@ -374,23 +398,34 @@ impl<'m> Run<'_, 'm> {
             true => entry.evaluation.clone(),
             false => evaluate(firewall, &packet, environment, &choices),
         };
+        let handles = &self.testbed.handles;
+        let filtered = self.testbed.filters(&packet, environment);
         let mut agreed = evaluation
             .outcomes
             .iter()
-            .find(|outcome| agrees(outcome, &sight.fate));
+            .find(|outcome| agrees(outcome, &sight, handles, filtered));
         let after;
         if agreed.is_none() && clock::asks(self.prover.program()) {
             let mut packet = packet.clone();
             packet.time = packet.time.saturating_add(later);
             after = evaluate(firewall, &packet, environment, &choices);
             let mut outcomes = after.outcomes.iter();
-            agreed = outcomes.find(|outcome| agrees(outcome, &sight.fate));
+            agreed = outcomes.find(|outcome| agrees(outcome, &sight, handles, filtered));
         }
         match agreed {
+            Some(outcome) if is_meant && filtered && outcome.decision != Decision::Drop => {
+                let message = format!(
+                    "`rp_filter` drops packets from {} that come in by {}",
+                    packet.source,
+                    packet.iif.as_deref().unwrap_or_default()
+                );
+                self.tried.failed.get_or_insert(message);
+            }
             Some(outcome) if is_meant => self.hold(&packet, environment, outcome),
             Some(_) => {}
             None => {
                 self.tried.disagreements += 1;
+                let met = sight.rules.as_ref().map(|rules| self.refer(rules));
                 self.tried.disagreement.get_or_insert_with(|| {
                     Box::new(Disagreement {
                         packet,
@@ -398,10 +433,25 @@ impl<'m> Run<'_, 'm> {
                         environment: environment.clone(),
                         kernel: sight,
                         evaluation,
+                        met,
                     })
                 });
             }
         }
+    }
+
+    /// Rules by their handles.
+    fn refer(&self, rules: &[u64]) -> Vec<RuleRef> {
+        let find = |handle: &u64| {
+            let mut chains = (0u32..).zip(&self.testbed.handles.rules);
+            chains.find_map(|(chain, rules)| {
+                let rule = rules.iter().position(|it| it == handle)?;
+                let chain = ChainRef { table: 0, chain };
+                let rule = u32::try_from(rule).ok()?;
+                Some(RuleRef { chain, rule })
+            })
+        };
+        rules.iter().filter_map(find).collect()
     }
 
     /// What the test says to what became of a packet.
@@ -474,6 +524,13 @@ impl<'m> Run<'_, 'm> {
         }
         Ok(())
     }
+}
+
+/// Both, where all was told.
+fn joined(left: Option<Vec<TraceStep>>, right: Option<Vec<TraceStep>>) -> Option<Vec<TraceStep>> {
+    let (mut left, right) = left.zip(right)?;
+    left.extend(right);
+    Some(left)
 }
 
 #[expect(

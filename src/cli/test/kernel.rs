@@ -14,7 +14,7 @@ use super::report::{Stop, path, shown};
 use crate::apply::ApplyError;
 use crate::cli::error::{Explained, Failure};
 use crate::compile::claim::Test;
-use crate::evaluate::{Answer, Decision, Environment, Evaluation, Outcome, Step};
+use crate::evaluate::{Answer, Decision, Environment, Evaluation, Met, Outcome, RuleRef, Step};
 use crate::nft;
 use crate::prove::{Prover, deciding};
 use crate::ruleset::Origin;
@@ -45,6 +45,9 @@ pub(super) struct InKernel {
     /// Packets that say nothing about the test.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) left_out: Vec<LeftOut>,
+    /// How many of those met more rules than the kernel could tell, so that only what became of them was compared.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) untraced: usize,
     /// How long it took.
     pub(super) seconds: f64,
     /// With how many packets it did something else.
@@ -79,6 +82,10 @@ pub(super) struct Told {
     pub(super) bytes: String,
     /// What the kernel did.
     pub(super) kernel_says: String,
+    /// The rules that the packet fits, in order: in the kernel.
+    pub(super) kernel_met: Vec<String>,
+    /// And as the evaluator has it.
+    pub(super) rfw_met: Vec<String>,
     /// What the evaluator says: each thing that may become of it, and by which rule.
     pub(super) rfw_says: Vec<String>,
     /// The way of the packet, as the evaluator has it.
@@ -167,6 +174,7 @@ pub(super) fn told(
         sent,
         of,
         left_out,
+        untraced,
         disagreements,
         disagreement,
         failed: _,
@@ -182,6 +190,7 @@ pub(super) fn told(
                 why: why.why(),
             })
             .collect(),
+        untraced: *untraced,
         seconds: *seconds,
         disagreements: *disagreements,
         disagreement: disagreement
@@ -202,6 +211,7 @@ fn report(
         environment,
         kernel,
         evaluation,
+        met,
     } = disagreement;
     let first = evaluation.outcomes.first();
     Told {
@@ -215,6 +225,8 @@ fn report(
             all
         }),
         kernel_says: seen(kernel),
+        kernel_met: met.iter().flatten().map(|at| rule(*at, prover)).collect(),
+        rfw_met: first.map_or_else(Vec::new, |outcome| said_to_meet(outcome, prover)),
         rfw_says: said(evaluation, prover, places),
         path: first.map_or_else(Vec::new, |outcome| path(outcome, prover, places)),
         world: world(environment),
@@ -222,8 +234,34 @@ fn report(
     }
 }
 
+/// A rule by its chain, its place there and its name.
+fn rule(at: RuleRef, prover: &Prover<'_>) -> String {
+    prover.firewall().rule(at).map_or_else(
+        || "?".to_owned(),
+        |rule| {
+            let (chain, number) = (rule.chain, rule.index + 1);
+            let name = rule.name.map(|name| format!(" ({name})"));
+            format!("{chain} {number}{}", name.unwrap_or_default())
+        },
+    )
+}
+
+fn said_to_meet(outcome: &Outcome, prover: &Prover<'_>) -> Vec<String> {
+    let rules = outcome.path.iter().filter_map(|step| match step {
+        Step::Rule(_, Met::Failed(_)) => None,
+        Step::Rule(at, _) => Some(rule(*at, prover)),
+        _ => None,
+    });
+    rules.collect()
+}
+
 fn seen(sight: &Sight) -> String {
-    let Sight { came, state, fate } = sight;
+    let Sight {
+        came,
+        state,
+        fate,
+        rules: _,
+    } = sight;
     let state = state.map_or("not tracked", crate::evaluate::State::name);
     match came {
         true => format!("{fate}; connection tracking: {state}"),

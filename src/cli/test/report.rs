@@ -234,6 +234,7 @@ impl InKernel {
             packets,
             of,
             left_out,
+            untraced,
             seconds: _,
             disagreements,
             disagreement: _,
@@ -248,6 +249,9 @@ impl InKernel {
             true => text.push_str(", the kernel agrees"),
             // Writing to a string cannot fail.
             false => _ = write!(text, ", with {disagreements} of them"),
+        }
+        if *untraced > 0 {
+            _ = write!(text, "; {untraced} met more rules than it could tell");
         }
         for left in left_out {
             _ = write!(text, "; {} left out: {}", left.packets, left.why);
@@ -265,6 +269,8 @@ impl Told {
             packet,
             bytes,
             kernel_says,
+            kernel_met,
+            rfw_met,
             rfw_says,
             path: _,
             world,
@@ -281,6 +287,8 @@ impl Told {
         line(&format!("packet: {packet}"));
         line(&format!("bytes: {bytes}"));
         line(&format!("the kernel: {kernel_says}"));
+        line(&format!("the kernel, by: {}", kernel_met.join(", ")));
+        line(&format!("rfw, by: {}", rfw_met.join(", ")));
         for said in rfw_says {
             line(&format!("rfw: {said}"));
         }
