@@ -176,6 +176,24 @@ fn modules_use_only_whom_they_may() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What changes links and tables beside rfw's is for namespaces of rfw's own only.
+#[test]
+fn only_the_testbed_builds_networks() {
+    let mut users = BTreeSet::new();
+    for (file, text) in sources() {
+        let module = file.split('/').next().unwrap_or_default().to_owned();
+        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        if ["Links", "Witness", "Traces"]
+            .iter()
+            .any(|it| words.contains(it))
+        {
+            users.insert(module);
+        }
+    }
+    let users: Vec<String> = users.into_iter().collect();
+    assert_eq!(users, ["netlink", "testbed"]);
+}
+
 #[test]
 fn every_file_says_what_it_is_and_fits_in_the_head() {
     let mut wrong = Vec::new();

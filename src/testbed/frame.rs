@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::evaluate::{Packet, Upper};
+use crate::evaluate::{Connection, Packet, State, Upper};
 
 /// TCP flags.
 const SYN: u8 = 2;
@@ -41,7 +41,16 @@ pub(super) fn bytes(packet: &Packet, details: Details) -> Option<Vec<u8>> {
     }
     let header = if v6 { 40 } else { 20 };
     let room = usize::from(packet.length).saturating_sub(header);
-    let (mut body, sum_at) = upper(packet, id, echo, room);
+    let (mut body, sum_at) = match about(packet) {
+        Some(about) => (
+            error(packet, &about)?,
+            Some(Sum {
+                at: 2,
+                over: usize::MAX,
+            }),
+        ),
+        None => upper(packet, id, echo, room),
+    };
     let addresses = match (packet.source, packet.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             [source.octets(), destination.octets()].concat()
@@ -222,7 +231,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<(u16, Read)> {
     let kind = rest.first().copied();
     if (protocol, kind) == (ICMP, Some(3)) || (protocol, kind) == (ICMPV6, Some(1)) {
         // What it is about begins behind 8 bytes.
-        if let Some(inner) = rest.get(8..).and_then(header) {
+        // Answers are about packets that have numbers.
+        let inner = rest.get(8..).and_then(header);
+        if let Some(inner) = inner.filter(|inner| inner.id != 0) {
             return Some((inner.id, Read::Error(*rest.get(1)?)));
         }
     }
@@ -264,9 +275,44 @@ pub(super) fn ends(bytes: &[u8]) -> Option<(u16, (IpAddr, IpAddr))> {
     Some((header.id, (header.source, header.destination)))
 }
 
-/// The packets that make a connection of which `packet` is a part: whether each goes the other way, and what it is. `None` where
-/// nothing can be made so.
-pub(super) fn opening(packet: &Packet) -> Option<Vec<(bool, Packet)>> {
+/// The packet that an error is about, if it is one that announces itself so: one that goes back where the error comes from.
+fn about(packet: &Packet) -> Option<Packet> {
+    let Upper::Icmp { kind, code: _ } = packet.upper else {
+        return None;
+    };
+    // Those that name a packet (RFC 792: unreachable, quench, redirect, time, parameter; RFC 4443: below 128).
+    let names = match packet.is_v6() {
+        true => kind < 128,
+        false => matches!(kind, 3 | 4 | 5 | 11 | 12),
+    };
+    let is_related = packet.connection.state == State::Related;
+    (is_related && names).then(|| Packet {
+        iif: packet.oif.clone(),
+        oif: packet.iif.clone(),
+        connection: Connection::default(),
+        ..Packet::new(
+            packet.destination,
+            packet.source,
+            Upper::udp(40_000, 33_434),
+        )
+    })
+}
+
+/// An error about a packet, with what the smallest link takes where it tells of that (RFC 8200).
+fn error(packet: &Packet, about: &Packet) -> Option<Vec<u8>> {
+    let Upper::Icmp { kind, code } = packet.upper else {
+        return None;
+    };
+    let mut body = vec![kind, code, 0, 0, 0, 0, 5, 0];
+    body.extend_from_slice(&bytes(about, Details::default())?);
+    Some(body)
+}
+
+/// The packets that make a connection of which `packet` is a part, or about which it is. `None` where nothing can be made so.
+pub(super) fn opening(packet: &Packet) -> Option<Vec<Packet>> {
+    if packet.connection.state == State::Related {
+        return about(packet).map(|about| vec![about]);
+    }
     let mut turned = packet.clone();
     std::mem::swap(&mut turned.source, &mut turned.destination);
     std::mem::swap(&mut turned.iif, &mut turned.oif);
@@ -283,9 +329,9 @@ pub(super) fn opening(packet: &Packet) -> Option<Vec<(bool, Packet)>> {
                 flags,
             };
             vec![
-                (false, with(packet, flags(sport, dport, SYN))),
-                (true, with(&turned, flags(dport, sport, SYN | ACK))),
-                (false, with(packet, flags(sport, dport, ACK))),
+                with(packet, flags(sport, dport, SYN)),
+                with(&turned, flags(dport, sport, SYN | ACK)),
+                with(packet, flags(sport, dport, ACK)),
             ]
         }
         Upper::Ports {
@@ -302,7 +348,7 @@ pub(super) fn opening(packet: &Packet) -> Option<Vec<(bool, Packet)>> {
                 sport: dport,
                 dport: sport,
             };
-            vec![(false, packet.clone()), (true, with(&turned, back))]
+            vec![packet.clone(), with(&turned, back)]
         }
         Upper::Icmp { kind, code } => {
             let v6 = packet.is_v6();
@@ -310,13 +356,13 @@ pub(super) fn opening(packet: &Packet) -> Option<Vec<(bool, Packet)>> {
             let echo = |kind| Upper::Icmp { kind, code };
             match kind {
                 kind if kind == request => {
-                    vec![(false, packet.clone()), (true, with(&turned, echo(reply)))]
+                    vec![packet.clone(), with(&turned, echo(reply))]
                 }
-                kind if kind == reply => vec![(true, with(&turned, echo(request)))],
+                kind if kind == reply => vec![with(&turned, echo(request))],
                 _ => return None,
             }
         }
-        Upper::Other(_) => vec![(false, packet.clone()), (true, turned)],
+        Upper::Other(_) => vec![packet.clone(), turned],
     })
 }
 

@@ -49,7 +49,7 @@ pub struct Tried {
 pub enum LeftOut {
     /// Connection tracking calls it this, and not what the test says. Kernel and evaluator agree on it all the same.
     IsOf(State),
-    /// It belongs to a connection that another one announces.
+    /// It belongs to a connection that another one announces, and is no error about that one.
     Related,
     /// A connection of this protocol cannot be made by packets alone.
     NotOpened,
@@ -72,7 +72,7 @@ impl LeftOut {
             Self::IsOf(state) => {
                 return format!("connection tracking calls them {}", state.name());
             }
-            Self::Related => "no other connection announces them",
+            Self::Related => "they belong to connections that others announce in what they carry",
             Self::NotOpened => "their connections cannot be made by packets alone",
             Self::NotInvalid => "nothing can be wrong with them",
             Self::NoSuchPacket => "there are no such packets",
@@ -226,7 +226,8 @@ impl<'m> Run<'_, 'm> {
             State::New | State::Untracked => None,
             State::Established if frame::opening(packet).is_none() => Some(LeftOut::NotOpened),
             State::Established => None,
-            State::Related => Some(LeftOut::Related),
+            State::Related if frame::opening(packet).is_none() => Some(LeftOut::Related),
+            State::Related => None,
             State::Invalid => {
                 let has_sum = matches!(
                     packet.upper,
@@ -264,7 +265,10 @@ impl<'m> Run<'_, 'm> {
         round: &mut Round,
         fresh: bool,
     ) -> Result<Option<Vec<Answered>>, TestbedError> {
-        let is_open = |entry: &Entry| entry.packet.connection.state == State::Established;
+        let is_open = |entry: &Entry| {
+            let state = entry.packet.connection.state;
+            matches!(state, State::Established | State::Related)
+        };
         let opens = round.entries.iter().any(is_open);
         for (entry, id) in round.entries.iter_mut().zip(1u16..) {
             entry.details.id = id;
@@ -364,8 +368,13 @@ impl<'m> Run<'_, 'm> {
         self.testbed.unload()?;
         self.testbed.keep_still(true)?;
         for entry in &round.entries {
-            for (_, packet) in frame::opening(&entry.packet).unwrap_or_default() {
-                let made = frame::bytes(&packet, entry.details).unwrap_or_default();
+            for packet in frame::opening(&entry.packet).unwrap_or_default() {
+                // An error is about a packet without a number.
+                let details = match entry.packet.connection.state {
+                    State::Related => Details::default(),
+                    _ => entry.details,
+                };
+                let made = frame::bytes(&packet, details).unwrap_or_default();
                 self.put(&packet, &made)?;
             }
             self.testbed.sightings()?;
