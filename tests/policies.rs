@@ -91,6 +91,47 @@ fn a_wrong_rule_is_found_with_a_packet() {
 }
 
 #[test]
+fn a_rule_of_many_in_one_verdict_map_has_its_name() {
+    let mut text = "version: 1
+zones:
+  wan: { interfaces: [eth0] }
+  lan: { interfaces: [eth1], networks: [192.168.1.0/24] }
+policies:
+  - { name: ssh, from: lan, to: firewall, default: drop, rules: [{ name: ssh, services: [ssh], action: accept }] }
+  - name: in
+    from: wan
+    to: lan
+    default: drop
+    rules:
+"
+    .to_owned();
+    for number in 1..15 {
+        text += &format!(
+            "      - {{ name: r{number}, services: [{{ tcp: [{}] }}], destination: [192.168.1.{number}], action: accept }}\n",
+            1000 + number
+        );
+    }
+    text += "tests:
+  - { name: own, from: wan, to: 192.168.1.3, service: { tcp: [1003] }, expect: accept, by: in/r3 }
+  - { name: other, from: wan, to: 192.168.1.3, service: { tcp: [1003] }, expect: accept, by: in/r4 }
+  - { name: none, from: wan, to: 192.168.1.3, service: { tcp: [1004] }, expect: drop, by: in/default }
+";
+    let desk = Desk::new();
+    let path = desk.write("policy.yaml", &text);
+    let (code, out, err) = rfw_test(&[&path]);
+    assert_eq!(code, Some(3), "{out}{err}");
+    let said = (out + &err).replace(path.strip_suffix("policy.yaml").unwrap(), "");
+    for part in [
+        "ok    own",
+        "FAIL  other  should be decided by in/r4, but is by in/r3",
+        "in/r3    accept   policy.yaml:14",
+        "ok    none",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
 fn a_time_that_is_off_by_a_minute_is_found() {
     let (code, said) = changed("office", "to: \"17:00\"", "to: \"17:01\"", &[]);
     assert_eq!(code, Some(3), "{said}");

@@ -3,11 +3,11 @@
 use rustables::sys;
 
 use super::choice::{Choice, Taken, Within};
-use super::firewall::{RuleRef, Table};
+use super::firewall::{ElementRef, RuleRef, Table};
 use super::lookup::Hit;
 use super::machine::{Flow, Run, Tracking};
 use super::operation::{Act, Op};
-use super::outcome::Opaque;
+use super::outcome::{Opaque, Step};
 use crate::bytecode::{LookupResult, Register};
 
 impl<'a> Run<'a> {
@@ -38,10 +38,19 @@ impl<'a> Run<'a> {
                 self.registers.put(to, value);
                 Flow::Next
             }
-            (LookupResult::Verdict, Some(Hit::Verdict(Act::Lost))) => {
+            (LookupResult::Verdict, Some(Hit::Verdict(Act::Lost, _))) => {
                 Flow::Opaque(Opaque::Chain(lookup.name.clone()))
             }
-            (LookupResult::Verdict, Some(Hit::Verdict(act))) => Flow::Act(act),
+            (LookupResult::Verdict, Some(Hit::Verdict(act, element))) => {
+                if let Some(element) = element {
+                    self.path.push(Step::Element(ElementRef {
+                        table: at.chain.table,
+                        set,
+                        element: element as u32,
+                    }));
+                }
+                Flow::Act(act)
+            }
             (_, None) => Flow::Break,
             (_, Some(_)) => Flow::Opaque(Opaque::Set(lookup.name.clone())),
         }

@@ -100,6 +100,17 @@ struct RuleText {
     instructions: Vec<Instruction>,
 }
 
+/// An element of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ElementRef {
+    /// Which table, in the order in which they were put in.
+    pub table: u16,
+    /// Which set of it, by name.
+    pub set: u32,
+    /// Its place in the set, by key.
+    pub element: u32,
+}
+
 /// A rule as people know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleView<'a> {
@@ -273,6 +284,13 @@ impl Firewall {
     /// What is not followed, though packets may meet it.
     pub fn unmodelled(&self) -> &[String] {
         &self.unmodelled
+    }
+
+    /// The name of the rule that an element stands for.
+    pub fn element(&self, at: ElementRef) -> Option<String> {
+        let table = self.tables.get(usize::from(at.table))?;
+        let set = table.sets.get(at.set as usize)?;
+        set.name_of(at.element as usize)
     }
 
     /// A rule by its place.

@@ -76,7 +76,7 @@ impl Lookup {
             Some(match self.otherwise.as_ref()? {
                 Otherwise::Member => Hit::Member,
                 Otherwise::Value(value) => Hit::Value(value),
-                Otherwise::Verdict(act) => Hit::Verdict(*act),
+                Otherwise::Verdict(act) => Hit::Verdict(*act, None),
             })
         })
     }
@@ -92,12 +92,23 @@ impl Lookup {
             inside.then_some(index)?
         };
         Some(match self.verdicts.get(index) {
-            Some(act) => Hit::Verdict(*act),
+            Some(act) => Hit::Verdict(*act, self.is_named(index).then_some(index)),
             None => match self.elements.rich().get(index).map(|it| &it.datum) {
                 Some(Some(Datum::Value(value))) => Hit::Value(value),
                 _ => Hit::Member,
             },
         })
+    }
+
+    /// The rule that an element stands for.
+    pub(super) fn name_of(&self, index: usize) -> Option<String> {
+        self.elements.rich().get(index)?.name.clone()
+    }
+
+    /// Whether an element stands for a rule of its own.
+    fn is_named(&self, index: usize) -> bool {
+        let element = self.elements.rich().get(index);
+        element.is_some_and(|element| element.name.is_some())
     }
 
     /// How many elements at the beginning have a lowest key that is `low`.
@@ -164,7 +175,8 @@ impl Otherwise {
 pub(super) enum Hit<'a> {
     Member,
     Value(&'a [u8]),
-    Verdict(Act),
+    /// What to do, and which element says so, if it stands for a rule of its own.
+    Verdict(Act, Option<usize>),
 }
 
 fn bounds(elements: &Elements, index: usize) -> Option<(&[u8], &[u8])> {

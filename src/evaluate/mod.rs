@@ -36,7 +36,7 @@ mod walk;
 
 pub use choice::{Choice, Choices, Taken, Within};
 pub use environment::{AddressType, Environment, Interface, Route};
-pub use firewall::{ChainRef, ChainView, Firewall, Origins, RuleRef, RuleView};
+pub use firewall::{ChainRef, ChainView, ElementRef, Firewall, Origins, RuleRef, RuleView};
 pub use hash::drawn;
 pub use outcome::{
     Answer, Decision, Evaluation, Kernel, Met, Opaque, Outcome, Reason, Step, Translation,

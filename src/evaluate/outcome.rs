@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::choice::Choice;
-use super::firewall::{ChainRef, RuleRef};
+use super::firewall::{ChainRef, ElementRef, RuleRef};
 use super::packet::Packet;
 use crate::ruleset::{ChainPolicy, Hook};
 
@@ -116,6 +116,8 @@ pub enum Step {
     Hook(Hook),
     /// It enters a base chain.
     Base(ChainRef),
+    /// An element of a verdict map that stands for a rule of its own says what the rule met next does.
+    Element(ElementRef),
     /// It meets a rule.
     Rule(RuleRef, Met),
     /// A base chain ends, and its policy decides.

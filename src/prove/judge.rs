@@ -6,7 +6,8 @@ use super::world::address_on;
 use super::{Failed, Prover};
 use crate::compile::claim::{After, AfterIs, Expect, Port, Verdict};
 use crate::evaluate::{
-    Answer, Decision, Environment, Firewall, Opaque, Outcome, Packet, Reason, RuleRef, Translation,
+    Answer, Decision, Environment, Firewall, Opaque, Outcome, Packet, Reason, RuleRef, Step,
+    Translation,
 };
 use crate::ruleset::{Addresses, Interval};
 
@@ -169,6 +170,9 @@ pub(super) fn unknown(ends: &Ends<'_, '_>, outcome: &Outcome) -> String {
 pub fn deciding(firewall: &Firewall, outcome: &Outcome) -> String {
     match &outcome.reason {
         Reason::Rule(rule) | Reason::Opaque(rule, _) => {
+            if let Some(name) = element(firewall, outcome, *rule) {
+                return name;
+            }
             let rules = std::iter::once(rule).chain(outcome.callers.iter().rev());
             let named = rules.filter_map(|rule| name_of(firewall, *rule));
             let mut named = named.filter(|name| !name.is_empty());
@@ -186,6 +190,16 @@ pub fn deciding(firewall: &Firewall, outcome: &Outcome) -> String {
         Reason::Kernel(kernel) => format!("the kernel itself ({kernel:?})"),
         Reason::TooManyWays => "?".to_owned(),
     }
+}
+
+/// The rule that stands in an element of the verdict map that a rule is.
+fn element(firewall: &Firewall, outcome: &Outcome, rule: RuleRef) -> Option<String> {
+    let pairs = outcome.path.iter().zip(outcome.path.get(1..)?);
+    let mut pairs = pairs.rev().filter_map(|pair| match pair {
+        (Step::Element(element), Step::Rule(by, _)) if *by == rule => Some(*element),
+        _ => None,
+    });
+    firewall.element(pairs.next()?)
 }
 
 fn name_of(firewall: &Firewall, rule: RuleRef) -> Option<String> {

@@ -376,6 +376,7 @@ pub(super) fn path(
     let firewall = prover.firewall();
     let mut hook = "";
     let mut stops = Vec::new();
+    let mut element = None;
     for step in &outcome.path {
         let mut stop = |what: String, does: String, at: Option<String>| {
             stops.push(Stop {
@@ -388,6 +389,7 @@ pub(super) fn path(
         match step {
             Step::Hook(at) => hook = at.name().unwrap_or("?"),
             Step::Base(_) | Step::Rule(_, Met::Failed(_)) => {}
+            Step::Element(at) => element = firewall.element(*at),
             Step::Rule(at, met) => {
                 let Some(rule) = firewall.rule(*at) else {
                     continue;
@@ -410,8 +412,18 @@ pub(super) fn path(
                     Met::Translate => "translates".to_owned(),
                     Met::Opaque(_) => "is not followed".to_owned(),
                 };
-                let what = rule.name.unwrap_or(rule.chain).to_owned();
-                stop(what, does, rule.origin.and_then(places));
+                let (what, at) = match element.take() {
+                    Some(name) => {
+                        let at = prover.place(&name);
+                        let at = at.and_then(|at| places(&Origin(at)));
+                        (name, at)
+                    }
+                    None => {
+                        let what = rule.name.unwrap_or(rule.chain).to_owned();
+                        (what, rule.origin.and_then(places))
+                    }
+                };
+                stop(what, does, at);
             }
             Step::Policy(chain, policy) => {
                 let name = firewall.chain(*chain).map_or("?", |chain| chain.chain);

@@ -223,6 +223,10 @@ fn line(step: &Step, outcome: &Outcome, firewall: &Firewall, places: Places<'_>)
                 text.map_or(String::new(), |it| translation(it, firewall)),
             )
         }
+        Step::Element(element) => {
+            let name = firewall.element(*element).unwrap_or_default();
+            plain(2, format!("{name}, by the verdict map of"))
+        }
         Step::Rule(rule, met) => {
             let view = firewall.rule(*rule);
             let name = view.map_or_else(String::new, |view| match (view.name, view.handle) {
