@@ -124,7 +124,7 @@ policies:
     for part in [
         "ok    own",
         "FAIL  other  should be decided by in/r4, but is by in/r3",
-        "in/r3    accept   policy.yaml:14",
+        "in/r3       accept   policy.yaml:14",
         "ok    none",
     ] {
         assert!(said.contains(part), "{part}: {said}");
