@@ -11,7 +11,7 @@ use nix::libc;
 use super::attribute::{Attribute, attributes};
 use super::constants::{NFPROTO_INET, sys};
 use super::message::{Message, messages, nftables};
-use super::socket::Socket;
+use super::socket::{Membership, Socket};
 use crate::ruleset::TABLE;
 use crate::view::printable;
 
@@ -57,12 +57,21 @@ impl RulesetEvents {
     /// # Errors
     /// When the system has no netlink, or no file descriptor left.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::open()?;
-        socket.join(GROUP_NFTABLES)?;
+        let socket = Socket::open()?;
+        socket.membership(GROUP_NFTABLES).join()?;
         Ok(Self {
             socket,
             touched: false,
         })
+    }
+
+    /// What keeps it from hearing its own process.
+    pub fn ears(&self) -> Ears {
+        Ears {
+            membership: self.socket.membership(GROUP_NFTABLES),
+            are_shut: false,
+            missed: false,
+        }
     }
 
     /// Waits for events; none after a while without.
@@ -93,6 +102,43 @@ impl RulesetEvents {
             events.extend(read(&message, &mut self.touched).map(RulesetEvent::Commit));
         }
         Ok(events)
+    }
+}
+
+/// The ears of a listener, which are shut while its own process commits.
+///
+/// The kernel tells of every element, one by one, as long as anybody listens: of a batch of 15,000 it takes 15 ms without a
+/// listener and 50 ms with one (measured). What others commit just then is not heard; that it was, is
+/// known by the generation, see [`Ears::missed`].
+#[derive(Debug)]
+pub struct Ears {
+    membership: Membership,
+    are_shut: bool,
+    missed: bool,
+}
+
+impl Ears {
+    pub(super) fn shut(&mut self) {
+        self.are_shut = self.membership.leave().is_ok();
+    }
+
+    /// Opens them again; what is committed from now on is heard.
+    pub(super) fn open(&mut self) {
+        if self.are_shut {
+            self.are_shut = self.membership.join().is_err();
+        }
+        self.missed |= self.are_shut;
+    }
+
+    /// Somebody has committed something meanwhile, or may have.
+    pub(super) fn miss(&mut self) {
+        self.missed = true;
+    }
+
+    /// Whether something was missed since this was asked last.
+    pub(super) fn missed(&mut self) -> bool {
+        self.open();
+        std::mem::take(&mut self.missed)
     }
 }
 
@@ -146,9 +192,9 @@ impl LinkEvents {
     /// # Errors
     /// When the system has no netlink, or no file descriptor left.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::open_route()?;
+        let socket = Socket::open_route()?;
         for group in GROUPS_LINKS {
-            socket.join(group)?;
+            socket.membership(group).join()?;
         }
         Ok(Self { socket })
     }

@@ -47,7 +47,7 @@ mod socket;
 mod userdata;
 mod witness;
 
-pub use event::{CommitEvent, LinkEvents, RulesetEvent, RulesetEvents};
+pub use event::{CommitEvent, Ears, LinkEvents, RulesetEvent, RulesetEvents};
 pub use link::{CableEnd, Change, Links};
 pub use neighbour::neighbour_tables;
 pub use network::network;
@@ -81,6 +81,8 @@ pub struct Netlink {
     sequence: u32,
     /// Whether the kernel has `NFT_MSG_DESTROYSETELEM`; `None` until it was asked.
     destroys_elements: Option<bool>,
+    /// Of a listener in this process.
+    ears: Option<Ears>,
 }
 
 /// The bytes that a commit of these operations sends to the kernel; `None` when one of them is longer than
@@ -114,7 +116,18 @@ impl Netlink {
             socket,
             sequence: 0,
             destroys_elements: None,
+            ears: None,
         })
+    }
+
+    /// Has a listener in this process not hear what is committed here.
+    pub fn shut_while_committing(&mut self, ears: Ears) {
+        self.ears = Some(ears);
+    }
+
+    /// Whether the listener has missed commits of others since this was asked last.
+    pub fn has_missed(&mut self) -> bool {
+        self.ears.as_mut().is_some_and(Ears::missed)
     }
 
     /// The generation and which table is rfw's, in two round trips of a few microseconds: enough to
@@ -178,16 +191,22 @@ impl Netlink {
         if bytes > limit {
             return Err(CommitError::TooLarge { bytes, limit });
         }
-        self.socket
-            .send(&batch.bytes)
-            .map_err(|source| match source.raw_os_error() {
-                Some(libc::EMSGSIZE) => CommitError::TooLarge { bytes, limit },
-                Some(libc::EPERM) => CommitError::Permission { source },
-                _ => CommitError::Io {
-                    action: "sending it",
-                    source,
-                },
-            })?;
+        let mut ears = self.ears.as_mut().filter(|_| ending == Ending::Commit);
+        if let Some(ears) = &mut ears {
+            ears.shut();
+        }
+        let sent = self.socket.send(&batch.bytes);
+        if let Some(ears) = ears {
+            ears.open();
+        }
+        sent.map_err(|source| match source.raw_os_error() {
+            Some(libc::EMSGSIZE) => CommitError::TooLarge { bytes, limit },
+            Some(libc::EPERM) => CommitError::Permission { source },
+            _ => CommitError::Io {
+                action: "sending it",
+                source,
+            },
+        })?;
         let answers = batch::answers(&mut self.socket, &batch, operations)
             .map_err(|source| CommitError::Unknown { source })?;
         judge(answers, base)
@@ -245,12 +264,19 @@ impl Kernel for Netlink {
         base: Generation,
         operations: &[Operation],
     ) -> Result<Generation, CommitError> {
-        let answers = self.send(Some(base), operations, Ending::Commit)?;
-        let now = self
-            .read_generation()
-            .map_err(|error| CommitError::Unknown {
-                source: io::Error::other(error),
-            })?;
+        let sent = self.send(Some(base), operations, Ending::Commit);
+        let now = self.read_generation();
+        if let Some(ears) = &mut self.ears {
+            // A commit of others after this reading was heard as a whole: the kernel tells of it after it has counted it.
+            let is_ours = |now: Generation| now == base || sent.is_ok() && now == following(base);
+            if !now.as_ref().is_ok_and(|now| is_ours(*now)) {
+                ears.miss();
+            }
+        }
+        let answers = sent?;
+        let now = now.map_err(|error| CommitError::Unknown {
+            source: io::Error::other(error),
+        })?;
         if now != base {
             // Somebody may have committed after us; ours was the first after `base`.
             return Ok(following(base));

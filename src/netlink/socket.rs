@@ -6,6 +6,7 @@
 //! reports to a person does it before the socket is dropped.
 
 use std::io;
+use std::sync::Arc;
 
 use netlink_sys::{
     Socket as RawSocket, SocketAddr,
@@ -27,8 +28,32 @@ const PATIENCE_SECONDS: i64 = 30;
 
 /// An open socket and its receive buffer.
 pub(super) struct Socket {
-    raw: RawSocket,
+    raw: Arc<RawSocket>,
     buffer: Vec<u8>,
+}
+
+/// A socket's place in a multicast group.
+pub(super) struct Membership {
+    raw: Arc<RawSocket>,
+    group: u32,
+}
+
+impl Membership {
+    /// The messages of the group are received from now on.
+    pub(super) fn join(&self) -> io::Result<()> {
+        self.raw.add_membership(self.group)
+    }
+
+    /// No more of them are; those that have come stay to be read.
+    pub(super) fn leave(&self) -> io::Result<()> {
+        self.raw.drop_membership(self.group)
+    }
+}
+
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Socket {
@@ -68,31 +93,35 @@ impl Socket {
             setsockopt(&raw, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
         }
         Ok(Self {
-            raw,
+            raw: Arc::new(raw),
             buffer: Vec::with_capacity(DATAGRAM),
         })
+    }
+
+    /// What joins and leaves groups for this socket while somebody waits for its messages.
+    pub(super) fn membership(&self, group: u32) -> Membership {
+        Membership {
+            raw: Arc::clone(&self.raw),
+            group,
+        }
     }
 
     /// Makes room for a batch of so many bytes, as far as the kernel lets us; returns the size of the
     /// largest batch it takes now.
     pub(super) fn reserve(&self, bytes: usize) -> io::Result<usize> {
+        let raw = &*self.raw;
         let limit =
             |raw| getsockopt(raw, sockopt::SndBuf).map(|size| size.saturating_sub(SEND_RESERVE));
-        let now = limit(&self.raw)?;
+        let now = limit(raw)?;
         if bytes <= now {
             return Ok(now);
         }
         let wanted = bytes.saturating_add(SEND_RESERVE);
-        if setsockopt(&self.raw, sockopt::SndBufForce, &wanted).is_err() {
+        if setsockopt(raw, sockopt::SndBufForce, &wanted).is_err() {
             // The kernel caps this one at wmem_max, without an error.
-            setsockopt(&self.raw, sockopt::SndBuf, &wanted)?;
+            setsockopt(raw, sockopt::SndBuf, &wanted)?;
         }
-        Ok(limit(&self.raw)?)
-    }
-
-    /// Joins a multicast group: its messages are received from now on.
-    pub(super) fn join(&mut self, group: u32) -> io::Result<()> {
-        self.raw.add_membership(group)
+        Ok(limit(raw)?)
     }
 
     /// Sends one datagram.

@@ -13,6 +13,7 @@ use rfw::ruleset::{DataType, Element, Elements, Key, SetKind, SetSpec};
 use super::support::{alone, program};
 
 mod commit;
+mod event;
 mod everything;
 mod listing;
 mod observe;

@@ -26,7 +26,7 @@ use super::output::Output;
 use super::pull::Upstream;
 use super::{Global, good, outlet, session, trust};
 use crate::agent::DriftAnswer;
-use crate::netlink::{LinkEvents, RulesetEvents};
+use crate::netlink::{Ears, LinkEvents, RulesetEvents};
 use crate::policy::FilePath;
 use crate::reconcile::{
     DriftMode, Ending, Event, Reconciler, Refused, Report, Rhythm, Stepped, Todo, World,
@@ -77,8 +77,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     let mut log = Log::open();
     let (sender, receiver) = sync_channel(WAITING);
     // Before the first look, so that nothing falls between.
-    listen(global, &sender, &mut log)?;
-    let mut world = Gateway::new(global, session::open()?);
+    let ears = listen(global, &sender, &mut log)?;
+    let mut kernel = session::open()?;
+    kernel.shut_while_committing(ears);
+    let mut world = Gateway::new(global, kernel);
     let in_force = world.in_force();
     let mode = match (arguments.drift, global.agent.drift) {
         (Some(Drift::Repair), _) | (None, DriftAnswer::Repair) => DriftMode::Repair,
@@ -213,6 +215,9 @@ impl Daemon<'_> {
     fn step(&mut self) {
         self.chance = next_chance(self.chance);
         let stepped = self.reconciler.step(&mut self.world, self.chance);
+        if self.world.has_missed() {
+            self.hear(Event::Lost.into());
+        }
         // The report first: whoever is told that it is done finds it there.
         self.publish();
         for (level, text) in self.told(&stepped) {
@@ -412,7 +417,7 @@ fn trouble(text: &str, last: &mut String, report: &Report) -> (Level, String) {
 }
 
 /// Begins to listen to everything.
-fn listen(global: &Global, to: &Loop, log: &mut Log) -> Result<(), Failure> {
+fn listen(global: &Global, to: &Loop, log: &mut Log) -> Result<Ears, Failure> {
     let failed = |what: &'static str| {
         move |source| {
             Failure::World(Explained {
@@ -432,10 +437,12 @@ fn listen(global: &Global, to: &Loop, log: &mut Log) -> Result<(), Failure> {
     }
     edges::files(files, to.clone()).map_err(failed("files"))?;
     let ruleset = RulesetEvents::open().map_err(failed("the ruleset"))?;
+    let ears = ruleset.ears();
     edges::ruleset(ruleset, to.clone()).map_err(failed("the ruleset"))?;
     let links = LinkEvents::open().map_err(failed("interfaces"))?;
     edges::links(links, to.clone()).map_err(failed("interfaces"))?;
-    edges::signals(to.clone()).map_err(failed("signals"))
+    edges::signals(to.clone()).map_err(failed("signals"))?;
+    Ok(ears)
 }
 
 /// Begins to fetch the branch, where agent.yaml says so.

@@ -72,6 +72,11 @@ impl<'g> Gateway<'g> {
         self.is_kept
     }
 
+    /// Whether commits of others were not heard, because they came while this one committed; once.
+    pub(super) fn has_missed(&mut self) -> bool {
+        self.kernel.has_missed()
+    }
+
     /// What was done, for people; once.
     pub(super) fn said(&mut self) -> String {
         std::mem::take(&mut self.said)
