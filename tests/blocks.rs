@@ -220,7 +220,7 @@ fn services() -> impl Strategy<Value = Vec<Service>> {
         ports,
     )
         .prop_map(|(transport, ports)| Service {
-            name: "made".to_owned(),
+            name: "made".into(),
             ports: Ports::from_iter([(transport, ports)]),
             ..Service::default()
         });
@@ -243,7 +243,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         for (action, parts) in runs {
             for (services, source, destination) in parts {
                 rules.push(Rule {
-                    name: format!("r{}", rules.len()),
+                    name: format!("r{}", rules.len()).into(),
                     services,
                     source,
                     destination,
@@ -335,9 +335,9 @@ fn a_long_run_becomes_one_lookup_for_each_shape() {
             exclude: Vec::new(),
         };
         Rule {
-            name: format!("r{number}"),
+            name: format!("r{number}").into(),
             services: vec![Service {
-                name: "made".to_owned(),
+                name: "made".into(),
                 ports: Ports::from_iter([(
                     Transport::Tcp,
                     [Interval::single(number)].into_iter().collect(),

@@ -195,7 +195,7 @@ impl Case {
 }
 
 fn sets(policy: &Policy) -> Vec<Vec<(u64, u64)>> {
-    let (model, diagnostics) = resolve(policy, date(2026, 11, 24));
+    let (model, diagnostics) = resolve(policy.clone(), date(2026, 11, 24));
     let model = model.unwrap_or_else(|| panic!("{diagnostics:?}"));
     let ruleset = lower(&model);
     let named = |at: usize| {

@@ -128,7 +128,7 @@ fn compiled(text: &str) -> (Model, Program) {
         text: text.as_bytes().to_vec(),
     };
     let policy = rfw::policy::parse(&[source]).policy.expect("a policy");
-    let (model, found) = rfw::compile::resolve(&policy, date(2026, 11, 24));
+    let (model, found) = rfw::compile::resolve(policy, date(2026, 11, 24));
     let model = model.unwrap_or_else(|| panic!("{found:?}"));
     let ruleset = validate(rfw::compile::lower(&model)).expect("the contract");
     (model, linearize(ruleset.into_ruleset()))

@@ -178,7 +178,7 @@ fn places(global: &Global) -> BTreeMap<String, String> {
             lists: &lists,
             ..Given::from(now.to_zoned_datetime(compile::timezone(&policy)).date())
         };
-        compile::resolve(&policy, given).0
+        compile::resolve(policy, given).0
     });
     let Some(Some(model)) = parsed.policy else {
         return BTreeMap::new();

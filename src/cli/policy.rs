@@ -167,7 +167,7 @@ pub(super) fn examine(texts: Texts, purpose: Purpose<'_>, state_dir: Option<&Pat
             _ if !is_whole => (None, Diagnostics::new()),
             _ if is_of_any => compile::compile(policy, given),
             // Whatever can be wrong is the same on all nodes.
-            _ if is_of_all => (None, compile::resolve(&policy, given).1),
+            _ if is_of_all => (None, compile::resolve(policy, given).1),
             Purpose::Validity(_) | Purpose::Push(_) | Purpose::Ruleset(_) => {
                 compile::compile(policy, given)
             }

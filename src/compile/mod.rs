@@ -8,6 +8,7 @@ pub mod guard;
 mod list;
 mod lower;
 pub mod model;
+mod numbers;
 mod ports;
 mod resolve;
 mod settings;
@@ -61,15 +62,34 @@ impl From<Date> for Given<'static> {
 /// interfaces are called as the policy calls them. All there is to say about
 /// it is said at once; there is a model if nothing of it is an error.
 #[must_use]
-pub fn resolve<'a>(policy: &Policy, given: impl Into<Given<'a>>) -> (Option<Model>, Diagnostics) {
+pub fn resolve<'a>(
+    mut policy: Policy,
+    given: impl Into<Given<'a>>,
+) -> (Option<Model>, Diagnostics) {
+    resolve_out_of(&mut policy, given)
+}
+
+/// As [`resolve`]; takes the zone policies out of the policy. What they mean is in the model then, and rules in their
+/// thousands are not kept twice.
+#[must_use]
+pub fn resolve_out_of<'a>(
+    policy: &mut Policy,
+    given: impl Into<Given<'a>>,
+) -> (Option<Model>, Diagnostics) {
     let given = given.into();
+    let mut of_words = Diagnostics::new();
+    check::words(policy, given.today, &mut of_words);
+    let unused = check::unused(policy);
+    let zone_policies = std::mem::take(&mut policy.policies);
     let mut diagnostics = Diagnostics::new();
-    let draft = resolve::draft(policy, &given, &mut diagnostics);
-    check::check(policy, &draft, given.today, &mut diagnostics);
-    (
-        (!diagnostics.has_errors()).then_some(draft.model),
-        diagnostics,
-    )
+    let draft = resolve::draft(policy, zone_policies, &given, &mut diagnostics);
+    diagnostics.extend(of_words);
+    check::meaning(policy, &draft, given.today, &mut diagnostics);
+    if diagnostics.has_errors() {
+        return (None, diagnostics);
+    }
+    diagnostics.extend(unused);
+    (Some(draft.model), diagnostics)
 }
 
 /// What a policy compiles to.
@@ -129,17 +149,17 @@ pub fn compile_logical<'a>(
     (compiled.zip(logical), diagnostics)
 }
 
-/// Compiles, and lets `before` look at the model before it is bound to the node.
+/// Compiles, and lets `before` look at the model before it is bound to the node, and at the policy without its zone policies.
 fn compile_and<T>(
-    policy: Policy,
+    mut policy: Policy,
     given: Given<'_>,
     before: impl FnOnce(&Policy, &Model) -> T,
 ) -> ((Option<Compiled>, Diagnostics), Option<T>) {
     let zone = timezone(&policy);
-    let (model, mut diagnostics) = resolve(&policy, given);
+    let until = next_expiry_notice(&policy);
+    let (model, mut diagnostics) = resolve_out_of(&mut policy, given);
     let seen = model.as_ref().map(|model| before(&policy, model));
     let bound = model.and_then(|model| bind::bind(model, &policy, given.node, &mut diagnostics));
-    let until = next_expiry_notice(&policy);
     let bound = bound.map(|model| (settings::settings(&policy, &model), model));
     let reports_foreign = policy.foreign_tables != Some(ForeignTables::Ignore);
     drop(policy);
@@ -221,7 +241,7 @@ mod tests {
             text,
         };
         let policy = parse(&[source]).policy.unwrap();
-        let (model, diagnostics) = resolve(&policy, date(2026, 11, 24));
+        let (model, diagnostics) = resolve(policy, date(2026, 11, 24));
         assert_eq!(told(&diagnostics), [""; 0]);
         let model = model.unwrap();
         assert_eq!(model.policies.len(), 4);

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+pub use super::numbers::Numbers;
 pub use super::ports::Ports;
 
 use super::claim::Test;
@@ -231,11 +232,11 @@ pub struct ZonePolicy {
     pub at: DocPath,
 }
 
-/// A rule of a zone policy.
+/// A rule of a zone policy. There are many, and most have little of what they may have: what is rare is elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The name, unique in the zone policy.
-    pub name: String,
+    pub name: Box<str>,
     /// What it is for; empty is everything.
     pub services: Vec<Service>,
     /// Where from.
@@ -245,18 +246,18 @@ pub struct Rule {
     /// What happens.
     pub action: Action,
     /// Only while this schedule is open, by name; a packet at another time goes on to the next rule.
-    pub schedule: Option<String>,
+    pub schedule: Option<Box<str>>,
     /// Only within this rate; a packet over it goes on to the next rule.
-    pub limit: Option<RuleLimit>,
+    pub limit: Option<Box<RuleLimit>>,
     /// Only while a source (IPv6: each /64) has at most so many connections by this rule; one more goes on to the next
     /// rule.
     pub most_connections: Option<u32>,
     /// Whether its connections go past the rules once they are established.
     pub offload: bool,
     /// The dynamic set, by name, that it adds the source of each packet to.
-    pub adds_source_to: Option<String>,
+    pub adds_source_to: Option<Box<str>>,
     /// Logs what the rule decides; never limits the verdict.
-    pub log: Option<LogLimit>,
+    pub log: Option<Box<LogLimit>>,
     /// Where it stands.
     pub at: DocPath,
 }
@@ -312,17 +313,17 @@ pub struct LogLimit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Service {
     /// Its name, or how it was written in place.
-    pub name: String,
+    pub name: Box<str>,
     /// Destination ports by protocol.
     pub ports: Ports,
     /// ICMP types.
-    pub icmp: BTreeSet<u8>,
+    pub icmp: Numbers,
     /// ICMPv6 types.
-    pub icmpv6: BTreeSet<u8>,
+    pub icmpv6: Numbers,
     /// Whole protocols by number, such as 47 for GRE.
-    pub protocols: BTreeSet<u8>,
+    pub protocols: Numbers,
     /// The conntrack helper that follows its control connection.
-    pub helper: Option<String>,
+    pub helper: Option<Box<str>>,
 }
 
 /// Which addresses an end may have.

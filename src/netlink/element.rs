@@ -35,7 +35,7 @@ pub(super) fn write(spec: &SetSpec, element: &Element, part: Part) -> Vec<Vec<u8
     }
     if part == Part::Whole {
         let open = ranges_are_pairs && end.is_none();
-        write_content(&mut writer, element, open);
+        write_content(&mut writer, spec, element, open);
     }
     entries.extend(writer.finish());
     if let Some(end) = end {
@@ -69,7 +69,7 @@ pub(super) fn write_plain(list: &mut Writer, spec: &SetSpec, lo: &[u8], hi: &[u8
     }
 }
 
-fn write_content(writer: &mut Writer, element: &Element, open: bool) {
+fn write_content(writer: &mut Writer, spec: &SetSpec, element: &Element, open: bool) {
     let Element {
         key: _,
         datum,
@@ -87,9 +87,10 @@ fn write_content(writer: &mut Writer, element: &Element, open: bool) {
     if !userdata.is_empty() {
         writer.bytes(sys::NFTA_SET_ELEM_USERDATA, &userdata);
     }
-    if let Some(count) = count {
+    // In a set whose elements count, one that says nothing of its count begins at zero.
+    if let Some(count) = count.or_else(|| spec.counter.then(Count::default)) {
         writer.nest(sys::NFTA_SET_ELEM_EXPR, |writer| {
-            expression::write_expression(writer, &Instruction::Counter(*count));
+            expression::write_expression(writer, &Instruction::Counter(count));
         });
     }
 }

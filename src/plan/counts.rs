@@ -72,6 +72,11 @@ impl<'a> Counts<'a> {
         counts
     }
 
+    /// Whether nothing goes that has counted anything: whatever comes begins at zero.
+    pub(super) fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
     fn leave(&mut self, name: Option<&'a str>, count: Option<Count>) {
         if let (Some(name), Some(count)) = (name, count) {
             *self.left.entry(name).or_default() += count;

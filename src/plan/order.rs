@@ -224,14 +224,14 @@ pub(super) fn add_set(set: &Set, counts: &mut Counts<'_>, batch: &mut Vec<Operat
     }
 }
 
-/// All elements of a set that comes; those that count nothing stay in one piece.
+/// All elements of a set that comes; those that count nothing, or begin at zero, stay in one piece with the program's.
 fn add_all(
     spec: &SetSpec,
     elements: &Elements,
     counts: &mut Counts<'_>,
     batch: &mut Vec<Operation>,
 ) {
-    let elements = if spec.counter {
+    let elements = if spec.counter && !counts.is_empty() {
         let all = elements.iter();
         all.map(|element| counts.add_element(spec, &element))
             .collect()

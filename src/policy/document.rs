@@ -138,7 +138,8 @@ pub struct ZonePolicy {
 
     /// The rules, in the order in which they are asked; the first that fits decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<Rule>,
+    // Boxes: each is let go of by itself when its meaning is known.
+    pub rules: Vec<Box<Rule>>,
 }
 
 /// One rule: what it matches, and what happens then. What is left out matches everything.

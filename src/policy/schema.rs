@@ -2,7 +2,7 @@
 //! that neither can know more than the other.
 
 use super::{Policy, parse::Written, value::with_formats};
-use jsonschema::{ValidationOptions, Validator};
+use jsonschema::{Draft, ValidationOptions, Validator};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -83,7 +83,7 @@ pub struct Checker {
     /// The schema itself, for what errors refer to.
     pub(crate) schema: Value,
     /// What checks documents. There is always one, as a test proves.
-    pub(crate) validator: Option<Validator>,
+    pub(crate) validator: Option<Validator<Written>>,
     /// What a document of this kind is called, with an article.
     pub(crate) what: &'static str,
 }
@@ -92,8 +92,7 @@ impl Checker {
     /// Makes one of a schema.
     #[must_use]
     pub fn new(schema: Value, what: &'static str) -> Self {
-        let options = with_formats(jsonschema::options().should_validate_formats(true));
-        let validator = options.build(&schema).ok();
+        let validator = validator_of(schema.clone());
         Self {
             schema,
             validator,
@@ -108,22 +107,57 @@ impl Checker {
     }
 }
 
-/// Made once; it takes about a millisecond.
+/// Made once, for those who say what is wrong with a document.
 pub(crate) static CHECKER: LazyLock<Checker> =
     LazyLock::new(|| Checker::new(schema(), "the policy"));
 
-/// The same for a tree, only to be asked whether all is well.
-pub(crate) static TREE_CHECKER: LazyLock<Option<Validator<Written>>> = LazyLock::new(|| {
-    let options = ValidationOptions::<'_, _, Written>::default().should_validate_formats(true);
-    with_formats(options).build(&schema()).ok()
-});
+/// What checks policies; made in about a millisecond. It is large, and whether all is well is asked once of a policy, so
+/// it need not be kept for that.
+pub(crate) fn validator() -> Option<Validator<Written>> {
+    validator_of(schema())
+}
+
+fn validator_of(schema: Value) -> Option<Validator<Written>> {
+    let options = ValidationOptions::<'_, _, Written>::default()
+        .with_draft(Draft::Draft7)
+        .should_validate_formats(true);
+    with_formats(options).build(&without_patterns(schema)).ok()
+}
+
+/// The schema without the patterns that stand beside a format. They are for editors, which do not know our formats, and
+/// take all that the formats take, as a test proves; without them no regular expression is compiled.
+fn without_patterns(mut schema: Value) -> Value {
+    fn strip(node: &mut Value) {
+        match node {
+            Value::Object(map) => {
+                if map.get("format").is_some_and(Value::is_string)
+                    && map.get("pattern").is_some_and(Value::is_string)
+                {
+                    map.remove("pattern");
+                }
+                map.values_mut().for_each(strip);
+            }
+            Value::Array(list) => list.iter_mut().for_each(strip),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    strip(&mut schema);
+    schema
+}
 
 #[cfg(test)]
 mod tests {
-    use super::CHECKER;
+    use super::{CHECKER, schema, without_patterns};
 
     #[test]
     fn the_schema_can_be_asked() {
         assert!(CHECKER.is_ready());
+    }
+
+    #[test]
+    fn every_pattern_has_a_format_beside_it() {
+        assert!(schema().to_string().contains("\"pattern\":\""));
+        let asked = without_patterns(schema()).to_string();
+        assert!(!asked.contains("\"pattern\":\""));
     }
 }

@@ -404,11 +404,11 @@ fn uppers(
             Family::Ipv4 => v4,
             Family::Ipv6 => v6,
         };
-        for kind in types {
+        for kind in types.iter() {
             let kind = u128::from(*kind);
             icmp(found, &[(kind, kind)], family, &mut uppers);
         }
-        for protocol in protocols {
+        for protocol in protocols.iter() {
             let known = WITH_PORTS.iter().any(|it| it.number() == *protocol);
             match *protocol {
                 protocol if known => {

@@ -15,7 +15,7 @@ pub struct Elements(Form);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     Plain(Keys),
-    Rich(Vec<Element>),
+    Rich(Arc<Vec<Element>>),
 }
 
 impl Elements {
@@ -88,7 +88,7 @@ impl From<Vec<Element>> for Elements {
     fn from(elements: Vec<Element>) -> Self {
         match plain_keys(&elements) {
             Some(keys) => keys.into(),
-            None => Self(Form::Rich(elements)),
+            None => Self(Form::Rich(Arc::new(elements))),
         }
     }
 }

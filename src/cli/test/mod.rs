@@ -153,7 +153,7 @@ fn compiled(path: &Path, texts: Texts, output: &mut Output) -> Result<Option<Com
     let begin = Instant::now();
     let (lists, bad_lists) = compile::lists(texts.lists());
     let is_whole = !texts.diagnostics.has_errors();
-    let parsed = parse_and(texts.documents(), |policy| {
+    let parsed = parse_and(texts.documents(), |mut policy| {
         let zone = compile::timezone(&policy);
         let given = Given {
             today: Timestamp::now().to_zoned_datetime(zone.clone()).date(),
@@ -162,7 +162,7 @@ fn compiled(path: &Path, texts: Texts, output: &mut Output) -> Result<Option<Com
             node: None,
         };
         let (model, found) = match is_whole {
-            true => compile::resolve(&policy, given),
+            true => compile::resolve_out_of(&mut policy, given),
             false => (None, Diagnostics::new()),
         };
         let model = model.map(|model| (compile::settings(&policy, &model), model));

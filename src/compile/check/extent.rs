@@ -161,9 +161,9 @@ impl Protocols {
             for (transport, ports) in ports.iter() {
                 merged.ports.add(transport, ports);
             }
-            merged.icmp.extend(icmp);
-            merged.icmpv6.extend(icmpv6);
-            merged.numbers.extend(protocols);
+            merged.icmp.extend(&**icmp);
+            merged.icmpv6.extend(&**icmpv6);
+            merged.numbers.extend(&**protocols);
         }
         merged
     }

@@ -1,7 +1,7 @@
 //! Whether a policy makes sense: what contradicts itself, can never happen, or is not what it looks like.
 //!
-//! Checks read the policy where its words matter (names, dates) and the draft where its meaning does. They never
-//! change anything. What is certainly a mistake is an error; what may be meant is a warning.
+//! Checks read the policy where its words matter (names, dates) and the draft where its meaning does: two stages, because
+//! a large policy is taken apart to make the draft. They never change anything. What is certainly a mistake is an error; what may be meant is a warning.
 
 mod address_zone;
 mod decided;
@@ -31,17 +31,30 @@ use crate::diagnostic::{Diagnostics, DocPath};
 use crate::policy::Policy;
 use jiff::civil::Date;
 
-/// Says everything there is to say. `today` is the day that `expires` is compared with.
-pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &mut Diagnostics) {
-    let Draft { model, partial } = draft;
+/// What there is to say about the words of a policy. `today` is the day that `expires` is compared with.
+pub(super) fn words(policy: &Policy, today: Date, diagnostics: &mut Diagnostics) {
     name::names(policy, diagnostics);
     zone::interfaces(policy, diagnostics);
     node::interfaces(policy, diagnostics);
     zone::networks(policy, diagnostics);
-    address_zone::zones(policy, model, diagnostics);
-    address_zone::requests(model, diagnostics);
     zone::ends(policy, diagnostics);
     rule::policies(policy, diagnostics);
+    expiry::rules(policy, today, diagnostics);
+}
+
+/// What there is to say about names that nothing refers to. A name that is misspelt elsewhere is not left over, so this is
+/// worth saying only of a policy without errors.
+pub(super) fn unused(policy: &Policy) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new();
+    unused::names(policy, &mut diagnostics);
+    diagnostics
+}
+
+/// What there is to say about the meaning of a policy, of which the zone policies are not looked at: they are in the draft.
+pub(super) fn meaning(policy: &Policy, draft: &Draft, today: Date, diagnostics: &mut Diagnostics) {
+    let Draft { model, partial } = draft;
+    address_zone::zones(policy, model, diagnostics);
+    address_zone::requests(model, diagnostics);
     rule::rules(model, diagnostics);
     nat::entries(model, diagnostics);
     sysctl::settings(policy, model, diagnostics);
@@ -53,12 +66,7 @@ pub(super) fn check(policy: &Policy, draft: &Draft, today: Date, diagnostics: &m
     if !partial {
         reach::way_in(model, diagnostics);
     }
-    expiry::rules(policy, today, diagnostics);
     schedule::schedules(policy, model, today, diagnostics);
-    if !diagnostics.has_errors() {
-        // A name that is misspelt elsewhere is not left over.
-        unused::names(policy, diagnostics);
-    }
 }
 
 /// `policies[INDEX]`
@@ -84,7 +92,7 @@ mod tests {
         let policy = parsed
             .policy
             .unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
-        let (model, diagnostics) = resolve(&policy, date(2026, 11, 24));
+        let (model, diagnostics) = resolve(policy, date(2026, 11, 24));
         assert_eq!(model.is_none(), diagnostics.has_errors());
         let lines = diagnostics
             .iter()

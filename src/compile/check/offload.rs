@@ -23,7 +23,10 @@ pub(super) fn offload(policy: &Policy, model: &Model, diagnostics: &mut Diagnost
                 .help("write `flowtable: { zones: [...] }` at the top of the policy");
             diagnostics.push(diagnostic);
         } else if let Some(name) = &rule.schedule
-            && model.schedules.get(name).is_some_and(|it| it.cut.is_some())
+            && model
+                .schedules
+                .get(&**name)
+                .is_some_and(|it| it.cut.is_some())
         {
             let message = format!("what `{}` hands over could not be ended", rule.name);
             let diagnostic = Diagnostic::error(Code::OffloadPastSchedule, message)

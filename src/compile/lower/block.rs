@@ -12,6 +12,7 @@
 //! any size.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::address::{self, End, Part, Span};
 use super::filter;
@@ -38,16 +39,9 @@ pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Outpu
         .rules
         .chunk_by(|a, b| is_plain(a) && is_plain(b) && a.action == b.action)
     {
-        let items: Vec<Item<'_>> = run
-            .iter()
-            .map(|rule| Item {
-                rule,
-                rows: rows(&rule.services, &rule.source, &rule.destination, model),
-            })
-            .collect();
-        let mut shaped = shape(&items, model);
+        let mut shaped = shape(run, model);
         if let Some(first) = run.first()
-            && !shaped.is_empty()
+            && !shaped.shapes.is_empty()
         {
             let word = action_word(first.action);
             let number = runs
@@ -61,12 +55,14 @@ pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Outpu
             let shapes = std::mem::take(&mut shaped.shapes);
             lowered.extend(lookups(shapes, &stem, policy, first.action, output));
         }
-        for (number, item) in items.into_iter().enumerate() {
-            let Item { rule, rows } = item;
-            let rest: Vec<Row<'_>> = rows
+        for (number, rule) in run.iter().enumerate() {
+            if shaped.has_all(number) {
+                continue;
+            }
+            let rest: Vec<Row<'_>> = rows_of(rule, model)
                 .into_iter()
                 .enumerate()
-                .filter(|(at, _)| shaped.rows.binary_search(&(number, *at)).is_err())
+                .filter(|(at, _)| !shaped.has(number, *at))
                 .map(|(_, row)| row)
                 .collect();
             if !rest.is_empty() {
@@ -86,10 +82,8 @@ fn stable_name(policy: &ZonePolicy, rule: &PolicyRule) -> String {
     name
 }
 
-/// A rule of a run.
-struct Item<'a> {
-    rule: &'a PolicyRule,
-    rows: Vec<Row<'a>>,
+fn rows_of<'a>(rule: &'a PolicyRule, model: &Model) -> Vec<Row<'a>> {
+    rows(&rule.services, &rule.source, &rule.destination, model)
 }
 
 /// Whether a rule does nothing but decide.
@@ -126,38 +120,70 @@ struct Shaped<'a> {
     shapes: Vec<(Shape, Owned<'a>)>,
     /// The rows that are in the maps, in order: number of the rule in the run, number of the row in the rule.
     rows: Vec<(usize, usize)>,
+    /// How many rows each rule of the run has.
+    in_all: Vec<usize>,
 }
 
 impl Shaped<'_> {
-    fn is_empty(&self) -> bool {
-        self.shapes.is_empty()
+    /// Whether a row of a rule is in the maps.
+    fn has(&self, rule: usize, row: usize) -> bool {
+        self.rows.binary_search(&(rule, row)).is_ok()
+    }
+
+    /// Whether all rows of a rule are.
+    fn has_all(&self, rule: usize) -> bool {
+        let first = self.rows.partition_point(|(other, _)| *other < rule);
+        let rows = self.rows.iter().skip(first);
+        let shaped = rows.take_while(|(other, _)| *other == rule).count();
+        self.in_all.get(rule) == Some(&shaped)
     }
 }
 
-/// Finds the rows of a run that become elements: those whose every shape has enough rows.
-fn shape<'a>(items: &[Item<'a>], model: &Model) -> Shaped<'a> {
-    let plain = items.iter().all(|item| is_plain(item.rule));
-    if !plain || items.iter().map(|item| item.rows.len()).sum::<usize>() <= MOST_LINEAR {
-        return Shaped::default();
+/// A row that can become elements: the number of its rule in the run, its own in the rule, and its cells.
+struct Candidate {
+    rule: usize,
+    row: usize,
+    cells: Range<usize>,
+}
+
+/// Finds the rows of a run that become elements: those whose every shape has enough rows. Of a long run only the cells are
+/// kept, the rows are made again where they are wanted.
+fn shape<'a>(run: &'a [PolicyRule], model: &Model) -> Shaped<'a> {
+    let mut shaped = Shaped::default();
+    if !run.iter().all(is_plain) {
+        return shaped;
     }
-    let mut candidates: Vec<(usize, usize, Vec<Cell>)> = Vec::new();
-    for (number, item) in items.iter().enumerate() {
-        for (at, row) in item.rows.iter().enumerate() {
-            if let Some(cells) = cells(row, model) {
-                candidates.push((number, at, cells));
+    let mut cells: Vec<Cell> = Vec::with_capacity(run.len());
+    let mut candidates: Vec<Candidate> = Vec::with_capacity(run.len());
+    for (number, rule) in run.iter().enumerate() {
+        let rows = rows_of(rule, model);
+        shaped.in_all.push(rows.len());
+        for (at, row) in rows.iter().enumerate() {
+            let first = cells.len();
+            match add_cells(row, model, &mut cells) {
+                Some(()) => candidates.push(Candidate {
+                    rule: number,
+                    row: at,
+                    cells: first..cells.len(),
+                }),
+                None => cells.truncate(first),
             }
         }
     }
+    if shaped.in_all.iter().sum::<usize>() <= MOST_LINEAR {
+        return shaped;
+    }
     loop {
         let mut count: BTreeMap<Shape, usize> = BTreeMap::new();
-        for (_, _, cells) in &candidates {
-            for shape in shapes(cells) {
+        for candidate in &candidates {
+            for shape in shapes(cells.get(candidate.cells.clone()).unwrap_or_default()) {
                 *count.entry(shape).or_default() += 1;
             }
         }
         let before = candidates.len();
-        candidates.retain(|(_, _, cells)| {
-            cells.iter().all(|cell| {
+        candidates.retain(|candidate| {
+            let mut cells = cells.get(candidate.cells.clone()).into_iter().flatten();
+            cells.all(|cell| {
                 count
                     .get(&cell.shape)
                     .is_some_and(|rows| *rows > MOST_UNSHAPED)
@@ -167,20 +193,19 @@ fn shape<'a>(items: &[Item<'a>], model: &Model) -> Shaped<'a> {
             break;
         }
     }
-    let mut shaped = Shaped::default();
     let mut places: BTreeMap<Shape, usize> = BTreeMap::new();
-    for (number, at, cells) in candidates {
-        let Some(item) = items.get(number) else {
+    for candidate in candidates {
+        let Some(rule) = run.get(candidate.rule) else {
             continue;
         };
-        shaped.rows.push((number, at));
-        for Cell { shape, key } in cells {
-            let place = *places.entry(shape).or_insert(shaped.shapes.len());
+        shaped.rows.push((candidate.rule, candidate.row));
+        for Cell { shape, key } in cells.get_mut(candidate.cells).into_iter().flatten() {
+            let place = *places.entry(*shape).or_insert(shaped.shapes.len());
             if place == shaped.shapes.len() {
-                shaped.shapes.push((shape, Vec::new()));
+                shaped.shapes.push((*shape, Vec::new()));
             }
             if let Some((_, keys)) = shaped.shapes.get_mut(place) {
-                keys.push((key, item.rule));
+                keys.push((std::mem::take(key), rule));
             }
         }
     }
@@ -195,8 +220,8 @@ fn shapes(cells: &[Cell]) -> Vec<Shape> {
     shapes
 }
 
-/// A row as elements, or `None` where it cannot be.
-fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
+/// Adds a row as elements; `None` where it cannot be, whatever was added until then.
+fn add_cells(row: &Row<'_>, model: &Model, cells: &mut Vec<Cell>) -> Option<()> {
     let ports = match &row.protocol {
         Protocol::Any => vec![None],
         Protocol::Ports(transport, ports) => {
@@ -223,7 +248,6 @@ fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
     if sources.len() * destinations.len() * ports.len() > MOST_ELEMENTS {
         return None;
     }
-    let mut cells = Vec::new();
     for source in &sources {
         for destination in &destinations {
             for port in &ports {
@@ -256,7 +280,7 @@ fn cells(row: &Row<'_>, model: &Model) -> Option<Vec<Cell>> {
             }
         }
     }
-    Some(cells)
+    Some(())
 }
 
 /// The bytes of a key: fields of a concatenation are padded to 4 bytes each.

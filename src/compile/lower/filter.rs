@@ -51,7 +51,7 @@ pub(super) fn linear(
         for row in split_by_family(row, rule) {
             let mut statements = row::matches(&row, entry, output);
             statements.extend(rule.schedule.as_deref().map(schedule::is_open));
-            if let Some(limit) = rule.limit {
+            if let Some(limit) = rule.limit.as_deref().copied() {
                 statements.push(limit_statement(limit, row.family, shared, entry, output));
             }
             if let (Some(most), Some(family)) = (rule.most_connections, row.family) {
@@ -78,8 +78,8 @@ pub(super) fn linear(
 
 /// What is counted per source needs to know which address is the source.
 fn split_by_family<'a>(row: &Row<'a>, rule: &PolicyRule) -> Vec<Row<'a>> {
-    let per_source =
-        rule.limit.is_some_and(|limit| limit.per_source) || rule.most_connections.is_some();
+    let per_source = rule.limit.as_ref().is_some_and(|limit| limit.per_source)
+        || rule.most_connections.is_some();
     let families: &[Family] = match (&row.protocol, row.family) {
         (_, Some(_)) => return vec![row.clone()],
         _ if !per_source => return vec![row.clone()],

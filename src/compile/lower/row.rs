@@ -26,7 +26,7 @@ pub(super) struct Row<'a> {
     /// What.
     pub(super) protocol: Protocol,
     /// The conntrack helper of the service.
-    pub(super) helper: Option<String>,
+    pub(super) helper: Option<Box<str>>,
 }
 
 /// What one nft rule can say about a packet's protocol.
@@ -90,11 +90,11 @@ pub(super) fn rows<'a>(
 }
 
 /// The protocols of services, those with the same helper merged: ports of one protocol become one.
-fn protocols(services: &[Service]) -> Vec<(Protocol, Option<String>)> {
+fn protocols(services: &[Service]) -> Vec<(Protocol, Option<Box<str>>)> {
     if services.is_empty() {
         return vec![(Protocol::Any, None)];
     }
-    let mut merged: BTreeMap<Option<String>, Service> = BTreeMap::new();
+    let mut merged: BTreeMap<Option<Box<str>>, Service> = BTreeMap::new();
     for service in services {
         let into = merged.entry(service.helper.clone()).or_default();
         for (transport, ports) in service.ports.iter() {
@@ -123,9 +123,9 @@ fn protocols(services: &[Service]) -> Vec<(Protocol, Option<String>)> {
                 .map(|(transport, ports)| (Protocol::Ports(transport, ports), helper.clone())),
         );
         let rest = [
-            (!icmp.is_empty()).then_some(Protocol::Icmp(icmp)),
-            (!icmpv6.is_empty()).then_some(Protocol::Icmpv6(icmpv6)),
-            (!numbers.is_empty()).then_some(Protocol::Numbers(numbers)),
+            (!icmp.is_empty()).then_some(Protocol::Icmp(icmp.into())),
+            (!icmpv6.is_empty()).then_some(Protocol::Icmpv6(icmpv6.into())),
+            (!numbers.is_empty()).then_some(Protocol::Numbers(numbers.into())),
         ];
         protocols.extend(rest.into_iter().flatten().map(|protocol| (protocol, None)));
     }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use super::Given;
 use super::model::{LivingSet, Model, Schedule, Service, Zone};
 use crate::diagnostic::{Diagnostics, DocPath};
-use crate::policy::Policy;
+use crate::policy::{Policy, ZonePolicy};
 use crate::ruleset::Addresses;
 
 pub(super) use selector::addresses_of_prefix;
@@ -37,7 +37,10 @@ pub(super) struct Draft {
 /// What the names of a policy mean. `None` is a name that is known but means nothing, because its own definition
 /// is wrong; that has been said where it is defined.
 struct Scope<'a> {
+    /// Without its zone policies.
     policy: &'a Policy,
+    /// Rules and defaults as they are written, `policy/rule`, where there are tests to name them.
+    rules: Vec<String>,
     zones: BTreeMap<String, Zone>,
     groups: BTreeMap<&'a str, Option<Addresses>>,
     sets: BTreeMap<&'a str, Option<LivingSet>>,
@@ -45,8 +48,14 @@ struct Scope<'a> {
     schedules: BTreeMap<&'a str, Option<Schedule>>,
 }
 
-/// Resolves everything that can be.
-pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagnostics) -> Draft {
+/// Resolves everything that can be. The zone policies are not those of the policy but come by themselves: they are
+/// nearly all of it, and taken apart as they are resolved.
+pub(super) fn draft(
+    policy: &Policy,
+    zone_policies: Vec<ZonePolicy>,
+    given: &Given<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Draft {
     let services = service::own(policy, diagnostics);
     let groups = group::flatten(policy, given.lists, diagnostics);
     let schedules = schedule::schedules(policy, diagnostics);
@@ -57,8 +66,14 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
         copies: given.copies,
     };
     let sets = set::sets(policy, &names, diagnostics);
+    // Nobody else asks for them.
+    let rules = match policy.tests.is_empty() {
+        true => Vec::new(),
+        false => rule::names(&zone_policies),
+    };
     let scope = Scope {
         policy,
+        rules,
         zones,
         groups,
         sets,
@@ -68,7 +83,7 @@ pub(super) fn draft(policy: &Policy, given: &Given<'_>, diagnostics: &mut Diagno
     let root = DocPath::root();
     let mut partial = false;
     let mut policies = Vec::new();
-    for (at, zone_policy) in policy.policies.iter().enumerate() {
+    for (at, zone_policy) in zone_policies.into_iter().enumerate() {
         let at = root.key("policies").index(at);
         let (resolved, complete) = rule::zone_policy(zone_policy, &at, &scope, diagnostics);
         partial |= !complete;
@@ -130,11 +145,13 @@ pub(super) mod tests {
             text: text.into(),
         };
         let parsed = parse(&[source]);
-        let policy = parsed
+        let mut policy = parsed
             .policy
             .unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
         let mut diagnostics = Diagnostics::new();
-        let model = draft(&policy, &date(2026, 11, 24).into(), &mut diagnostics).model;
+        let zone_policies = std::mem::take(&mut policy.policies);
+        let given = date(2026, 11, 24).into();
+        let model = draft(&policy, zone_policies, &given, &mut diagnostics).model;
         let lines = diagnostics
             .iter()
             .map(|said| format!("{}: {}\n", said.code, said.message));
@@ -189,7 +206,7 @@ policies:
         let names: Vec<&str> = model.policies[0]
             .rules
             .iter()
-            .map(|rule| rule.name.as_str())
+            .map(|rule| &*rule.name)
             .collect();
         assert_eq!(names, ["c"]);
     }

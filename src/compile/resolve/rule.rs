@@ -12,7 +12,7 @@ const BURST: u32 = 5;
 
 /// A zone policy without the rules that cannot be resolved, and whether it is complete.
 pub(super) fn zone_policy(
-    written: &policy::ZonePolicy,
+    written: policy::ZonePolicy,
     at: &DocPath,
     scope: &Scope<'_>,
     diagnostics: &mut Diagnostics,
@@ -25,15 +25,17 @@ pub(super) fn zone_policy(
         log,
         rules,
     } = written;
-    let from = sides(from, &at.key("from"), scope, diagnostics);
-    let to = sides(to, &at.key("to"), scope, diagnostics);
-    let mut resolved = Vec::with_capacity(rules.len());
+    let from = sides(&from, &at.key("from"), scope, diagnostics);
+    let to = sides(&to, &at.key("to"), scope, diagnostics);
+    let written = rules.len();
+    let mut resolved = Vec::with_capacity(written);
     let at_rules = at.key("rules");
-    for (index, rule) in rules.iter().enumerate() {
+    // Each is let go of as soon as its meaning is known.
+    for (index, rule) in rules.into_iter().enumerate() {
         let at = at_rules.index(index);
-        resolved.extend(self::rule(rule, name.as_str(), &at, scope, diagnostics));
+        resolved.extend(self::rule(&rule, name.as_str(), &at, scope, diagnostics));
     }
-    let complete = resolved.len() == rules.len() && from.is_some() && to.is_some();
+    let complete = resolved.len() == written && from.is_some() && to.is_some();
     let (Some(from), Some(to)) = (from, to) else {
         return (None, false);
     };
@@ -47,6 +49,18 @@ pub(super) fn zone_policy(
         at: at.clone(),
     };
     (Some(resolved), complete)
+}
+
+/// The rules and defaults of zone policies as they are written, `policy/rule`.
+pub(super) fn names(written: &[policy::ZonePolicy]) -> Vec<String> {
+    let names = written.iter().flat_map(|policy| {
+        let rules = policy.rules.iter().map(|rule| rule.name.as_str());
+        let default = policy.default.map(|_| "default");
+        rules
+            .chain(default)
+            .map(|rule| format!("{}/{rule}", policy.name))
+    });
+    names.collect()
 }
 
 fn rule(
@@ -112,22 +126,24 @@ fn rule(
     // A rule whose schedule means nothing is not there at all.
     let schedule = match schedule {
         None => None,
-        Some(known) => Some(known?.to_owned()),
+        Some(known) => Some(known?.into()),
     };
     let adds_source_to = match adds_source_to {
         None => None,
-        Some(known) => Some(known?.to_owned()),
+        Some(known) => Some(known?.into()),
     };
     Some(model::Rule {
-        name: name.to_string(),
+        name: name.as_str().into(),
         services,
         source,
         destination,
         action: action(*verdict, *reject_with),
         schedule,
-        limit: limit.as_ref().map(|limit| RuleLimit {
-            limit: rate_limit(limit.rate, limit.burst),
-            per_source: limit.per == Some(LimitPer::Source),
+        limit: limit.as_ref().map(|limit| {
+            Box::new(RuleLimit {
+                limit: rate_limit(limit.rate, limit.burst),
+                per_source: limit.per == Some(LimitPer::Source),
+            })
         }),
         most_connections: connlimit.as_ref().map(|policy::ConnLimit { max, per }| {
             // There is no other.
@@ -138,7 +154,7 @@ fn rule(
         adds_source_to,
         log: log
             .as_ref()
-            .map(|log| log_limit(log, &format!("{policy_name}/{name}"))),
+            .map(|log| Box::new(log_limit(log, &format!("{policy_name}/{name}")))),
         at: at.clone(),
     })
 }
@@ -205,7 +221,7 @@ mod tests {
             ("in: ", Some(3), None)
         );
         let (a, b) = (&policy.rules[0], &policy.rules[1]);
-        let limit = a.limit.unwrap();
+        let limit = a.limit.as_deref().unwrap();
         assert_eq!(
             (limit.limit, limit.per_source),
             (
@@ -231,7 +247,7 @@ mod tests {
         );
         assert_eq!(b.action, Action::Reject(RejectWith::Icmpx(Icmpx::NoRoute)));
         assert_eq!(
-            b.limit.unwrap().limit,
+            b.limit.as_deref().unwrap().limit,
             Limit {
                 rate: 3,
                 unit: 604_800,

@@ -90,8 +90,8 @@ fn named(
 /// A service of the library.
 pub(in crate::compile) fn of_builtin(service: &BuiltinService) -> Service {
     let mut resolved = Service {
-        name: service.name.to_owned(),
-        helper: service.helper.map(ToOwned::to_owned),
+        name: service.name.into(),
+        helper: service.helper.map(Into::into),
         ..Service::default()
     };
     for part in service.parts {
@@ -100,9 +100,9 @@ pub(in crate::compile) fn of_builtin(service: &BuiltinService) -> Service {
                 let ports = Interval::new(*lo, *hi).into_iter().collect();
                 resolved.ports.add(transport(*protocol), &ports);
             }
-            Part::Icmp(kind) => _ = resolved.icmp.insert(*kind),
-            Part::Icmpv6(kind) => _ = resolved.icmpv6.insert(*kind),
-            Part::Protocol(number) => _ = resolved.protocols.insert(*number),
+            Part::Icmp(kind) => resolved.icmp.insert(*kind),
+            Part::Icmpv6(kind) => resolved.icmpv6.insert(*kind),
+            Part::Protocol(number) => resolved.protocols.insert(*number),
         }
     }
     resolved
@@ -161,15 +161,15 @@ fn of_written(
     }
     let resolved = Service {
         name: if name.is_empty() {
-            format!("{{ {} }}", text.join(", "))
+            format!("{{ {} }}", text.join(", ")).into()
         } else {
-            name.to_owned()
+            name.into()
         },
         ports,
         icmp: icmp.iter().map(|kind| kind.number()).collect(),
         icmpv6: icmpv6.iter().map(|kind| kind.number()).collect(),
         protocols: protocol.iter().map(|number| number.number()).collect(),
-        helper: helper.map(|helper| helper.kernel_name().to_owned()),
+        helper: helper.map(|helper| helper.kernel_name().into()),
     };
     helper_fits(&resolved, at, diagnostics).then_some(resolved)
 }
@@ -291,7 +291,7 @@ mod tests {
                 ("protocol", &service.protocols),
             ];
             for (word, kinds) in kinds.into_iter().filter(|(_, kinds)| !kinds.is_empty()) {
-                text += &format!(" {word} {kinds:?}");
+                text += &format!(" {word} {:?}", **kinds);
             }
             text += &service
                 .helper

@@ -1,5 +1,6 @@
-//! The tree as a document that the validator can look at: a representation of JSON of our own, so that no
-//! JSON has to be made of a large policy.
+//! A tree, or JSON, as a document that the validator can look at: a representation of our own, so that no JSON has to
+//! be made of a large policy. It is one for both because a validator is compiled anew for each representation, and is
+//! the largest thing in the program.
 
 use super::meaning::{Meaning, meaning, to_json};
 use super::tree::{NodeId, Tree};
@@ -12,27 +13,47 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub(crate) struct Written;
 
-/// A value in a tree, or a key by itself.
+/// A value of a document, or a key by itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Instance<'t> {
-    /// A node.
+    /// A node of a tree.
     Node(&'t Tree, NodeId),
+    /// A value of JSON.
+    Value(&'t Value),
     /// A key.
     Key(&'t str),
 }
 
-impl<'t> Instance<'t> {
-    fn meaning(&self) -> Meaning<'t> {
-        match *self {
-            Instance::Node(tree, id) => meaning(tree, id).unwrap_or(Meaning::Nothing),
-            Instance::Key(text) => Meaning::Text(text),
-        }
-    }
+/// What a document can be to the schema.
+enum Kind<'t> {
+    Nothing,
+    Truth(bool),
+    Number(Digits<'t>),
+    Text(&'t str),
+    List(List<'t>),
+    Map(Map<'t>),
+}
 
-    fn if_means(self, wanted: Meaning<'_>) -> Option<(&'t Tree, NodeId)> {
+impl<'t> Instance<'t> {
+    fn kind(self) -> Kind<'t> {
         match self {
-            Instance::Node(tree, id) if meaning(tree, id) == Some(wanted) => Some((tree, id)),
-            Instance::Node(..) | Instance::Key(_) => None,
+            Instance::Node(tree, id) => match meaning(tree, id).unwrap_or(Meaning::Nothing) {
+                Meaning::Nothing => Kind::Nothing,
+                Meaning::Truth(truth) => Kind::Truth(truth),
+                Meaning::Whole(whole) => Kind::Number(Digits::Whole(whole)),
+                Meaning::Text(text) => Kind::Text(text),
+                Meaning::List => Kind::List(List::Node(tree, id)),
+                Meaning::Map => Kind::Map(Map::Node(tree, id)),
+            },
+            Instance::Value(value) => match value {
+                Value::Null => Kind::Nothing,
+                Value::Bool(truth) => Kind::Truth(*truth),
+                Value::Number(number) => Kind::Number(Digits::Number(number)),
+                Value::String(text) => Kind::Text(text),
+                Value::Array(list) => Kind::List(List::Value(list)),
+                Value::Object(map) => Kind::Map(Map::Value(map)),
+            },
+            Instance::Key(text) => Kind::Text(text),
         }
     }
 }
@@ -56,110 +77,127 @@ impl Json for Written {
 impl<'t> Node<'t, Written> for Instance<'t> {
     type Object = Map<'t>;
     type Array = List<'t>;
-    type Number = Whole;
+    type Number = Digits<'t>;
 
     fn as_object(&self) -> Option<Map<'t>> {
-        let (tree, id) = self.if_means(Meaning::Map)?;
-        Some(Map { tree, id })
-    }
-
-    fn as_array(&self) -> Option<List<'t>> {
-        let (tree, id) = self.if_means(Meaning::List)?;
-        Some(List { tree, id })
-    }
-
-    fn as_string(&self) -> Option<Cow<'t, str>> {
-        match self.meaning() {
-            Meaning::Text(text) => Some(text.into()),
+        match self.kind() {
+            Kind::Map(map) => Some(map),
             _ => None,
         }
     }
 
-    fn as_number(&self) -> Option<Whole> {
-        match self.meaning() {
-            Meaning::Whole(number) => Some(Whole(number)),
+    fn as_array(&self) -> Option<List<'t>> {
+        match self.kind() {
+            Kind::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    fn as_string(&self) -> Option<Cow<'t, str>> {
+        match self.kind() {
+            Kind::Text(text) => Some(text.into()),
+            _ => None,
+        }
+    }
+
+    fn as_number(&self) -> Option<Digits<'t>> {
+        match self.kind() {
+            Kind::Number(number) => Some(number),
             _ => None,
         }
     }
 
     fn as_boolean(&self) -> Option<bool> {
-        match self.meaning() {
-            Meaning::Truth(truth) => Some(truth),
+        match self.kind() {
+            Kind::Truth(truth) => Some(truth),
             _ => None,
         }
     }
 
     fn is_null(&self) -> bool {
-        self.meaning() == Meaning::Nothing
+        matches!(self.kind(), Kind::Nothing)
     }
 
     fn json_type(&self) -> JsonType {
-        match self.meaning() {
-            Meaning::Nothing => JsonType::Null,
-            Meaning::Truth(_) => JsonType::Boolean,
-            Meaning::Whole(_) => JsonType::Number,
-            Meaning::Text(_) => JsonType::String,
-            Meaning::List => JsonType::Array,
-            Meaning::Map => JsonType::Object,
+        match self.kind() {
+            Kind::Nothing => JsonType::Null,
+            Kind::Truth(_) => JsonType::Boolean,
+            Kind::Number(_) => JsonType::Number,
+            Kind::Text(_) => JsonType::String,
+            Kind::List(_) => JsonType::Array,
+            Kind::Map(_) => JsonType::Object,
         }
     }
 
     fn to_value(&self) -> Cow<'t, Value> {
-        Cow::Owned(match *self {
-            Instance::Node(tree, id) => to_json(tree, id).unwrap_or_default(),
-            Instance::Key(text) => text.into(),
-        })
+        match *self {
+            Instance::Node(tree, id) => Cow::Owned(to_json(tree, id).unwrap_or_default()),
+            Instance::Value(value) => Cow::Borrowed(value),
+            Instance::Key(text) => Cow::Owned(text.into()),
+        }
     }
 
-    /// Trees are not deep, and the schema leads from a value only to what is in it.
+    /// Documents are not deep, and the schema leads from a value only to what is in it.
     fn identity(&self) -> Option<NodeIdentity> {
         None
     }
 }
 
-/// A map in a tree.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Map<'t> {
-    tree: &'t Tree,
-    id: NodeId,
-}
+/// The entries of a map: keys and values.
+type Members<'t> = Box<dyn Iterator<Item = (&'t str, Instance<'t>)> + 't>;
 
-impl<'t> Map<'t> {
-    fn iter(self) -> impl Iterator<Item = (&'t str, Instance<'t>)> {
-        let Map { tree, id } = self;
-        tree.entries(id).map(move |(key, value)| {
-            (
-                tree.text(key).unwrap_or_default(),
-                Instance::Node(tree, value),
-            )
-        })
-    }
+/// A map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Map<'t> {
+    /// In a tree.
+    Node(&'t Tree, NodeId),
+    /// In JSON.
+    Value(&'t serde_json::Map<String, Value>),
 }
 
 impl<'t> Object<'t, Written> for Map<'t> {
     type Node = Instance<'t>;
     type MemberName = &'t str;
-    type MembersIter = Box<dyn Iterator<Item = (&'t str, Instance<'t>)> + 't>;
+    type MembersIter = Members<'t>;
 
     fn len(&self) -> usize {
-        self.tree.entries(self.id).count()
+        match self {
+            Map::Node(tree, id) => tree.entries(*id).count(),
+            Map::Value(map) => map.len(),
+        }
     }
 
     fn get(&self, key: &Box<str>) -> Option<Instance<'t>> {
-        let entry = self.iter().find(|(name, _)| *name == &**key);
-        entry.map(|(_, value)| value)
+        match *self {
+            Map::Node(tree, id) => {
+                let (_, value) = tree.entry(id, key)?;
+                Some(Instance::Node(tree, value))
+            }
+            Map::Value(map) => map.get(&**key).map(Instance::Value),
+        }
     }
 
-    fn members(&self) -> Self::MembersIter {
-        Box::new(self.iter())
+    fn members(&self) -> Members<'t> {
+        match *self {
+            Map::Node(tree, id) => Box::new(tree.entries(id).map(move |(key, value)| {
+                let key = tree.text(key).unwrap_or_default();
+                (key, Instance::Node(tree, value))
+            })),
+            Map::Value(map) => {
+                let entries = map.iter();
+                Box::new(entries.map(|(key, value)| (key.as_str(), Instance::Value(value))))
+            }
+        }
     }
 }
 
-/// A list in a tree.
+/// A list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct List<'t> {
-    tree: &'t Tree,
-    id: NodeId,
+pub(crate) enum List<'t> {
+    /// In a tree.
+    Node(&'t Tree, NodeId),
+    /// In JSON.
+    Value(&'t [Value]),
 }
 
 impl<'t> Array<'t, Written> for List<'t> {
@@ -167,26 +205,44 @@ impl<'t> Array<'t, Written> for List<'t> {
     type ElementsIter = Box<dyn Iterator<Item = Instance<'t>> + 't>;
 
     fn len(&self) -> usize {
-        self.tree.items(self.id).count()
+        match self {
+            List::Node(tree, id) => tree.items(*id).count(),
+            List::Value(list) => list.len(),
+        }
     }
 
     fn elements(&self) -> Self::ElementsIter {
-        let List { tree, id } = *self;
-        Box::new(tree.items(id).map(move |item| Instance::Node(tree, item)))
+        match *self {
+            List::Node(tree, id) => {
+                Box::new(tree.items(id).map(move |item| Instance::Node(tree, item)))
+            }
+            List::Value(list) => Box::new(list.iter().map(Instance::Value)),
+        }
     }
 }
 
-/// A whole number; there are no others in a tree.
+/// A number; those in a tree are whole.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole(i64);
+pub(crate) enum Digits<'t> {
+    /// In a tree.
+    Whole(i64),
+    /// In JSON.
+    Number(&'t Number),
+}
 
-impl JsonNumber for Whole {
+impl JsonNumber for Digits<'_> {
     fn as_u64(&self) -> Option<u64> {
-        u64::try_from(self.0).ok()
+        match self {
+            Digits::Whole(whole) => u64::try_from(*whole).ok(),
+            Digits::Number(number) => number.as_u64(),
+        }
     }
 
     fn as_i64(&self) -> Option<i64> {
-        Some(self.0)
+        match self {
+            Digits::Whole(whole) => Some(*whole),
+            Digits::Number(number) => number.as_i64(),
+        }
     }
 
     fn as_f64(&self) -> Option<f64> {
@@ -194,14 +250,20 @@ impl JsonNumber for Whole {
     }
 
     fn as_str(&self) -> Cow<'_, str> {
-        self.0.to_string().into()
+        self.to_number().to_string().into()
     }
 
     fn to_number(&self) -> Cow<'_, Number> {
-        Cow::Owned(self.0.into())
+        match *self {
+            Digits::Whole(whole) => Cow::Owned(whole.into()),
+            Digits::Number(number) => Cow::Borrowed(number),
+        }
     }
 
     fn is_integer(&self) -> bool {
-        true
+        match self {
+            Digits::Whole(_) => true,
+            Digits::Number(number) => JsonNumber::is_integer(number),
+        }
     }
 }

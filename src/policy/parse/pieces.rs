@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Lists of more bytes than this are taken apart, into pieces of about so many.
-pub(super) const PIECE: usize = 64 << 10;
+pub(super) const PIECE: usize = 16 << 10;
 
 /// A document and what was taken out of it.
 pub(super) struct Pieces<'t> {

@@ -9,15 +9,11 @@
 //! Nothing is returned unless all of them are content. Whatever one of them dislikes is looked at again by
 //! [`super::thoroughly`], so there is one place that words complaints.
 
-use super::super::{
-    Locations, Policy,
-    schema::{CHECKER, TREE_CHECKER},
-};
+use super::super::{Locations, Policy, schema::validator};
 use super::instance::Instance;
 use super::merge::{File, merge};
-use super::{Parsed, data, decode, lockstep, meaning, nothing_or_too_large, see};
+use super::{Parsed, data, decode, lockstep, meaning, nothing_or_too_large, see, typed};
 use crate::diagnostic::{Diagnostics, SourceText};
-use serde::Deserialize;
 use std::thread;
 
 /// Texts shorter than this, in bytes, are read before another thread has begun.
@@ -72,22 +68,20 @@ pub(super) fn quickly<T>(
 fn policy(documents: &[SourceText], locations: &Locations) -> Option<Policy> {
     if let [tree] = locations.trees() {
         let root = tree.root()?.0;
-        return TREE_CHECKER
-            .as_ref()?
-            .is_valid(Instance::Node(tree, root))
-            .then(|| data::make(tree, root))?;
+        let is_valid = validator()?.is_valid(Instance::Node(tree, root));
+        return is_valid.then(|| data::make(tree, root))?;
     }
-    let validator = CHECKER.validator.as_ref()?;
     let trees = locations.trees().iter().enumerate();
     let files = trees.map(|(source, tree)| {
         let value = meaning::to_json(tree, tree.root()?.0)?;
         Some(File { source, value })
     });
     let (merged, complaints) = merge(files.collect::<Option<_>>()?, documents, locations);
-    if !complaints.is_empty() || !validator.is_valid(&merged) {
+    if !complaints.is_empty() || !validator()?.is_valid(Instance::Value(&merged)) {
         return None;
     }
-    Policy::deserialize(merged).ok()
+    // By the same code as the thorough way: there is a lot of it.
+    typed(merged).ok()
 }
 
 #[cfg(test)]

@@ -20,15 +20,21 @@ pub(crate) struct Tree {
     rewritten: Vec<(NodeId, Box<str>)>,
 }
 
-/// Text, list or map, and where it is.
+/// Text, list or map, and where it is, in eight bytes: a policy of ten thousand rules has a quarter of a million nodes.
+///
+/// From the lowest bit on: how it is written; its first byte; of text its length, of a list or map how many nodes are in it,
+/// then the length of its first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
-    start: u32,
-    end: u32,
-    /// The first node that is not in it.
-    after: u32,
-    shape: Shape,
-}
+pub(crate) struct Node(u64);
+
+/// Bits of a [`Shape`].
+const SHAPE: u32 = 3;
+/// Bits of an offset: files have at most 4 MiB, and the end of the last byte is one, too.
+const OFFSET: u32 = 23;
+/// Bits of a number of nodes: documents have at most a million.
+const NODES: u32 = 20;
+/// Bits of the length of a line: what is longer is only shown to be as long as that.
+const LINE: u32 = 64 - SHAPE - OFFSET - NODES;
 
 /// How a node is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,19 +69,77 @@ pub(crate) enum Kind<'t> {
     Map,
 }
 
-impl Node {
-    /// Its bytes in the file; of a list or map only those on its first line.
-    pub(crate) fn bytes(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
+impl Shape {
+    const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Quoted,
+        Self::BlockList,
+        Self::BlockMap,
+        Self::FlowList,
+        Self::FlowMap,
+    ];
 
-    /// Whether it is a list or map that is written by indentation, not in brackets.
-    pub(crate) fn is_block(&self) -> bool {
-        matches!(self.shape, Shape::BlockList | Shape::BlockMap)
+    fn is_scalar(self) -> bool {
+        matches!(self, Self::Plain | Self::Quoted)
     }
 }
 
-/// An offset or a number of nodes. Files are at most 4 MiB.
+impl Node {
+    fn new(shape: Shape, start: usize, end: usize, within: usize) -> Self {
+        let length = end.saturating_sub(start);
+        let rest = match shape.is_scalar() {
+            true => capped(length, NODES + LINE),
+            false => capped(within, NODES) | capped(length, LINE) << NODES,
+        };
+        Self(shape as u64 | capped(start, OFFSET) << SHAPE | rest << (SHAPE + OFFSET))
+    }
+
+    fn shape(self) -> Shape {
+        let shape = Shape::ALL.get(self.bits(0, SHAPE));
+        shape.copied().unwrap_or(Shape::Plain)
+    }
+
+    /// How many nodes are in it.
+    fn within(self) -> usize {
+        match self.shape().is_scalar() {
+            true => 0,
+            false => self.bits(SHAPE + OFFSET, NODES),
+        }
+    }
+
+    fn start(self) -> usize {
+        self.bits(SHAPE, OFFSET)
+    }
+
+    /// Its bytes in the file; of a list or map only those on its first line, and no more than 256 KiB.
+    pub(crate) fn bytes(self) -> Range<usize> {
+        let length = match self.shape().is_scalar() {
+            true => self.bits(SHAPE + OFFSET, NODES + LINE),
+            false => self.bits(SHAPE + OFFSET + NODES, LINE),
+        };
+        self.start()..self.start() + length
+    }
+
+    /// Whether it is a list or map that is written by indentation, not in brackets.
+    pub(crate) fn is_block(self) -> bool {
+        matches!(self.shape(), Shape::BlockList | Shape::BlockMap)
+    }
+
+    fn bits(self, from: u32, number: u32) -> usize {
+        usize::try_from(self.0 >> from & ones(number)).unwrap_or(usize::MAX)
+    }
+}
+
+/// The largest number of so many bits.
+fn ones(bits: u32) -> u64 {
+    (1 << bits) - 1
+}
+
+fn capped(number: usize, bits: u32) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX).min(ones(bits))
+}
+
+/// The number of a node. There are at most a million.
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -106,25 +170,19 @@ impl Tree {
     /// Adds a scalar that reads as it is written, but for the quotes around it.
     pub(crate) fn scalar_as_written(&mut self, bytes: &Range<usize>, plain: bool) {
         let shape = if plain { Shape::Plain } else { Shape::Quoted };
-        let id = self.open(bytes.start, shape);
-        self.end(id, bytes.end);
+        self.nodes.push(Node::new(shape, bytes.start, bytes.end, 0));
     }
 
     /// Adds a list or map; what is added until [`Tree::close`] is in it.
     pub(crate) fn open(&mut self, start: usize, shape: Shape) -> NodeId {
         let id = small(self.nodes.len());
-        self.nodes.push(Node {
-            start: small(start),
-            end: small(start),
-            after: id + 1,
-            shape,
-        });
+        self.nodes.push(Node::new(shape, start, start, 0));
         NodeId(id)
     }
 
     /// Ends a list or map; `end` is anywhere behind its last byte.
     pub(crate) fn close(&mut self, id: NodeId, end: usize) {
-        let start = self.get(id).map_or(0, |node| node.start as usize);
+        let start = self.get(id).map_or(0, |node| node.start());
         let first_line = self.text.get(start..end).unwrap_or_default().lines().next();
         self.end(id, start + first_line.unwrap_or_default().trim_end().len());
     }
@@ -135,10 +193,9 @@ impl Tree {
     }
 
     fn end(&mut self, id: NodeId, end: usize) {
-        let after = small(self.nodes.len());
+        let within = self.nodes.len().saturating_sub(id.0 as usize + 1);
         if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-            node.end = small(end).max(node.start);
-            node.after = after;
+            *node = Node::new(node.shape(), node.start(), end, within);
         }
     }
 
@@ -166,17 +223,18 @@ impl Tree {
     /// What a node is.
     pub(crate) fn kind(&self, id: NodeId) -> Option<Kind<'_>> {
         let node = self.get(id)?;
-        let plain = node.shape == Shape::Plain;
-        Some(match node.shape {
+        let plain = node.shape() == Shape::Plain;
+        Some(match node.shape() {
             Shape::BlockList | Shape::FlowList => Kind::List,
             Shape::BlockMap | Shape::FlowMap => Kind::Map,
             Shape::Plain | Shape::Quoted => {
                 let text = match self.rewritten.binary_search_by_key(&id, |(id, _)| *id) {
                     Ok(found) => self.rewritten.get(found).map(|(_, text)| &**text),
                     Err(_) if plain => self.text.get(node.bytes()),
-                    Err(_) => self
-                        .text
-                        .get(node.start as usize + 1..(node.end as usize).saturating_sub(1)),
+                    Err(_) => {
+                        let Range { start, end } = node.bytes();
+                        self.text.get(start + 1..end.saturating_sub(1))
+                    }
                 };
                 Kind::Scalar {
                     text: text.unwrap_or_default(),
@@ -196,11 +254,15 @@ impl Tree {
 
     /// What is directly in a list or map; in a map keys and values take turns.
     pub(crate) fn items(&self, id: NodeId) -> impl Iterator<Item = NodeId> + Clone {
-        let end = self.get(id).map_or(0, |node| node.after);
+        let after = move |id: NodeId| {
+            let node = self.get(id)?;
+            Some(id.0 + 1 + small(node.within()))
+        };
+        let end = after(id).unwrap_or(0);
         let mut next = id.0 + 1;
         std::iter::from_fn(move || {
             let here = Some(next).filter(|next| *next < end)?;
-            next = self.get(NodeId(here))?.after;
+            next = after(NodeId(here))?;
             Some(NodeId(here))
         })
     }

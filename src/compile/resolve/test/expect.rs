@@ -112,13 +112,6 @@ fn rule(
     diagnostics: &mut Diagnostics,
 ) -> Option<String> {
     let policy = context.scope.policy;
-    let rules = policy.policies.iter().flat_map(|policy| {
-        let rules = policy.rules.iter().map(|rule| rule.name.as_str());
-        let default = policy.default.map(|_| "default");
-        rules
-            .chain(default)
-            .map(|rule| format!("{}/{rule}", policy.name))
-    });
     let crate::policy::Nat {
         masquerade: _,
         snat: _,
@@ -132,14 +125,15 @@ fn rule(
     let opened = opened.map(|name| format!("nat/{name}"));
     let raw = policy.raw.iter().map(|block| format!("raw/{}", block.name));
     let built_in = BUILT_IN.into_iter().map(ToOwned::to_owned);
-    let known: Vec<String> = rules.chain(opened).chain(raw).chain(built_in).collect();
+    let others: Vec<String> = opened.chain(raw).chain(built_in).collect();
+    let mut known = context.scope.rules.iter().chain(&others);
     let text = path.to_string();
-    if known.contains(&text) {
+    if known.clone().any(|known| *known == text) {
         return Some(text);
     }
     let diagnostic = Diagnostic::error(Code::UnknownRule, format!("unknown rule `{text}`"))
         .at(at, "no rule has this name");
-    diagnostics.push(match nearest(&text, known.iter().map(String::as_str)) {
+    diagnostics.push(match nearest(&text, known.by_ref().map(String::as_str)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("write policy and rule: `lan-to-wan/web`"),
     });

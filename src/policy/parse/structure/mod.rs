@@ -7,6 +7,7 @@ mod words;
 mod wrong;
 
 use super::guard::MOST_COMPLAINTS;
+use super::instance::Instance;
 use crate::diagnostic::{Code, Diagnostic, DocPath, Place, nearest};
 use crate::policy::schema::Checker;
 use jsonschema::error::ValidationErrorKind;
@@ -29,7 +30,7 @@ pub(crate) fn structure(document: &Value, checker: &Checker) -> Vec<Diagnostic> 
     let errors = checker
         .validator
         .iter()
-        .flat_map(|validator| validator.iter_errors(document));
+        .flat_map(|validator| validator.iter_errors(Instance::Value(document)));
     for error in errors.take(MOST_COMPLAINTS) {
         let path = error.instance_path().as_str();
         let keyword = error.schema_path().as_str();
