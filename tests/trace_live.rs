@@ -177,6 +177,11 @@ fn what_cannot_be_followed_is_named() {
                 "table inet rfw accepts it, by `wan-to-firewall/ssh` (",
             ],
         );
+        bench.gateway().sysctl("net/ipv4/conf/eth0/rp_filter", "1");
+        bench.check(
+            "--from wan 192.168.2.50 --to firewall tcp/22",
+            &["note: the kernel drops what comes from 192.168.2.50 by eth0, whatever the rules say: the way back leads by eth1"],
+        );
         bench.gateway().sysctl("net/ipv4/ip_forward", "0");
         bench.check(
             "--from lan --to wan tcp/80",

@@ -84,6 +84,17 @@ pub fn values(names: &[&'static str]) -> BTreeMap<&'static str, String> {
     read.collect()
 }
 
+/// How strictly the kernel looks at the way back to the sources of what comes in by an interface (`rp_filter`: 0 not at all, 1 strict,
+/// 2 loose): the greater of the interface's own and that of all.
+pub fn reverse_path_filter(interface: &str) -> Option<u32> {
+    let read = |scope: &str| -> Option<u32> {
+        let path = Path::new(SYSCTL).join("net/ipv4/conf").join(scope);
+        let value = fs::read_to_string(path.join("rp_filter")).ok()?;
+        value.trim().parse().ok()
+    };
+    read(interface).into_iter().chain(read("all")).max()
+}
+
 /// Reads what these settings are now, and the file that keeps them: at `file`, or where it is when nothing else
 /// is said.
 ///

@@ -3,7 +3,7 @@
 use crate::bytecode::{Chain, Program, Rule, same};
 use crate::cli::error::Failure;
 use crate::cli::session;
-use crate::evaluate::{Environment, Firewall};
+use crate::evaluate::{Environment, Firewall, Packet};
 use crate::host;
 use crate::live::{AnyTable, LiveRule, Network};
 use crate::netlink::network;
@@ -106,6 +106,32 @@ fn is_rule(rule: &Rule, live: &LiveRule) -> bool {
 fn origin(program: &Program, name: &str, live: &LiveRule) -> Option<Origin> {
     let mut rules = chain(program, name)?.rules.iter();
     rules.find(|rule| is_rule(rule, live))?.origin.clone()
+}
+
+/// What `rp_filter` makes of a packet: the kernel drops it before it is forwarded or delivered (RFC 3704), whatever the rules say.
+pub(super) fn reverse_path(packet: &Packet, environment: &Environment) -> Option<String> {
+    let iif = packet.iif.as_deref().filter(|name| *name != "lo")?;
+    if packet.is_v6() {
+        return None;
+    }
+    let source = packet.source;
+    // The greater of the two counts.
+    let mode = host::reverse_path_filter(iif)?;
+    let way = environment.route(source);
+    let is_dropped = match mode {
+        0 => false,
+        1 => way != Some(iif),
+        _ => way.is_none(),
+    };
+    let way = way.map_or_else(
+        || "there is no way back".to_owned(),
+        |way| format!("the way back leads by {way}"),
+    );
+    is_dropped.then(|| {
+        format!(
+            "note: the kernel drops what comes from {source} by {iif}, whatever the rules say: {way}, and rp_filter is {mode}"
+        )
+    })
 }
 
 /// What of the network decides about packets and is not followed.

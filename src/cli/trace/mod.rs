@@ -82,6 +82,8 @@ pub(super) fn run(
         let sent = here::read(arguments, &loaded.zones, moment, live.environment);
         let mut sent = sent.map_err(Failure::usage)?;
         sent.notes.extend(live.notes);
+        sent.notes
+            .extend(live::reverse_path(&sent.packet, &sent.environment));
         (sent, live.firewall, Some(live.alone))
     } else {
         let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::usage)?;
