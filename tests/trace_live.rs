@@ -86,6 +86,16 @@ fn the_table_of_rfw_alone() {
                 "accept, no rule",
             ],
         );
+        nft::load(
+            bench.gateway(),
+            "table ip o { chain i { type filter hook input priority 0; policy drop; }; }",
+        );
+        let arguments = [
+            "trace", "--live", "--policy", POLICY, "--from", "wan", "--to", "firewall",
+        ];
+        let said = bench.desk.must(bench.gateway(), &arguments);
+        assert!(said.contains("drop, chain policy of table ip o, chain i"));
+        assert!(!said.contains("table inet rfw accepts it"), "{said}");
     });
 }
 

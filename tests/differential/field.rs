@@ -95,7 +95,7 @@ pub(super) struct Field {
     pub(super) wires: Vec<Wire>,
     log: Listener,
     pub(super) environment: Environment,
-    _neighbours: Vec<Host>,
+    pub(super) neighbours: Vec<Host>,
 }
 
 impl Field {
@@ -104,6 +104,8 @@ impl Field {
         center.forward();
         center.sysctl("net/ipv4/icmp_ratemask", "0");
         center.sysctl("net/ipv6/icmp/ratelimit", "0");
+        // Which types count against the limit of all together: one that nobody sends.
+        center.sysctl("net/ipv6/icmp/ratemask", "127");
         let (mut wires, mut neighbours) = (Vec::new(), Vec::new());
         let mut environment = Environment::default();
         for (name, here, there) in cables.iter().copied() {
@@ -149,7 +151,7 @@ impl Field {
             wires,
             log,
             environment,
-            _neighbours: neighbours,
+            neighbours,
         }
     }
 

@@ -13,8 +13,8 @@ use crate::ruleset::{Origin, TABLE};
 pub(super) struct Live {
     /// All tables.
     pub(super) firewall: Firewall,
-    /// rfw's table without the others.
-    pub(super) alone: Firewall,
+    /// rfw's table without the others, if there is one.
+    pub(super) alone: Option<Firewall>,
     /// The box.
     pub(super) environment: Environment,
     /// What is not followed, or not as the policy says.
@@ -56,7 +56,7 @@ pub(super) fn read(program: &Program) -> Result<Live, Failure> {
             false => firewall.with_any(table, &nowhere),
         }
     };
-    let alone = own.cloned().into_iter().fold(Firewall::new(), with);
+    let alone = own.cloned().map(|own| with(Firewall::new(), own));
     let firewall = everything.tables.into_iter().fold(Firewall::new(), with);
     let firewall = firewall.in_any_order();
     for what in firewall.unmodelled() {

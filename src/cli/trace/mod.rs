@@ -84,7 +84,7 @@ pub(super) fn run(
         sent.notes.extend(live.notes);
         sent.notes
             .extend(live::reverse_path(&sent.packet, &sent.environment));
-        (sent, live.firewall, Some(live.alone))
+        (sent, live.firewall, live.alone)
     } else {
         let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::usage)?;
         (sent, Firewall::new().with_program(program), None)

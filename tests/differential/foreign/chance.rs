@@ -174,6 +174,8 @@ fn matches(dice: &mut Dice, chain: Chain, v6: bool) -> String {
         "-m connmark --mark 0x1",
         "-m comment --comment said",
         "-m pkttype --pkt-type unicast",
+        "-m mac --mac-source 02:00:00:00:00:02",
+        "-m mac ! --mac-source 02:00:00:00:00:01",
         "-m length --length 0:52",
         "-m length ! --length 40",
         "-m limit --limit 1/second",
@@ -205,7 +207,11 @@ fn matches(dice: &mut Dice, chain: Chain, v6: bool) -> String {
     match (dice.below(3), v6) {
         (0, false) => dice.one(&v4_only).to_owned(),
         (0, true) => dice.one(&v6_only).to_owned(),
-        _ => dice.one(&plain).to_owned(),
+        _ => match dice.one(&plain) {
+            // Behind routing there is no sender on the link.
+            it if it.starts_with("-m mac") && chain.kind == Kind::Snat => plain[0].to_owned(),
+            it => it.to_owned(),
+        },
     }
 }
 
