@@ -55,6 +55,7 @@ mod plan;
 mod plan_listing;
 mod plan_saved;
 mod policies;
+mod proofs;
 mod properties;
 mod pull;
 mod push;
