@@ -34,8 +34,8 @@ impl Traces {
     /// # Errors
     /// When the system has no nf_tables that traces, or no file descriptor left.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::open()?;
-        socket.join(sys::NFNLGRP_NFTRACE)?;
+        let socket = Socket::open()?;
+        socket.membership(sys::NFNLGRP_NFTRACE).join()?;
         Ok(Self(socket))
     }
 
