@@ -139,7 +139,7 @@ fn what_is_proven_holds_for_packets_by_chance() {
         let Some(policy) = rfw::policy::parse(&[source]).policy else {
             continue;
         };
-        let (Some(model), _) = rfw::compile::resolve(&policy, date(2026, 11, 24)) else {
+        let (Some(model), _) = rfw::compile::resolve(policy, date(2026, 11, 24)) else {
             continue;
         };
         done += 1;
