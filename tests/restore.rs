@@ -56,9 +56,26 @@ fn what_was_in_force_comes_back_from_its_copy() {
             "{output:?}"
         );
         assert_eq!(nft::ruleset(&host), fresh);
+        // A copy that cannot be written: none is better than that of another policy.
+        fs::write(&copy, &whole).unwrap();
+        fs::create_dir(desk.state_file(".good.new")).unwrap();
+        let other = desk.write("other.yaml", &policy(1003));
+        let output = desk.rfw(&host, &["apply", "--policy", &other]);
+        assert!(output.success(), "the rules are in force: {output:?}");
+        assert!(
+            output
+                .stderr
+                .contains("no copy of their policy could be kept")
+                && !copy.exists(),
+            "{output:?}"
+        );
+        assert_eq!(restore(&[]).code(), 1);
+        fs::remove_dir(desk.state_file(".good.new")).unwrap();
+        desk.must(&host, &["apply", "--policy", &other]);
+        assert!(copy.exists(), "kept the next time, though nothing changes");
         // Whoever takes rfw's rules away does not get them back by a boot.
-        fs::write(&copy, whole).unwrap();
         desk.must(&host, &["remove"]);
+        assert!(!copy.exists());
         let output = restore(&[]);
         assert_eq!(output.code(), 1);
         assert!(output.stderr.contains("no copy of a policy"), "{output:?}");

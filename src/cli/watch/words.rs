@@ -41,10 +41,11 @@ fn why(report: &Report) -> &str {
 
 /// What is in force while the source has nothing that may be applied.
 pub(super) fn stays(report: &Report) -> String {
-    format!(
-        "policy {} stays in force and is looked after",
-        policy(report.applied.as_ref())
-    )
+    let applied = policy(report.applied.as_ref());
+    match report.drift.present {
+        false => format!("policy {applied} stays in force and is looked after"),
+        true => format!("policy {applied} stays, and drift from it is only reported"),
+    }
 }
 
 pub(super) fn failure_line(kind: FailureKind, text: &str) -> String {
