@@ -180,7 +180,7 @@ fn hold(prover: &Prover<'_>, test: &Test, traffic: &Traffic, dice: &mut Dice, te
     let mut kinds: Vec<(Packet, Environment)> = Vec::new();
     prover
         .packets(test, &mut |packet, environment| {
-            kinds.push((packet.clone(), environment.clone()))
+            kinds.push((packet.clone(), environment.clone()));
         })
         .expect("as for the proof");
     let mut tried = 0;
