@@ -31,14 +31,14 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use measured::{Run, load, median, number};
+use measured::{Run, load, median, now, number};
 use rfw::apply;
 use rfw::bytecode::{Program, linearize};
 use rfw::compile::{self, Given};
 use rfw::diagnostic::SourceText;
 use rfw::kernel::Kernel;
 use rfw::live::Known;
-use rfw::netlink::Netlink;
+use rfw::netlink::{Netlink, RulesetEvents};
 use support::Host;
 
 /// The time any program gets.
@@ -189,7 +189,7 @@ impl Drop for Files {
 
 /// The runs of one program for one figure, or why there are none.
 #[derive(Default)]
-struct Series(Vec<Run>, Option<String>);
+struct Series(Vec<Run>, Option<String>, Vec<f64>);
 
 impl Series {
     fn add(&mut self, host: &Host, words: &[String]) {
@@ -198,6 +198,21 @@ impl Series {
             Err(failure) => self.1 = Some(failure),
         }
         sleep(SECOND);
+    }
+
+    /// The same of a program that commits once; also how long it takes until the kernel tells that this is done.
+    fn add_and_hear(&mut self, host: &Host, words: &[String]) {
+        let mut events = host.run(|| RulesetEvents::open().expect("netlink"));
+        let heard = std::thread::spawn(move || {
+            let mut heard = events.wait().expect("events");
+            while heard.is_empty() {
+                heard = events.wait().expect("events");
+            }
+            now()
+        });
+        self.add(host, words);
+        let heard = heard.join().expect("a commit");
+        self.2.extend(self.0.last().map(|run| heard - run.began));
     }
 
     fn of(&self, pick: fn(&Run) -> f64) -> Option<f64> {
@@ -240,7 +255,7 @@ fn compare(elements: usize, changed: usize, rounds: usize, nft_rounds: usize) {
             nft_change.add(&host, &files.nft("change.nft"));
         }
         files.write("list.txt", &first.next().text());
-        change.add(&host, &files.rfw(&["apply"]));
+        change.add_and_hear(&host, &files.rfw(&["apply"]));
         nothing.add(&host, &files.rfw(&["apply"]));
         if round == 0 {
             host.must("nft", &["add table ip other"], "");
@@ -279,6 +294,10 @@ fn compare(elements: usize, changed: usize, rounds: usize, nft_rounds: usize) {
             .map(|(what, time)| time.map_or("–".into(), |time| format!("{what} {time:.0} ms")))
             .collect::<Vec<String>>()
             .join(", ")
+    );
+    println!(
+        "| until the kernel has it | {} | – | – | – | |",
+        median(change.2.iter().copied()).map_or("–".into(), |time| format!("{time:.0} ms"))
     );
     line("nothing changed", &nothing, &none, "");
     line(

@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -55,13 +55,14 @@ fn inside() -> ExitCode {
 }
 
 /// Runs a program as the only child and says how it went: nanoseconds, microseconds of processor time, peak memory in
-/// KiB, exit code.
+/// KiB, exit code, and when it began.
 fn measure(command: &[String]) -> ExitCode {
     let [name, arguments @ ..] = command else {
         return ExitCode::FAILURE;
     };
     let mut command = Command::new(name);
     command.args(arguments);
+    let began = now();
     let started = Instant::now();
     let status = command.status();
     let took = started.elapsed().as_nanos();
@@ -69,7 +70,7 @@ fn measure(command: &[String]) -> ExitCode {
     let processor = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     let memory = usage.max_rss();
     let code = status.map_or(-1, |status| status.code().unwrap_or(-1));
-    println!("\nmeasured {took} {processor} {memory} {code}");
+    println!("\nmeasured {took} {processor} {memory} {code} {began}");
     ExitCode::SUCCESS
 }
 
@@ -82,6 +83,8 @@ pub(crate) struct Run {
     pub(crate) processor: f64,
     /// Peak memory in MiB.
     pub(crate) memory: f64,
+    /// When it began, as [`now`] tells it.
+    pub(crate) began: f64,
 }
 
 impl Run {
@@ -103,10 +106,11 @@ impl Run {
             .map(|(_, measured)| measured.split_whitespace().collect::<Vec<_>>());
         let number = |text: &str| text.parse::<f64>().expect("a number");
         match measured.as_deref() {
-            Some([took, processor, memory, "0"]) => Ok(Self {
+            Some([took, processor, memory, "0", began]) => Ok(Self {
                 time: number(took) / 1e6,
                 processor: number(processor) / 1e3,
                 memory: number(memory) / 1024.0,
+                began: number(began),
             }),
             _ => {
                 let said = output.stderr.trim();
@@ -114,6 +118,12 @@ impl Run {
             }
         }
     }
+}
+
+/// Milliseconds since 1970, to some fractions: the same clock in every process.
+pub(crate) fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("a clock that goes").as_secs_f64() * 1e3
 }
 
 pub(crate) fn is_installed(name: &str) -> bool {
