@@ -18,6 +18,7 @@
     reason = "a benchmark meets the system, prints, and stops at the first surprise"
 )]
 
+#[expect(dead_code, reason = "other benchmarks need more of it")]
 mod measured;
 mod policy;
 #[path = "../tests/support/mod.rs"]

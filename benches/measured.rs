@@ -83,7 +83,7 @@ pub(crate) struct Run {
     pub(crate) processor: f64,
     /// Peak memory in MiB.
     pub(crate) memory: f64,
-    /// When it began, as [`now`] tells it.
+    /// When it began, as [`now`] tells it; not every benchmark asks.
     pub(crate) began: f64,
 }
 
