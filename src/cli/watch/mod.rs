@@ -1,5 +1,6 @@
 //! `rfw watch`: the daemon. It joins the loop of `reconcile` with the world and with whoever has something to tell it.
 
+mod allocator;
 mod answer;
 mod edges;
 mod log;
@@ -73,6 +74,7 @@ enum Drift {
 const WAITING: usize = 1024;
 
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
+    allocator::give_back();
     let _only = published::lock(global)?;
     let mut log = Log::open();
     let (sender, receiver) = sync_channel(WAITING);
