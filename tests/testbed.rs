@@ -1,10 +1,13 @@
 //! `rfw test --kernel`: every scenario with real packets, and that a kernel which does something else is found out.
 
 use std::fs;
+use std::io::{self, Write};
 use std::process::Command;
 use std::time::Duration;
 
 use jiff::civil::date;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rfw::bytecode::{Program, linearize};
 use rfw::compile::model::Model;
 use rfw::diagnostic::SourceText;
@@ -13,9 +16,9 @@ use rfw::ruleset::validate;
 use rfw::system::Settings;
 use rfw::testbed::{Fate, Testbed, Tried, try_test};
 
-use super::support::program;
 use super::support::rfw::Desk;
 use super::support::{alone, alone_for};
+use super::support::{policies, program};
 
 /// `rfw test --kernel`, with nothing of the machine in its environment: exit code, output, errors.
 fn rfw_test(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -196,6 +199,77 @@ fn a_kernel_that_does_something_else_is_found_out() {
         check(&nat, "hidden", elsewhere);
         // Established connections are looked at as well.
         check(&drop("forward"), "goes-on", gone);
+    });
+}
+
+/// Tests about everything that can come from a zone or the box, new and going on; what becomes of it does not matter here.
+const EVERYTHING: &str = "tests:
+  - { name: wan-lan, from: { zone: wan, address: 203.0.113.8/31 }, to: { zone: lan, address: 192.168.1.8/29 }, service: { tcp: [22, 80, 9005], udp: [53] }, at: \"2027-03-26 12:00\", expect: accept }
+  - { name: lan-wan, from: { zone: lan, address: 192.168.1.10/31 }, to: { zone: wan, address: 203.0.113.8/31 }, service: any, at: \"2027-03-28 04:29\", expect: accept }
+  - { name: lan-vpn, from: { zone: lan, address: \"fd00::10/127\" }, to: { zone: vpn, address: \"fd00:1::/126\" }, service: { tcp: [22, 53, 8080], udp: [53] }, at: \"2027-03-26 12:00\", expect: accept }
+  - { name: wan-here, from: { zone: wan, address: 203.0.113.8/31 }, to: firewall, family: ipv4, service: { tcp: [22, 25, 80], udp: [53] }, at: \"2027-03-29 17:00\", expect: accept }
+  - { name: vpn-here, from: { zone: vpn, address: \"fd00:1::/126\" }, to: firewall, service: ssh, at: \"2027-03-27 23:00\", expect: accept }
+  - { name: out, from: firewall, to: { zone: wan, address: 203.0.113.8/31 }, service: { tcp: [22, 80], udp: [53] }, at: \"2027-03-26 12:00\", expect: accept }
+  - { name: goes-on, from: { zone: lan, address: 192.168.1.10/31 }, to: { zone: wan, address: 203.0.113.8/31 }, service: any, at: \"2027-03-27 12:00\", state: established, expect: accept }
+  - { name: invalid, from: { zone: wan, address: 203.0.113.8/31 }, to: { zone: lan, address: 192.168.1.8/29 }, service: https, at: \"2027-03-27 12:00\", state: invalid, expect: accept }
+";
+
+/// `RFW_DIFFERENTIAL_POLICIES` and `RFW_DIFFERENTIAL_SEED` make longer and other runs.
+#[test]
+fn proofs_of_policies_by_chance_are_what_the_kernel_does() {
+    let given = |name: &str, otherwise: u64| {
+        std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
+    };
+    let count = given("RFW_DIFFERENTIAL_POLICIES", 4);
+    let seed = given("RFW_DIFFERENTIAL_SEED", 1);
+    alone_for(Duration::from_secs(120 + 20 * count), || {
+        let mut bytes = [9; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let (mut done, mut drawn, mut sent) = (0, 0, 0);
+        while done < count {
+            drawn += 1;
+            assert!(drawn < 50 * count, "hardly any of the policies is one");
+            let text = policies::policy().new_tree(&mut runner).unwrap().current();
+            let text = format!("{text}{EVERYTHING}");
+            let source = SourceText {
+                name: "p.yaml".to_owned(),
+                text: text.as_bytes().to_vec(),
+            };
+            let Some(policy) = rfw::policy::parse(&[source]).policy else {
+                continue;
+            };
+            let (model, _) = rfw::compile::resolve(&policy, date(2026, 11, 24));
+            let Some(model) = model else {
+                continue;
+            };
+            done += 1;
+            let ruleset = validate(rfw::compile::lower(&model)).expect("the contract");
+            let program = linearize(ruleset.into_ruleset());
+            let prover = Prover::new(&model, &program);
+            let interfaces = prover.environment().interfaces;
+            let mut testbed = Testbed::new(&interfaces, &Settings::default()).unwrap();
+            testbed.apply(&program).unwrap();
+            for test in &model.tests {
+                let tried = try_test(&mut testbed, &prover, test).unwrap();
+                let name = &test.name;
+                let (number, sent_now) = (tried.disagreements, tried.sent);
+                if let Some(found) = &tried.disagreement {
+                    let firewall = prover.firewall();
+                    let met = found.met.iter().flatten().map(|at| firewall.rule(*at));
+                    let met: Vec<_> = met.collect();
+                    panic!("{name}: {number} of {sent_now}: {found:?}\nby {met:#?}\n{text}");
+                }
+                assert_eq!(tried.untraced, 0, "{name}\n{text}");
+                sent += tried.sent;
+            }
+        }
+        let _ = writeln!(
+            io::stderr(),
+            "{sent} packets of proofs of {done} policies, seed {seed}: 0 wrong"
+        );
+        assert!(sent > 100 * count as usize, "{sent}");
     });
 }
 

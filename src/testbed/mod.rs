@@ -144,6 +144,9 @@ struct Loaded {
 /// The mark of the table.
 const MARK: [u8; 16] = *b"rfw testbed mark";
 
+/// Takes the table away, whether there is one or not.
+const AWAY: [Operation; 2] = [Operation::AddTable { mark: MARK }, Operation::DeleteTable];
+
 /// The hardware address of the box's end of a cable, or of the far one.
 fn mac(number: usize, far: bool) -> [u8; 6] {
     let [.., high, low] = number.to_be_bytes();
@@ -292,20 +295,29 @@ impl Testbed {
 
     /// Loads rules that the kernel is known to take into a table that nothing has happened to yet.
     fn load(&mut self, program: &Program) -> Result<(), TestbedError> {
-        self.unload()?;
+        self.loaded = None;
+        let base = self.generation()?;
         let nothing = Live {
-            generation: self.generation()?,
+            generation: base,
             table: None,
             others: Vec::new(),
         };
         let plan = plan::plan(&nothing, program, MARK);
-        let mut base = plan.base;
-        for operations in [&plan.staging, &plan.commit] {
-            if !operations.is_empty() {
-                let done = self.kernel.commit(base, operations);
-                base = done.map_err(TestbedError::Commit)?;
+        // Nobody is disturbed, so all of it is one transaction, unless it is too large for that.
+        let at_once = [AWAY.as_slice(), &plan.staging, &plan.commit].concat();
+        let base = match self.kernel.commit(base, &at_once) {
+            Err(CommitError::TooLarge { .. }) => {
+                self.unload()?;
+                let base = self.generation()?;
+                let base = match plan.staging.is_empty() {
+                    true => Ok(base),
+                    false => self.kernel.commit(base, &plan.staging),
+                };
+                base.and_then(|base| self.kernel.commit(base, &plan.commit))
             }
-        }
+            done => done,
+        };
+        let base = base.map_err(TestbedError::Commit)?;
         let known = Known::of(base, &program.sets);
         let live = self.kernel.observe_beside(&known);
         let table = live.map_err(TestbedError::Observe)?.table;
@@ -317,11 +329,8 @@ impl Testbed {
     /// Takes the rules away.
     fn unload(&mut self) -> Result<(), TestbedError> {
         self.loaded = None;
-        // Whether there are any or not.
-        let mark = MARK;
-        let operations = [Operation::AddTable { mark }, Operation::DeleteTable];
         let base = self.generation()?;
-        let done = self.kernel.commit(base, &operations);
+        let done = self.kernel.commit(base, &AWAY);
         done.map_err(TestbedError::Commit)?;
         Ok(())
     }

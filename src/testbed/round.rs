@@ -1,19 +1,22 @@
 //! Packets that can be tried together: none of them changes what becomes of another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::frame::Details;
 use crate::bytecode::Instruction;
 use crate::evaluate::{
-    Choices, Environment, Evaluation, Firewall, Met, Outcome, Packet, Step, Taken, Upper, Within,
-    evaluate,
+    Choices, Environment, Evaluation, Firewall, Met, Outcome, Packet, RuleRef, Step, Taken, Upper,
+    Within, evaluate,
 };
 
 /// More packets than this are not on their way at once: what is told of them has to fit a socket.
 const MOST: usize = 48;
 /// Source ports and identifiers of echoes are from here on.
 const FIRST: u16 = 41_000;
+
+const UDP: u8 = 17;
 
 /// A packet to be sent.
 #[derive(Clone, Debug)]
@@ -25,13 +28,13 @@ pub(super) struct Entry {
 }
 
 /// What a packet does to rules that remember something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Uses {
-    /// It is counted by rates or limits of connections.
-    counted: bool,
+    /// Rules that count it by a rate or a limit of connections, and how many they let through at once.
+    counted: BTreeMap<RuleRef, u32>,
     /// What becomes of it depends on what they have counted.
     depends: bool,
-    /// It is written into a set.
+    /// Its source is written into a set.
     written: bool,
 }
 
@@ -46,42 +49,55 @@ pub(super) struct Round {
     pub(super) entries: Vec<Entry>,
     /// Protocols and ports that are taken: translation could make two connections of them the same.
     taken: BTreeSet<(u8, u16)>,
-    counted: bool,
-    written: bool,
+    /// How often rules have counted since they were loaded.
+    counted: BTreeMap<RuleRef, u32>,
+    /// Whose packets have been written into sets since then.
+    written: BTreeSet<IpAddr>,
 }
 
 impl Round {
     /// After a round, or as the first one.
     pub(super) fn new(environment: Rc<Environment>, time: u64, before: Option<&Self>) -> Self {
-        // What has been written into a set can matter to everybody.
-        let fresh = before.is_none_or(|before| before.written);
         Self {
             environment,
             time,
-            fresh,
+            fresh: before.is_none(),
             entries: Vec::new(),
             taken: BTreeSet::new(),
-            counted: before.is_some_and(|before| before.counted && !fresh),
-            written: false,
+            counted: before.map_or_else(BTreeMap::new, |it| it.counted.clone()),
+            written: before.map_or_else(BTreeSet::new, |it| it.written.clone()),
         }
     }
 
     /// Whether a packet can be sent with the others.
-    pub(super) fn takes(&self, environment: &Rc<Environment>, entry: &Entry, uses: Uses) -> bool {
+    pub(super) fn takes(&self, environment: &Rc<Environment>, entry: &Entry, uses: &Uses) -> bool {
         let is_same = Rc::ptr_eq(&self.environment, environment) && self.time == entry.packet.time;
-        let is_alone = self.entries.is_empty();
-        let is_free = is_alone || !(self.written || uses.depends && self.counted);
         is_same
-            && is_free
+            && (self.entries.is_empty() || !self.disturbs(entry, uses))
             && self.entries.len() < MOST
             && !self.taken.contains(&slot(&entry.packet, entry.details))
     }
 
-    pub(super) fn push(&mut self, entry: Entry, uses: Uses) {
-        // Only the first one can still ask for rules that have counted nothing.
-        self.fresh |= uses.depends && self.counted;
-        self.counted |= uses.counted;
-        self.written |= uses.written;
+    /// Whether what has been sent since the rules were loaded matters to a packet.
+    fn disturbs(&self, entry: &Entry, uses: &Uses) -> bool {
+        let is_over = |(rule, most): (&RuleRef, &u32)| self.counted.get(rule) >= Some(most);
+        let is_full = uses.depends && uses.counted.iter().any(is_over);
+        is_full || self.written.contains(&entry.packet.source)
+    }
+
+    pub(super) fn push(&mut self, entry: Entry, uses: &Uses) {
+        // Only the first one can still ask for rules to which nothing has happened.
+        if self.entries.is_empty() && self.disturbs(&entry, uses) {
+            self.fresh = true;
+            self.counted.clear();
+            self.written.clear();
+        }
+        for rule in uses.counted.keys() {
+            *self.counted.entry(*rule).or_default() += 1;
+        }
+        if uses.written {
+            self.written.insert(entry.packet.source);
+        }
         self.taken.insert(slot(&entry.packet, entry.details));
         self.entries.push(entry);
     }
@@ -137,9 +153,15 @@ fn is_alike(left: &Evaluation, right: &Evaluation) -> bool {
 
 fn slot(packet: &Packet, details: Details) -> (u8, u16) {
     let number = match packet.upper {
-        Upper::Tcp { sport, .. } | Upper::Ports { sport, .. } => sport,
+        Upper::Tcp { sport, .. }
+        | Upper::Ports {
+            protocol: UDP,
+            sport,
+            ..
+        } => sport,
         Upper::Icmp { .. } => details.echo,
-        Upper::Other(_) => 0,
+        // Not every kernel tracks these by their ports.
+        Upper::Ports { .. } | Upper::Other(_) => 0,
     };
     (packet.protocol(), number)
 }
@@ -163,20 +185,37 @@ impl Uses {
             })
         };
         let all = || either.outcomes.iter();
+        let mut counted = BTreeMap::new();
+        for choice in all().flat_map(|outcome| &outcome.choices) {
+            if let Taken::Rate { .. } | Taken::Connections { .. } = choice.taken {
+                counted.insert(choice.rule, at_once(choice.rule, firewall));
+            }
+        }
         Self {
-            counted: all().any(|outcome| {
-                outcome.choices.iter().any(|choice| match choice.taken {
-                    Taken::Rate { .. } | Taken::Connections { .. } => true,
-                    Taken::Number { .. } | Taken::Address { .. } | Taken::Chance { .. } => false,
-                })
-            }),
+            counted,
             depends: !all().all(is_known),
             written: all().any(|outcome| is_written(outcome, firewall)),
         }
     }
 }
 
-/// Whether a rule on the way writes into a set.
+/// How many packets or connections a rule lets through at once; 1 where that is not known.
+fn at_once(rule: RuleRef, firewall: &Firewall) -> u32 {
+    let of = |instruction: &Instruction| match instruction {
+        Instruction::Limit(limit) => Some(limit.burst),
+        Instruction::Connlimit { count, flags: _ } => Some(*count),
+        _ => None,
+    };
+    let rule = firewall.rule(rule);
+    let all = rule.iter().flat_map(|rule| rule.instructions);
+    let most = all.filter_map(|instruction| match instruction {
+        Instruction::Dynset { state, .. } => state.iter().filter_map(of).min(),
+        instruction => of(instruction),
+    });
+    most.min().unwrap_or(1).max(1)
+}
+
+/// Whether a rule on the way writes into a set, for more than to count.
 fn is_written(outcome: &Outcome, firewall: &Firewall) -> bool {
     outcome.path.iter().any(|step| {
         let Step::Rule(at, met) = step else {
@@ -186,7 +225,8 @@ fn is_written(outcome: &Outcome, firewall: &Firewall) -> bool {
             return false;
         };
         let mut all = rule.instructions.iter();
-        let writes = all.position(|it| matches!(it, Instruction::Dynset { .. }));
+        let writes =
+            all.position(|it| matches!(it, Instruction::Dynset { state, .. } if state.is_empty()));
         match (writes, met) {
             (None, _) => false,
             (Some(writes), Met::Failed(at)) => writes <= usize::from(*at),

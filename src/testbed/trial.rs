@@ -192,14 +192,14 @@ impl<'m> Run<'_, 'm> {
                 continue;
             }
             let uses = Uses::of(&entry, &world, firewall);
-            if !current.takes(&world, &entry, uses) {
+            if !current.takes(&world, &entry, &uses) {
                 self.play(&mut current)?;
                 let mut next = Round::new(Rc::clone(&world), time, Some(&current));
                 let entry = next.distinct(&packet, &world, firewall);
-                next.push(entry, uses);
+                next.push(entry, &uses);
                 current = next;
             } else {
-                current.push(entry, uses);
+                current.push(entry, &uses);
             }
             round = Some(current);
             if let Some(counts) = &counts {
@@ -496,10 +496,10 @@ impl<'m> Run<'_, 'm> {
             let mut round = Round::new(Rc::clone(world), packet.time, None);
             while left > 0 {
                 let entry = round.distinct(packet, world, firewall);
-                if !round.takes(world, &entry, Uses::default()) {
+                if !round.takes(world, &entry, &Uses::default()) {
                     break;
                 }
-                round.push(entry, Uses::default());
+                round.push(entry, &Uses::default());
                 left -= 1;
             }
             if round.entries.is_empty() {
