@@ -240,7 +240,7 @@ fn proofs_of_policies_by_chance_are_what_the_kernel_does() {
             let Some(policy) = rfw::policy::parse(&[source]).policy else {
                 continue;
             };
-            let (model, _) = rfw::compile::resolve(&policy, date(2026, 11, 24));
+            let (model, _) = rfw::compile::resolve(policy, date(2026, 11, 24));
             let Some(model) = model else {
                 continue;
             };
