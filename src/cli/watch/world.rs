@@ -4,9 +4,11 @@
     reason = "the command line is where clocks are read"
 )]
 
+use std::fs::File;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use nix::fcntl::Flock;
 
 use crate::cli::error::Failure;
 use crate::cli::lists::{self, Fetched};
@@ -225,14 +227,10 @@ impl reconcile::World for Gateway<'_> {
         self.said.clear();
         let mut output = Output::kept();
         // While another rfw is at work, what it has staged is no drift.
-        let lock = match session::try_lock(self.global, session::LOCK) {
+        let _lock = match lock(self.global) {
             Ok(lock) => lock,
-            Err(failure) => return Err(explain(failure, FailureKind::World, None, output)),
+            Err((kind, failure)) => return Err(explain(failure, kind, None, output)),
         };
-        if lock.is_none() {
-            let failure = Failure::world(Busy);
-            return Err(explain(failure, FailureKind::Busy, None, output));
-        }
         let mut attempted = None;
         self.look(depth, &mut attempted, &mut output)
             .map_err(|(kind, failure)| explain(failure, kind, attempted, output))
@@ -243,14 +241,10 @@ impl reconcile::World for Gateway<'_> {
         depth: Depth,
     ) -> Result<Option<Compared<Self::Found>>, reconcile::Failure> {
         let mut output = Output::kept();
-        let lock = match session::try_lock(self.global, session::LOCK) {
+        let _lock = match lock(self.global) {
             Ok(lock) => lock,
-            Err(failure) => return Err(explain(failure, FailureKind::World, None, output)),
+            Err((kind, failure)) => return Err(explain(failure, kind, None, output)),
         };
-        if lock.is_none() {
-            let failure = Failure::world(Busy);
-            return Err(explain(failure, FailureKind::Busy, None, output));
-        }
         let (texts, digest) = match good::texts(self.global) {
             Ok(Some(kept)) => kept,
             Ok(None) => return Ok(None),
@@ -274,26 +268,12 @@ impl reconcile::World for Gateway<'_> {
                 policy: Some(planned.digest.clone()),
             })
         };
-        let lock = match session::try_lock(self.global, session::LOCK) {
+        let _lock = match lock(self.global) {
             Ok(lock) => lock,
-            Err(failure) => {
-                return Err(explain(
-                    failure,
-                    FailureKind::World,
-                    Some(attempted()),
-                    output,
-                ));
+            Err((kind, failure)) => {
+                return Err(explain(failure, kind, Some(attempted()), output));
             }
         };
-        if lock.is_none() {
-            let failure = Failure::world(Busy);
-            return Err(explain(
-                failure,
-                FailureKind::Busy,
-                Some(attempted()),
-                output,
-            ));
-        }
         // Since it was read, somebody may have applied a later one.
         let revision = planned.loaded.revision.as_ref();
         if self.is_kept && !good::is_kept(&planned.digest, revision, self.global) {
@@ -339,6 +319,15 @@ impl reconcile::World for Gateway<'_> {
 #[derive(Debug, thiserror::Error)]
 #[error("another rfw is changing the ruleset")]
 struct Busy;
+
+/// The lock, without waiting for it.
+fn lock(global: &Global) -> Result<Flock<File>, (FailureKind, Failure)> {
+    match session::try_lock(global, session::LOCK) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err((FailureKind::Busy, Failure::world(Busy))),
+        Err(failure) => Err((FailureKind::World, failure)),
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 #[error("another policy was applied in the meantime")]
