@@ -12,7 +12,7 @@ use clap::Args;
 use super::error::{Explained, Failure};
 use super::lists::{self, Wanted};
 use super::output::Output;
-use super::plan::{self, Comparison, Format, Planned};
+use super::plan::{self, Comparison, Format, Planned, Reading};
 use super::policy::Loaded;
 use super::validate::counted;
 use super::{Global, good, pull, session, settings, trust};
@@ -103,9 +103,13 @@ fn apply_texts(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let digest = digest(&texts.sources);
-    // What is not kept yet has to be read to be kept.
-    let full = arguments.full || !good::is_kept(&digest, texts.revision.as_ref(), global);
-    let planned = match plan::compare_texts(kernel, texts, digest, full, global, output)? {
+    // What is not kept yet has to be compared to be kept.
+    let reading = match good::is_kept(&digest, texts.revision.as_ref(), global) {
+        _ if arguments.full => Reading::Everything,
+        true => Reading::Nothing,
+        false => Reading::Ruleset,
+    };
+    let planned = match plan::compare_texts(kernel, texts, digest, reading, global, output)? {
         Comparison::StillEqual(equal) => {
             return plan::show(plan::unchanged(*equal), None, arguments.format, output);
         }

@@ -167,8 +167,11 @@ pub(super) fn run(
         ));
     }
     let mut kernel = session::open()?;
-    let full = arguments.full || arguments.out.is_some();
-    match compare(&mut kernel, full, global, output)? {
+    let reading = match arguments.full || arguments.out.is_some() {
+        true => Reading::Everything,
+        false => Reading::Nothing,
+    };
+    match compare(&mut kernel, reading, global, output)? {
         Comparison::StillEqual(equal) => show(unchanged(*equal), None, arguments.format, output),
         Comparison::Read(planned) => {
             let nothing_to_do = planned.is_empty();
@@ -217,16 +220,27 @@ fn if_changes(says_so: bool, output: &mut Output) -> Result<(), Failure> {
     }
 }
 
+/// How much of the kernel is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Nothing where nothing can have changed.
+    Nothing,
+    /// The ruleset, without large sets that are known to be as they were.
+    Ruleset,
+    /// All of it.
+    Everything,
+}
+
 /// Compares, and takes the short way where nothing can have changed.
 pub(super) fn compare(
     kernel: &mut Netlink,
-    full: bool,
+    reading: Reading,
     global: &Global,
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
     let texts = policy::read(global)?;
     let digest = digest(&texts.sources);
-    compare_texts(kernel, texts, digest, full, global, output)
+    compare_texts(kernel, texts, digest, reading, global, output)
 }
 
 /// The same, of a policy that was read, with the digest of its texts.
@@ -234,15 +248,16 @@ pub(super) fn compare_texts(
     kernel: &mut Netlink,
     texts: Texts,
     digest: String,
-    full: bool,
+    reading: Reading,
     global: &Global,
     output: &mut Output,
 ) -> Result<Comparison, Failure> {
-    let remembered = match full {
-        true => None,
-        false => session::remembered(kernel, global)?,
+    let remembered = match reading {
+        Reading::Everything => None,
+        Reading::Nothing | Reading::Ruleset => session::remembered(kernel, global)?,
     };
-    if let Some((verified, _)) = &remembered
+    if reading == Reading::Nothing
+        && let Some((verified, _)) = &remembered
         && let Some((settings, next)) = session::still_verified(verified, global, &digest, output)?
     {
         return Ok(Comparison::StillEqual(Box::new(StillEqual {

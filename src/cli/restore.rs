@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::error::Failure;
 use super::output::Output;
-use super::plan::{self, Comparison};
+use super::plan::{self, Comparison, Reading};
 use super::{Global, apply, good, policy, session};
 use crate::apply as application;
 use crate::bytecode::linearize;
@@ -50,7 +50,8 @@ fn restore(kernel: &mut Netlink, global: &Global, output: &mut Output) -> Result
         node,
         ..global.clone()
     };
-    let compared = plan::compare_texts(kernel, texts, digest, true, &global, output)?;
+    let compared =
+        plan::compare_texts(kernel, texts, digest, Reading::Everything, &global, output)?;
     let Comparison::Read(planned) = compared else {
         // It was asked to read.
         return Ok(());

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::edges::{Loop, Message};
 use crate::cli::output::Output;
-use crate::cli::{Global, plan, session};
+use crate::cli::plan::{self, Reading};
+use crate::cli::{Global, session};
 use crate::reconcile::{Event, Report};
 use crate::watch::{Asked, Reply, Request};
 
@@ -96,7 +97,7 @@ fn plan_of(
     let mut output = Output::kept();
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let planned = session::open()
-        .and_then(|mut kernel| plan::compare(&mut kernel, false, &global, &mut output))
+        .and_then(|mut kernel| plan::compare(&mut kernel, Reading::Nothing, &global, &mut output))
         .and_then(|comparison| plan::show_comparison(comparison, &mut output));
     drop(one);
     let ok = planned.is_ok();

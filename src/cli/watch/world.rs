@@ -13,7 +13,7 @@ use nix::fcntl::Flock;
 use crate::cli::error::Failure;
 use crate::cli::lists::{self, Fetched};
 use crate::cli::output::Output;
-use crate::cli::plan::{self, Comparison, Planned, StillEqual};
+use crate::cli::plan::{self, Comparison, Planned, Reading, StillEqual};
 use crate::cli::trust::{self, Trusted};
 use crate::cli::validate::counted;
 use crate::cli::{Global, apply, good, session};
@@ -138,27 +138,28 @@ impl<'g> Gateway<'g> {
             commit,
             policy: Some(digest.clone()),
         }));
-        // What is not kept yet has to be read to be kept.
-        let depth = match good::is_kept(&digest, texts.revision.as_ref(), global) {
-            true => depth,
-            false => Depth::Full,
+        // What is not kept yet has to be compared to be kept.
+        let reading = match reading(depth) {
+            Reading::Nothing if !good::is_kept(&digest, texts.revision.as_ref(), global) => {
+                Reading::Ruleset
+            }
+            reading => reading,
         };
-        self.compare_texts(texts, digest, depth, output)
+        self.compare_texts(texts, digest, reading, output)
     }
 
     fn compare_texts(
         &mut self,
         texts: Texts,
         digest: String,
-        depth: Depth,
+        reading: Reading,
         output: &mut Output,
     ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
         let global = self.global;
         let revision = texts.revision.as_ref();
         let commit = revision.map(|revision| revision.commit.as_str().to_owned());
-        let is_full = depth == Depth::Full;
         let compared =
-            plan::compare_texts(&mut self.kernel, texts, digest, is_full, global, output)
+            plan::compare_texts(&mut self.kernel, texts, digest, reading, global, output)
                 .map_err(|failure| (kind(&failure), failure))?;
         let planned = match compared {
             Comparison::StillEqual(equal) => {
@@ -255,7 +256,7 @@ impl reconcile::World for Gateway<'_> {
         };
         self.trusted = None;
         self.is_kept = true;
-        self.compare_texts(texts, digest, depth, &mut output)
+        self.compare_texts(texts, digest, reading(depth), &mut output)
             .map(Some)
             .map_err(|(kind, failure)| explain(failure, kind, None, output))
     }
@@ -319,6 +320,13 @@ impl reconcile::World for Gateway<'_> {
 #[derive(Debug, thiserror::Error)]
 #[error("another rfw is changing the ruleset")]
 struct Busy;
+
+fn reading(depth: Depth) -> Reading {
+    match depth {
+        Depth::Quick => Reading::Nothing,
+        Depth::Full => Reading::Everything,
+    }
+}
 
 /// The lock, without waiting for it.
 fn lock(global: &Global) -> Result<Flock<File>, (FailureKind, Failure)> {
