@@ -8,29 +8,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use super::push::policy;
 use super::support::daemon::Daemon;
 use super::support::git::Git;
 use super::support::rfw::Desk;
 use super::support::{Host, alone, nft};
-
-/// A policy whose only difference to another is this port.
-fn policy(port: u16) -> String {
-    format!(
-        "version: 1
-name: small
-zones:
-  lan: {{ interfaces: [eth0] }}
-services: {{ door: {{ tcp: [{port}] }} }}
-policies:
-  - name: in
-    from: lan
-    to: firewall
-    default: drop
-    rules: [{{ name: door, services: [door], action: accept }}]
-  - {{ name: out, from: firewall, to: lan, default: accept }}
-"
-    )
-}
 
 /// A box with a repository, and somebody else's, which it is fetched from.
 ///

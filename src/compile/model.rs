@@ -151,6 +151,14 @@ impl Interface {
         });
     }
 
+    /// Whether it is the interface of this name, or one of those.
+    pub fn has(&self, name: &str) -> bool {
+        match self.prefix {
+            true => name.starts_with(&self.name),
+            false => name == self.name,
+        }
+    }
+
     /// Whether it is a beginning of names that another interface, or a longer beginning, has.
     fn holds(&self, other: &Self) -> bool {
         self.prefix && other.name.starts_with(&self.name)

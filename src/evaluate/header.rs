@@ -85,16 +85,10 @@ impl Headers {
         headers
     }
 
-    /// Brings addresses and ports up to date.
+    /// Brings what is rewritten on the way up to date.
     pub(super) fn refresh(&mut self, packet: &Packet) {
         self.read_network(packet);
         self.transport = transport(packet);
-    }
-
-    /// The time to live, or hop limit, is another.
-    pub(super) fn set_ttl(&mut self, ttl: u8) {
-        let at = if self.network.len == 20 { 8 } else { 7 };
-        self.network.put(at, &[ttl]);
     }
 
     /// The address of an end is no longer known.

@@ -221,18 +221,11 @@ impl Run<'_> {
                 self.packet.upper.with_sport(lo)
             };
         }
-        self.headers.refresh(&self.packet);
         let is_known = address.is_some_and(|(lo, hi)| lo == hi);
         if destination {
             self.destination_is_known = is_known;
         } else {
             self.source_is_known = is_known;
-        }
-        if !self.source_is_known {
-            self.headers.forget_address(false);
-        }
-        if !self.destination_is_known {
-            self.headers.forget_address(true);
         }
         if let Some((lo, hi)) = port {
             let known = if destination {
@@ -242,11 +235,22 @@ impl Run<'_> {
             };
             *known = lo == hi;
         }
-        if !self.sport_is_known {
-            self.headers.forget_port(false);
-        }
-        if !self.dport_is_known {
-            self.headers.forget_port(true);
+        self.refresh_headers();
+    }
+
+    /// The packet was rewritten. What is not known of it is not known in its headers.
+    pub(super) fn refresh_headers(&mut self) {
+        self.headers.refresh(&self.packet);
+        for (destination, address_is_known, port_is_known) in [
+            (false, self.source_is_known, self.sport_is_known),
+            (true, self.destination_is_known, self.dport_is_known),
+        ] {
+            if !address_is_known {
+                self.headers.forget_address(destination);
+            }
+            if !port_is_known {
+                self.headers.forget_port(destination);
+            }
         }
     }
 

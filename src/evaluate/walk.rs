@@ -319,7 +319,7 @@ impl Run<'_> {
             0 | 1 => Err(self.kernel(Kernel::TimeExceeded)),
             ttl => {
                 self.packet.ttl = ttl - 1;
-                self.headers.set_ttl(ttl - 1);
+                self.refresh_headers();
                 Ok(())
             }
         }

@@ -12,6 +12,15 @@ const VERDICT_TYPE: u32 = sys::NFT_DATA_VERDICT;
 const CONCAT: u32 = sys::NFT_SET_CONCAT;
 /// Flags that the other attributes of a set repeat, so nothing is lost without them.
 const IMPLIED_FLAGS: u32 = CONCAT | sys::NFT_SET_EXPR;
+/// Flags whose meaning is known.
+const KNOWN_FLAGS: u32 = IMPLIED_FLAGS
+    | sys::NFT_SET_INTERVAL
+    | sys::NFT_SET_MAP
+    | sys::NFT_SET_TIMEOUT
+    | sys::NFT_SET_EVAL
+    | sys::NFT_SET_ANONYMOUS
+    | sys::NFT_SET_CONSTANT
+    | sys::NFT_SET_OBJECT;
 
 /// The attributes that create a set. `id` must differ for every set of a batch.
 pub(super) fn write(writer: &mut Writer, spec: &SetSpec, id: u32) {
@@ -202,22 +211,14 @@ pub(super) fn shape(bytes: &[u8]) -> Result<Shape, Malformed> {
             _ => {}
         }
     }
-    let known = IMPLIED_FLAGS
-        | sys::NFT_SET_INTERVAL
-        | sys::NFT_SET_MAP
-        | sys::NFT_SET_TIMEOUT
-        | sys::NFT_SET_EVAL
-        | sys::NFT_SET_ANONYMOUS
-        | sys::NFT_SET_CONSTANT
-        | sys::NFT_SET_OBJECT;
     let keeps = head
         .unknown
         .iter()
         .find(|it| it.starts_with("elements keep"));
     let padded: usize = fields.iter().map(|width| width.next_multiple_of(4)).sum();
     let is_of_several = head.spec.interval && fields.len() > 1;
-    let obstacle = if flags & !known != 0 {
-        Some(format!("flags {:#x}", flags & !known))
+    let obstacle = if flags & !KNOWN_FLAGS != 0 {
+        Some(format!("flags {:#x}", flags & !KNOWN_FLAGS))
     } else if key_length > WIDEST_KEY {
         Some(format!("a key of {key_length} bytes"))
     } else if head.spec.interval && flags & CONCAT != 0 && padded != key_length as usize {
@@ -299,16 +300,9 @@ fn read_flags(head: &mut SetHead, flags: u32) {
             head.unknown.push(format!("flag {name}"));
         }
     }
-    let known = IMPLIED_FLAGS
-        | sys::NFT_SET_INTERVAL
-        | sys::NFT_SET_MAP
-        | sys::NFT_SET_TIMEOUT
-        | sys::NFT_SET_EVAL
-        | sys::NFT_SET_ANONYMOUS
-        | sys::NFT_SET_CONSTANT
-        | sys::NFT_SET_OBJECT;
-    if flags & !known != 0 {
-        head.unknown.push(format!("flags {:#x}", flags & !known));
+    if flags & !KNOWN_FLAGS != 0 {
+        head.unknown
+            .push(format!("flags {:#x}", flags & !KNOWN_FLAGS));
     }
 }
 

@@ -89,23 +89,9 @@ fn shared(ends: &Ends<'_, '_>, outcomes: &[Outcome], counts: &Counts) -> Held {
                 *tally.entry(*address).or_default() += times;
             }
         }
-        let wanted: BTreeMap<IpAddr, u32> = shares
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .map(|(address, count)| (*address, *count))
-            .collect();
-        if tally != wanted {
-            let shown = |all: &BTreeMap<IpAddr, u32>| {
-                let all = all
-                    .iter()
-                    .map(|(address, count)| format!("{address}: {count}"));
-                all.collect::<Vec<_>>().join(", ")
-            };
-            let message = format!(
-                "{connections} connections should go to {}, but go to {}",
-                shown(&wanted),
-                shown(&tally)
-            );
+        if let Some((wanted, found)) = other_shares(shares, &tally) {
+            let message =
+                format!("{connections} connections should go to {wanted}, but go to {found}");
             return Err(match &last {
                 Some(outcome) => failed(message, ends.packet, outcome),
                 None => Failed::of(message),
@@ -187,4 +173,23 @@ pub(super) fn set(name: &str, entries: &[(String, Addresses)]) -> Held {
             "a list with addresses of `{text}` would be taken: `never_contains` of the set `{name}` does not have them all"
         ))),
     }
+}
+
+/// What should go where, and what does, when that is not the same. Where nothing should go, nothing may.
+pub fn other_shares(
+    shares: &BTreeMap<IpAddr, u32>,
+    tally: &BTreeMap<IpAddr, u32>,
+) -> Option<(String, String)> {
+    let wanted: BTreeMap<IpAddr, u32> = shares
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(address, count)| (*address, *count))
+        .collect();
+    let shown = |all: &BTreeMap<IpAddr, u32>| {
+        let all = all
+            .iter()
+            .map(|(address, count)| format!("{address}: {count}"));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    (*tally != wanted).then(|| (shown(&wanted), shown(tally)))
 }

@@ -27,6 +27,7 @@ use crate::evaluate::{Environment, Firewall, Outcome, Packet};
 use distinguish::{Distinctions, NotFollowed};
 use enumerate::Kinds;
 
+pub use claim::other_shares;
 pub use judge::deciding;
 
 /// More packets than this are not tried for one test.

@@ -7,13 +7,12 @@
 )]
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{StateError, hex, replace};
+use super::{StateError, hex, if_there, replace};
 
 const FILE: &str = "applied.json";
 
@@ -54,16 +53,9 @@ impl AppliedCommit {
     /// When the file is there and is not whole.
     pub fn load(directory: &Path) -> Result<Option<Self>, DamagedApplied> {
         let path = directory.join(FILE);
-        let text = match fs::read(&path) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(None);
-            }
-            Ok(text) => text,
+        let text = match if_there(fs::read(&path)) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(None),
             Err(_) => return Err(DamagedApplied { path }),
         };
         let kept: Option<Kept> = serde_json::from_slice(&text).ok();

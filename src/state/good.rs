@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{StateError, digest, hex, replace_with};
+use super::{StateError, digest, hex, if_there, replace_with};
 use crate::diagnostic::SourceText;
 
 const FILE: &str = "good";
@@ -160,16 +160,8 @@ impl GoodPolicy {
 
 /// The line, and the texts behind it.
 fn open(path: &Path) -> io::Result<Option<(Line, BufReader<fs::File>)>> {
-    let file = match fs::File::open(path) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
-        file => file?,
+    let Some(file) = if_there(fs::File::open(path))? else {
+        return Ok(None);
     };
     let mut file = BufReader::new(file);
     let mut head = String::new();

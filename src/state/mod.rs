@@ -23,7 +23,7 @@ pub use lists::{DamagedCopy, ListCopy, copies_digest};
 pub use seen::{keep_seen, seen};
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ pub struct StateError {
     /// The file or directory.
     pub path: PathBuf,
     /// The system's reason.
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 const FILE: &str = "verified.json";
@@ -119,7 +119,7 @@ impl Verified {
     pub fn forget(directory: &Path) -> Result<(), StateError> {
         let path = directory.join(FILE);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StateError { path, source })
             }
             _ => Ok(()),
@@ -179,6 +179,21 @@ fn replace_with<'p>(
         written.map_err(failed(directory))?;
     }
     Ok(())
+}
+
+/// What was read of a file; `None` when there is none.
+fn if_there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// SHA-256 over names and texts in order, each with its length, hexadecimal.

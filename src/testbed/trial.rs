@@ -14,7 +14,7 @@ use crate::evaluate::{
     evaluate,
 };
 use crate::netlink::{Sighting, TraceStep};
-use crate::prove::Prover;
+use crate::prove::{Prover, other_shares};
 
 /// More packets than this are not sent for one test: of more, every second, every third and so on.
 pub const MOST_SENT: usize = 20_000;
@@ -514,21 +514,9 @@ impl<'m> Run<'_, 'm> {
                 }
             }
         }
-        let wanted: BTreeMap<IpAddr, u32> = shares
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .map(|(address, count)| (*address, *count))
-            .collect();
-        if tally != wanted {
-            let shown = |all: &BTreeMap<IpAddr, u32>| {
-                let all = all.iter().map(|(to, count)| format!("{to}: {count}"));
-                all.collect::<Vec<_>>().join(", ")
-            };
-            let message = format!(
-                "{connections} connections should go to {}, but went to {}",
-                shown(&wanted),
-                shown(&tally)
-            );
+        if let Some((wanted, found)) = other_shares(shares, &tally) {
+            let message =
+                format!("{connections} connections should go to {wanted}, but went to {found}");
             self.tried.failed.get_or_insert(message);
         }
         Ok(())

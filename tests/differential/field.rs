@@ -155,6 +155,20 @@ impl Field {
         }
     }
 
+    /// Sends packets, each by its id and by the number of its cable; with each, what the kernel made of it.
+    pub(super) fn try_all(
+        &self,
+        batch: Vec<(u16, usize, Sent)>,
+    ) -> impl Iterator<Item = (usize, Sent, Vec<Event>)> {
+        for (_, link, sent) in &batch {
+            self.wires[*link].send(sent);
+        }
+        let mut events = self.watch();
+        batch
+            .into_iter()
+            .map(move |(id, link, sent)| (link, sent, events.remove(&id).unwrap_or_default()))
+    }
+
     /// What the kernel made of packets, by their ids.
     pub(super) fn watch(&self) -> BTreeMap<u16, Vec<Event>> {
         let mut events: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
@@ -166,6 +180,11 @@ impl Field {
         }
         events
     }
+}
+
+/// The id of the packet after the one with this.
+pub(super) fn after(id: u16) -> u16 {
+    if id == u16::MAX { FIRST } else { id + 1 }
 }
 
 /// What was logged of a packet.

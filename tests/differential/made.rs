@@ -1,7 +1,5 @@
 //! Policies by chance, packets by chance: by the program that was compiled as well as by the table that the kernel lists.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use jiff::civil::date;
@@ -14,8 +12,9 @@ use rfw::kernel::Kernel;
 use rfw::netlink::Netlink;
 use rfw::ruleset::{Valid, validate};
 
-use super::field::{Dice, Event, FIRST, Field, LINKS, agrees, packet, told};
+use super::field::{Dice, FIRST, Field, LINKS, after, packet};
 use super::given;
+use super::ledger::Ledger;
 use crate::support::wire::Sent;
 use crate::support::{alone_for, nft, policies};
 
@@ -53,9 +52,8 @@ fn run(count: usize, seed: u64) {
         connections: Within::Either,
         ..Choices::default()
     };
-    let (mut id, mut done, mut packets) = (FIRST, 0, 0);
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let (mut id, mut done) = (FIRST, 0);
+    let mut ledger = Ledger::default();
     while done < count {
         let text = policies::policy().new_tree(&mut runner).unwrap().current();
         let Some(ruleset) = compile(&text) else {
@@ -73,53 +71,20 @@ fn run(count: usize, seed: u64) {
         ];
         let batch: Vec<(u16, usize, Sent)> = (0..PACKETS)
             .map(|_| {
-                id = if id == u16::MAX { FIRST } else { id + 1 };
+                id = after(id);
                 let (link, sent) = dice.packet(id);
                 (id, link, sent)
             })
             .collect();
-        for (_, link, sent) in &batch {
-            field.wires[*link].send(sent);
-        }
-        let mut events = field.watch();
-        for (id, link, sent) in batch {
-            packets += 1;
-            let events = events.remove(&id).unwrap_or_default();
+        for (link, sent, events) in field.try_all(batch) {
             let packet = packet(LINKS[link].0, &sent);
             for firewall in &firewalls {
                 let evaluation = evaluate(firewall, &packet, &field.environment, &choices);
-                if !evaluation.outcomes.iter().any(|it| agrees(it, &events)) {
-                    wrong.push(format!(
-                        "{sent:?} by {}: the kernel: {events:?}\n{}\n{text}",
-                        LINKS[link].0,
-                        told(&evaluation)
-                    ));
-                }
+                ledger.hold(&evaluation, (LINKS[link].0, &sent), &events, &text);
             }
-            let kind = match events.first() {
-                None => "dropped",
-                Some(Event::Passed(..)) => "passed",
-                Some(_) => "rejected",
-            };
-            *kinds.entry(kind).or_default() += 1;
+            ledger.count(&events);
         }
     }
-    // Not `println!`: what that prints is only shown for tests that fail.
-    let _ = writeln!(
-        io::stderr(),
-        "{packets} packets to {done} policies, seed {seed}: {kinds:?}, {} wrong",
-        wrong.len()
-    );
-    assert!(
-        wrong.is_empty(),
-        "{} wrong, first:\n{}",
-        wrong.len(),
-        wrong[..wrong.len().min(3)].join("\n\n")
-    );
-    for kind in ["dropped", "passed", "rejected"] {
-        assert!(
-            kinds.get(kind).is_some_and(|number| packets / 50 < *number),
-            "{kinds:?}"
-        );
-    }
+    ledger.close(&format!("{done} policies, seed {seed}"));
+    ledger.assert_all_kinds();
 }

@@ -7,6 +7,7 @@
 
 mod field;
 mod foreign;
+mod ledger;
 mod made;
 mod rules;
 

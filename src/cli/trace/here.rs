@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Arguments;
-use super::packet::{FIREWALL, PacketError, Sent, end, someone, state, upper};
+use super::packet::{Asked, FIREWALL, PacketError, Sent, asked, someone, state, upper};
 use crate::compile::model::Zone;
 use crate::evaluate::{Environment, Packet};
 
@@ -14,17 +14,7 @@ pub(super) fn read(
     time: u64,
     environment: Environment,
 ) -> Result<Sent, PacketError> {
-    let mut what = arguments.what.clone();
-    let from = end("from", &arguments.from, zones, &mut what)?;
-    let to = end("to", &arguments.to, zones, &mut what)?;
-    if let (Some(one), Some(other)) = (from.address, to.address)
-        && one.is_ipv4() != other.is_ipv4()
-    {
-        return Err(PacketError::TwoFamilies);
-    }
-    let text = what.unwrap_or_else(|| "tcp/443".to_owned());
-    let given = from.address.or(to.address).map(|address| address.is_ipv6());
-    let v6 = given.unwrap_or_else(|| text.starts_with("icmpv6"));
+    let Asked { from, to, text, v6 } = asked(arguments, zones)?;
     let mut notes = Vec::new();
     let is_own = |address: IpAddr| environment.owner(address).is_some();
     let iif = match (from.zone.as_deref(), from.address) {
@@ -80,11 +70,7 @@ pub(super) fn read(
 
 /// Whether an interface is one of a zone's.
 fn has(zone: &Zone, name: &str) -> bool {
-    let mut interfaces = zone.interfaces.iter();
-    interfaces.any(|interface| match interface.prefix {
-        true => name.starts_with(&interface.name),
-        false => name == interface.name,
-    })
+    zone.interfaces.iter().any(|interface| interface.has(name))
 }
 
 /// The interface of a zone that leads to an address, or the first one that is here.

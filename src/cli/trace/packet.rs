@@ -70,6 +70,16 @@ fn hint(near: &Option<String>) -> String {
     hint.unwrap_or_default()
 }
 
+/// What is asked about, in the words of the command line.
+pub(super) struct Asked {
+    pub(super) from: End,
+    pub(super) to: End,
+    /// Protocol and port.
+    pub(super) text: String,
+    /// Whether it is IPv6.
+    pub(super) v6: bool,
+}
+
 /// What one end is said to be.
 #[derive(Default)]
 pub(super) struct End {
@@ -82,17 +92,7 @@ pub(super) fn read(
     zones: &BTreeMap<String, Zone>,
     time: u64,
 ) -> Result<Sent, PacketError> {
-    let mut what = arguments.what.clone();
-    let from = end("from", &arguments.from, zones, &mut what)?;
-    let to = end("to", &arguments.to, zones, &mut what)?;
-    if let (Some(one), Some(other)) = (from.address, to.address)
-        && one.is_ipv4() != other.is_ipv4()
-    {
-        return Err(PacketError::TwoFamilies);
-    }
-    let text = what.unwrap_or_else(|| "tcp/443".to_owned());
-    let given = from.address.or(to.address).map(|address| address.is_ipv6());
-    let v6 = given.unwrap_or_else(|| text.starts_with("icmpv6"));
+    let Asked { from, to, text, v6 } = asked(arguments, zones)?;
     let mut notes = Vec::new();
     let mut environment = environment(zones);
     let source_zone = match (from.zone, from.address) {
@@ -154,6 +154,25 @@ pub(super) fn read(
     })
 }
 
+/// What both readings begin with.
+pub(super) fn asked(
+    arguments: &Arguments,
+    zones: &BTreeMap<String, Zone>,
+) -> Result<Asked, PacketError> {
+    let mut what = arguments.what.clone();
+    let from = end("from", &arguments.from, zones, &mut what)?;
+    let to = end("to", &arguments.to, zones, &mut what)?;
+    if let (Some(one), Some(other)) = (from.address, to.address)
+        && one.is_ipv4() != other.is_ipv4()
+    {
+        return Err(PacketError::TwoFamilies);
+    }
+    let text = what.unwrap_or_else(|| "tcp/443".to_owned());
+    let given = from.address.or(to.address).map(|address| address.is_ipv6());
+    let v6 = given.unwrap_or_else(|| text.starts_with("icmpv6"));
+    Ok(Asked { from, to, text, v6 })
+}
+
 /// The state of the packet's connection.
 pub(super) fn state(arguments: &Arguments) -> State {
     match arguments.state.as_str() {
@@ -166,7 +185,7 @@ pub(super) fn state(arguments: &Arguments) -> State {
 }
 
 /// Reads the words of one end; one that tells a protocol is taken out: `--to 192.0.2.1 tcp/443`.
-pub(super) fn end(
+fn end(
     name: &'static str,
     words: &[String],
     zones: &BTreeMap<String, Zone>,

@@ -157,10 +157,7 @@ fn source(
     };
     let zones = context.scope.zones.values();
     let mut interfaces = zones.flat_map(|zone| &zone.interfaces);
-    let is_known = interfaces.clone().any(|interface| match interface.prefix {
-        true => name.starts_with(&interface.name),
-        false => name == interface.name,
-    });
+    let is_known = interfaces.clone().any(|interface| interface.has(name));
     if is_known {
         return Some(After {
             text: name.to_owned(),
