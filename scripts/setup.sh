@@ -59,12 +59,17 @@ packages_for() {
   esac
 }
 
-# bindgen, which one of our dependencies builds with, loads libclang.
+# bindgen, which one of our dependencies builds with, loads libclang. libclang-cpp, which other packages bring, is another library.
 find_libclang() {
+  local found
   [ -n "${LIBCLANG_PATH:-}" ] && return
-  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
-    compgen -G '/usr/lib/*-linux-gnu/libclang*.so*' >/dev/null ||
-    compgen -G '/usr/lib*/libclang*.so*' >/dev/null
+  for found in /usr/lib/llvm-*/lib/libclang[-.]*so* /usr/lib/*-linux-gnu/libclang[-.]*so* /usr/lib*/libclang[-.]*so*; do
+    case ${found##*/} in
+      libclang-cpp*) ;;
+      *) [ ! -e "$found" ] || return 0 ;;
+    esac
+  done
+  return 1
 }
 
 # Installs what is missing for these purposes, and checks that it is there.
