@@ -1,8 +1,41 @@
-//! From a ruleset to its program: every rule linearized, everything in one order.
+//! A ruleset as the kernel will run it: every rule linearized, everything in one order.
 
 use super::raw::RawCode;
-use super::{Chain, Program, Rule, instructions};
-use crate::ruleset::{self, Ruleset, Statement};
+use super::{Instruction, instructions};
+use crate::ruleset::{self, Base, Object, Origin, Ruleset, Set, Statement};
+
+/// The desired ruleset as the kernel will run it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Sets, sorted by name.
+    pub sets: Vec<Set>,
+    /// Stateful objects, sorted by name.
+    pub objects: Vec<Object>,
+    /// Chains, sorted by name.
+    pub chains: Vec<Chain>,
+}
+
+/// A chain of rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The name.
+    pub name: String,
+    /// Set for base chains only.
+    pub base: Option<Base>,
+    /// The rules in order.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The stable name, stored as the comment.
+    pub name: Option<String>,
+    /// What it does.
+    pub instructions: Vec<Instruction>,
+    /// Where it came from in the policy.
+    pub origin: Option<Origin>,
+}
 
 /// The program of a ruleset; everything in it sorted by name. Of a ruleset with raw rules it is one that no kernel takes:
 /// for those see [`linearize_with`].
