@@ -3,17 +3,10 @@
 //! A statement is recovered only if linearizing it again gives the very instructions it was read from,
 //! so what is shown is what runs. What has another form stays an instruction.
 
-use rustables::sys;
-
-use super::layout::{self, prefix_of};
-use super::linearize::{LOG_WARNING, is_netmap, nat_flags_of};
+use super::Instruction;
+use super::candidate::candidate;
 use super::load::{Context, Linear};
-use super::recover::{Load, key, loads};
-use super::{Comparison, Instruction, LookupResult};
-use crate::ruleset::{
-    Expression, FLOWTABLE, Family, Field, Icmpx, Log, Meta, Nat, NatAddress, NatKind, NatPort,
-    Operand, Reject, Relation, Statement,
-};
+use crate::ruleset::{Expression, Meta, Operand, Relation, Statement};
 
 /// A piece of a rule, read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,321 +143,13 @@ fn is_dependency(statement: &Statement) -> bool {
     )
 }
 
-/// What the first instructions may be, and how many they are; not checked yet.
-fn candidate(instructions: &[Instruction], context: Context) -> Option<(Statement, usize)> {
-    if let Some(statement) = instructions.first().and_then(single) {
-        return Some((statement, 1));
-    }
-    if let Some((port, rest)) = nat_port(instructions, context)
-        && matches!(
-            rest.first(),
-            Some(Instruction::Redirect { port: Some(_), .. })
-        )
-    {
-        let used = instructions.len() - rest.len() + 1;
-        return Some((Statement::Redirect { port: Some(port) }, used));
-    }
-    let mut mss = Linear::default();
-    mss.statement(&Statement::ClampMss);
-    if instructions.starts_with(&mss.out) {
-        return Some((Statement::ClampMss, mss.out.len()));
-    }
-    if let Some((labels, rest)) = immediate(instructions)
-        && let Some(Instruction::CtSet {
-            key: sys::NFT_CT_LABELS,
-            ..
-        }) = rest.first()
-    {
-        let bits = u128::from_ne_bytes(labels.try_into().ok()?);
-        let label = u8::try_from(bits.checked_ilog2()?).ok()?;
-        return Some((Statement::CtLabel(label), 2));
-    }
-    if let Some((address, rest)) = immediate(instructions) {
-        return fixed_nat(address, rest, context, instructions.len());
-    }
-    if let Some(found) = mapped_nat(instructions, context) {
-        return Some(found);
-    }
-    let (loads, rest) = loads(instructions, context)?;
-    let used = instructions.len() - rest.len();
-    consumer(&loads, rest, used)
-}
-
-/// Statements of one instruction.
-fn single(instruction: &Instruction) -> Option<Statement> {
-    match instruction {
-        Instruction::Counter(_) => Some(Statement::Counter),
-        Instruction::Limit(limit) => Some(Statement::Limit(*limit)),
-        Instruction::Verdict(verdict) => Some(Statement::Verdict(verdict.clone())),
-        Instruction::Object { kind, name } => match *kind {
-            sys::NFT_OBJECT_LIMIT => Some(Statement::NamedLimit(name.clone())),
-            sys::NFT_OBJECT_CT_HELPER => Some(Statement::CtHelper(name.clone())),
-            FLOWTABLE => Some(Statement::Offload(name.clone())),
-            _ => None,
-        },
-        Instruction::Log {
-            prefix,
-            group,
-            level: None | Some(LOG_WARNING),
-        } => Some(Statement::Log(Log {
-            prefix: prefix.clone(),
-            group: *group,
-        })),
-        Instruction::Reject { kind, code } => match *kind {
-            sys::NFT_REJECT_TCP_RST => Some(Statement::Reject(Reject::TcpReset)),
-            sys::NFT_REJECT_ICMPX_UNREACH => Icmpx::ALL
-                .get(usize::from(*code))
-                .map(|code| Statement::Reject(Reject::Icmpx(*code))),
-            _ => None,
-        },
-        Instruction::Masquerade { .. } => Some(Statement::Masquerade),
-        Instruction::Redirect { port: None, .. } => Some(Statement::Redirect { port: None }),
-        _ => None,
-    }
-}
-
-fn immediate(instructions: &[Instruction]) -> Option<(&[u8], &[Instruction])> {
-    match instructions.split_first()? {
-        (Instruction::Immediate { data, .. }, rest) => Some((data, rest)),
-        _ => None,
-    }
-}
-
-/// `nat` to an address, or to one of several.
-fn fixed_nat(
-    lo: &[u8],
-    rest: &[Instruction],
-    context: Context,
-    all: usize,
-) -> Option<(Statement, usize)> {
-    // A second address, if it is as wide as the first: a port never is.
-    let (hi, rest) = match immediate(rest) {
-        Some((hi, behind)) if hi.len() == lo.len() => (Some(hi), behind),
-        _ => (None, rest),
-    };
-    let flags = rest
-        .iter()
-        .take(4)
-        .find_map(|instruction| match instruction {
-            Instruction::Nat { flags, .. } => Some(*flags),
-            _ => None,
-        })?;
-    let address = match hi {
-        None => NatAddress::Value(lo.into()),
-        Some(hi) if is_netmap(flags) => {
-            let mask: Vec<u8> = lo.iter().zip(hi).map(|(lo, hi)| !(lo ^ hi)).collect();
-            NatAddress::Prefix(lo.into(), prefix_of(&mask)?)
-        }
-        Some(hi) => NatAddress::Range(lo.into(), hi.into()),
-    };
-    nat(address, rest, context, all)
-}
-
-/// `nat` to what a map holds.
-fn mapped_nat(instructions: &[Instruction], context: Context) -> Option<(Statement, usize)> {
-    let (address, rest) = mapped(instructions, context)?;
-    nat(NatAddress::Map(address), rest, context, instructions.len())
-}
-
-/// The first lookup that puts a value into a register, with what it depends on.
-fn mapped(instructions: &[Instruction], context: Context) -> Option<(Expression, &[Instruction])> {
-    let end = instructions.iter().position(|instruction| {
-        matches!(
-            instruction,
-            Instruction::Lookup {
-                result: LookupResult::Data(_),
-                ..
-            }
-        )
-    })?;
-    let (own, rest) = instructions.split_at_checked(end + 1)?;
-    let (loads, behind) = loads(own, context)?;
-    (behind.is_empty()).then_some((key(&loads)?, rest))
-}
-
-/// A new port at the beginning.
-fn nat_port(instructions: &[Instruction], context: Context) -> Option<(NatPort, &[Instruction])> {
-    let number = |bytes: &[u8]| Some(u16::from_be_bytes(bytes.try_into().ok()?));
-    let Some((lo, rest)) = immediate(instructions) else {
-        let (map, rest) = mapped(instructions, context)?;
-        return Some((NatPort::Map(map), rest));
-    };
-    match immediate(rest) {
-        Some((hi, rest)) => Some((NatPort::Range(number(lo)?, number(hi)?), rest)),
-        None => Some((NatPort::Value(number(lo)?), rest)),
-    }
-}
-
-/// `nat` with its address known; a port may come before it.
-fn nat(
-    address: NatAddress,
-    rest: &[Instruction],
-    context: Context,
-    all: usize,
-) -> Option<(Statement, usize)> {
-    let (port, rest) = match rest.first()? {
-        Instruction::Nat { .. } => (None, rest),
-        _ => {
-            let (port, rest) = nat_port(rest, context)?;
-            (Some(port), rest)
-        }
-    };
-    let (
-        Instruction::Nat {
-            kind,
-            family,
-            flags,
-            ..
-        },
-        rest,
-    ) = rest.split_first()?
-    else {
-        return None;
-    };
-    let nat = Nat {
-        kind: match *kind {
-            sys::NFT_NAT_SNAT => NatKind::Snat,
-            _ => NatKind::Dnat,
-        },
-        family: Family::BOTH
-            .into_iter()
-            .find(|known| u32::from(known.nfproto()) == *family)?,
-        address,
-        port,
-        flags: nat_flags_of(*flags),
-    };
-    Some((Statement::Nat(nat), all - rest.len()))
-}
-
-/// What is done with the loaded values.
-fn consumer(loads: &[Load], rest: &[Instruction], used: usize) -> Option<(Statement, usize)> {
-    let statement = match rest.first()? {
-        Instruction::Cmp {
-            op: Comparison::Gte,
-            data: lo,
-            ..
-        } => {
-            let Instruction::Cmp {
-                op: Comparison::Lte,
-                data: hi,
-                ..
-            } = rest.get(1)?
-            else {
-                return None;
-            };
-            return Some((range(loads, Relation::Eq, lo, hi)?, used + 2));
-        }
-        Instruction::Range { lo, hi, .. } => range(loads, Relation::Ne, lo, hi)?,
-        Instruction::Cmp { op, data, .. } => comparison(loads, *op, data)?,
-        Instruction::Lookup { set, result, .. } => match result {
-            LookupResult::Member { inverted } => Statement::Match {
-                left: key(loads)?,
-                relation: relation(*inverted),
-                right: Operand::Set(set.clone()),
-            },
-            LookupResult::Verdict => Statement::VerdictMap {
-                key: key(loads)?,
-                map: set.clone(),
-            },
-            LookupResult::Data(_) => return None,
-        },
-        Instruction::Dynset { set, state, .. } => {
-            let (set, key) = (set.clone(), key(loads)?);
-            match state.as_slice() {
-                [] => Statement::SetUpdate { set, key },
-                [Instruction::Limit(limit)] => Statement::Meter {
-                    set,
-                    key,
-                    limit: *limit,
-                },
-                [Instruction::Connlimit { count, .. }] => Statement::CountConnections {
-                    set,
-                    key,
-                    most: *count,
-                },
-                _ => return None,
-            }
-        }
-        _ => return None,
-    };
-    Some((statement, used + 1))
-}
-
-fn relation(inverted: bool) -> Relation {
-    if inverted { Relation::Ne } else { Relation::Eq }
-}
-
-fn range(loads: &[Load], relation: Relation, lo: &[u8], hi: &[u8]) -> Option<Statement> {
-    let (mut lo, mut hi) = (lo.to_vec(), hi.to_vec());
-    if loads.first()?.turned && cfg!(target_endian = "little") {
-        lo.reverse();
-        hi.reverse();
-    }
-    Some(Statement::Match {
-        left: key(loads)?,
-        relation,
-        right: Operand::Range(lo.into(), hi.into()),
-    })
-}
-
-fn comparison(loads: &[Load], op: Comparison, data: &[u8]) -> Option<Statement> {
-    let inverted = match op {
-        Comparison::Eq => false,
-        Comparison::Neq => true,
-        Comparison::Lt | Comparison::Lte | Comparison::Gt | Comparison::Gte => return None,
-    };
-    let is = |left: Expression, inverted, right| Statement::Match {
-        left,
-        relation: relation(inverted),
-        right,
-    };
-    let [load] = loads else {
-        return Some(is(key(loads)?, inverted, Operand::Value(data.into())));
-    };
-    let left = load.expression.clone();
-    let width = layout::width(&left);
-    let Some(mask) = &load.mask else {
-        let right = match load.len {
-            Some(len) if len < width => {
-                let mut value = data.to_vec();
-                value.resize(width, 0);
-                Operand::Prefix(value.into(), u8::try_from(len * 8).ok()?)
-            }
-            None if data.len() < width => Operand::StartsWith(data.into()),
-            Some(_) | None => Operand::Value(data.into()),
-        };
-        return Some(is(left, inverted, right));
-    };
-    Some(match left {
-        Expression::Field(field) if field != Field::TcpFlags => match prefix_of(mask) {
-            Some(bits) if bits == 0 || !bits.is_multiple_of(8) => {
-                is(left, inverted, Operand::Prefix(data.into(), bits))
-            }
-            _ => is(
-                Expression::Masked(field, mask.as_slice().into()),
-                inverted,
-                Operand::Value(data.into()),
-            ),
-        },
-        left if data.iter().all(|byte| *byte == 0) => {
-            is(left, !inverted, Operand::AnyBit(mask.as_slice().into()))
-        }
-        left => is(
-            left,
-            inverted,
-            Operand::Bits {
-                mask: mask.as_slice().into(),
-                value: data.into(),
-            },
-        ),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use rustables::sys;
+
     use super::*;
-    use crate::bytecode::{PayloadBase, Register, instructions};
-    use crate::ruleset::{Ct, Verdict};
+    use crate::bytecode::{Comparison, PayloadBase, Register, instructions};
+    use crate::ruleset::{Ct, Field, Reject, Verdict};
 
     fn is(left: Expression, right: Operand) -> Statement {
         Statement::Match {
@@ -481,7 +166,6 @@ mod tests {
         )
     }
 
-    /// Linearizes, reads back, and compares.
     #[test]
     fn times_and_labels_come_back() {
         let rule = [
@@ -497,6 +181,7 @@ mod tests {
         check(&rule, &rule);
     }
 
+    /// Linearizes, reads back, and compares.
     #[track_caller]
     fn check(statements: &[Statement], expect: &[Statement]) {
         let expect: Vec<Recovered> = expect.iter().cloned().map(Recovered::Statement).collect();

@@ -1,4 +1,5 @@
-//! From statements to instructions: the dependencies nft(8) adds, and the registers.
+//! From statements to instructions: the dependencies nft(8) adds, and the registers. Matches and translations are in `relation`
+//! and `translation`, both ways.
 //!
 //! The result is what nft 1.0.6 makes of the same rule in an `inet` table, instruction for instruction,
 //! but for this:
@@ -17,14 +18,11 @@
 
 use rustables::sys;
 
-use super::layout::{self, prefix_mask};
-use super::load::{FIRST, Linear, SECOND};
+use super::layout;
+use super::load::{FIRST, Linear};
 use super::raw;
-use super::{Comparison, Instruction, LookupResult, Register};
-use crate::ruleset::{
-    Count, Ct, Expression, FLOWTABLE, Meta, Nat, NatAddress, NatFlags, NatKind, NatPort, Operand,
-    Reject, Relation, Statement, Verdict,
-};
+use super::{Instruction, LookupResult};
+use crate::ruleset::{Count, Ct, Expression, FLOWTABLE, NatPort, Reject, Statement, Verdict};
 
 /// The instructions of one rule.
 pub fn instructions(statements: &[Statement]) -> Vec<Instruction> {
@@ -121,151 +119,6 @@ impl Linear {
         });
     }
 
-    fn relation(&mut self, left: &Expression, relation: Relation, right: &Operand) {
-        self.require(left);
-        let inverted = relation == Relation::Ne;
-        match right {
-            Operand::Value(value) => {
-                self.load(left, FIRST, SECOND);
-                self.cmp(equality(inverted), value.to_vec());
-                if !inverted {
-                    self.note(left, value);
-                }
-            }
-            Operand::StartsWith(start) => {
-                self.load(left, FIRST, SECOND);
-                self.cmp(equality(inverted), start.to_vec());
-            }
-            Operand::Prefix(value, bits) => self.prefix(left, inverted, value, *bits),
-            Operand::Range(lo, hi) => self.range(left, inverted, lo, hi),
-            Operand::Set(name) => {
-                self.load(left, FIRST, SECOND);
-                if let Expression::Meta(Meta::Time) = left {
-                    self.hton(8);
-                }
-                self.out.push(Instruction::Lookup {
-                    set: name.clone(),
-                    from: FIRST,
-                    result: LookupResult::Member { inverted },
-                });
-            }
-            Operand::AnyBit(bits) => {
-                self.load(left, FIRST, SECOND);
-                self.mask(FIRST, bits);
-                self.cmp(equality(!inverted), vec![0; bits.len()]);
-            }
-            Operand::Bits { mask, value } => {
-                self.load(left, FIRST, SECOND);
-                self.mask(FIRST, mask);
-                self.cmp(equality(inverted), value.to_vec());
-            }
-        }
-    }
-
-    /// A prefix that ends at a byte is a shorter load; any other is a mask.
-    fn prefix(&mut self, left: &Expression, inverted: bool, value: &[u8], bits: u8) {
-        let width = layout::width(left);
-        let mask = prefix_mask(bits, width);
-        let mut value: Vec<u8> = value.iter().zip(&mask).map(|(a, b)| a & b).collect();
-        if let Expression::Field(field) = left
-            && bits > 0
-            && bits.is_multiple_of(8)
-        {
-            value.truncate(usize::from(bits / 8));
-            self.payload(*field, value.len(), FIRST);
-        } else {
-            self.load(left, FIRST, SECOND);
-            self.mask(FIRST, &mask);
-        }
-        self.cmp(equality(inverted), value);
-    }
-
-    /// Numbers of the host are compared in network order, as `memcmp` does it.
-    fn range(&mut self, left: &Expression, inverted: bool, lo: &[u8], hi: &[u8]) {
-        self.load(left, FIRST, SECOND);
-        let (mut lo, mut hi) = (lo.to_vec(), hi.to_vec());
-        if layout::is_host_order(left) {
-            let width = layout::width(left) as u32;
-            self.hton(width);
-            if cfg!(target_endian = "little") {
-                lo.reverse();
-                hi.reverse();
-            }
-        }
-        if inverted {
-            self.out.push(Instruction::Range {
-                from: FIRST,
-                inverted,
-                lo,
-                hi,
-            });
-        } else {
-            self.cmp(Comparison::Gte, lo);
-            self.cmp(Comparison::Lte, hi);
-        }
-    }
-
-    fn nat(&mut self, nat: &Nat) {
-        let Nat {
-            kind,
-            family,
-            address,
-            port,
-            flags,
-        } = nat;
-        let mut range_flags = nat_flags(*flags);
-        if let Some(NatPort::Map(map)) = port {
-            self.require(map);
-        }
-        let address = match address {
-            NatAddress::Value(address) => self.immediate(FIRST, address),
-            NatAddress::Range(lo, hi) => self.bounds(lo, hi, FIRST),
-            NatAddress::Prefix(start, bits) => {
-                range_flags |= RANGE_NETMAP;
-                let mask = prefix_mask(*bits, start.len());
-                let lo: Vec<u8> = start.iter().zip(&mask).map(|(a, b)| a & b).collect();
-                let hi: Vec<u8> = lo.iter().zip(&mask).map(|(a, b)| a | !b).collect();
-                self.bounds(&lo, &hi, FIRST)
-            }
-            NatAddress::Map(map) => {
-                self.key(map);
-                (FIRST, FIRST)
-            }
-        };
-        let behind = Register(address.1.0.saturating_add(SECOND.0));
-        let port = port.as_ref().map(|port| self.nat_port(port, behind));
-        self.out.push(Instruction::Nat {
-            kind: match kind {
-                NatKind::Snat => sys::NFT_NAT_SNAT,
-                NatKind::Dnat => sys::NFT_NAT_DNAT,
-            },
-            family: u32::from(family.nfproto()),
-            address: Some(address),
-            port,
-            flags: range_flags,
-        });
-    }
-
-    /// A new port, in a register and behind it.
-    fn nat_port(&mut self, port: &NatPort, to: Register) -> (Register, Register) {
-        match port {
-            NatPort::Value(port) => self.immediate(to, &port.to_be_bytes()),
-            NatPort::Range(lo, hi) => self.bounds(&lo.to_be_bytes(), &hi.to_be_bytes(), to),
-            NatPort::Map(map) => {
-                self.load(map, to, Register(to.0.saturating_add(SECOND.0)));
-                (to, to)
-            }
-        }
-    }
-
-    /// Two constants, each in a register of its own.
-    fn bounds(&mut self, lo: &[u8], hi: &[u8], to: Register) -> (Register, Register) {
-        let behind = Register(to.0.saturating_add(SECOND.0));
-        self.immediate(to, lo);
-        self.immediate(behind, hi);
-        (to, behind)
-    }
-
     /// `tcp option maxseg size set rt mtu`
     fn clamp_mss(&mut self) {
         self.out.push(Instruction::Rt {
@@ -298,53 +151,18 @@ impl Linear {
     }
 }
 
-/// `NF_NAT_RANGE_*` of linux/netfilter/nf_nat.h, those that do not follow from address and port.
-const RANGE_PERSISTENT: u32 = 1 << 3;
-/// See [`RANGE_PERSISTENT`].
-const RANGE_PROTO_RANDOM_FULLY: u32 = 1 << 4;
-/// See [`RANGE_PERSISTENT`].
-const RANGE_NETMAP: u32 = 1 << 6;
-
-fn nat_flags(flags: NatFlags) -> u32 {
-    let NatFlags {
-        fully_random,
-        persistent,
-    } = flags;
-    let bit = |is_set, bit| if is_set { bit } else { 0 };
-    bit(fully_random, RANGE_PROTO_RANDOM_FULLY) | bit(persistent, RANGE_PERSISTENT)
-}
-
-/// How the kernel chooses, of a translation that was read; what rfw has no word for is left out.
-pub(super) fn nat_flags_of(flags: u32) -> NatFlags {
-    NatFlags {
-        fully_random: flags & RANGE_PROTO_RANDOM_FULLY != 0,
-        persistent: flags & RANGE_PERSISTENT != 0,
-    }
-}
-
-/// Whether a translation that was read keeps the bits behind a prefix.
-pub(super) fn is_netmap(flags: u32) -> bool {
-    flags & RANGE_NETMAP != 0
-}
-
 /// syslog(3) `LOG_WARNING`: what the kernel takes when a rule names no level.
 pub(super) const LOG_WARNING: u32 = 4;
 /// The kind of TCP option that carries the maximum segment size (RFC 9293, 3.2).
 const TCPOPT_MAXSEG: u8 = 2;
 
-fn equality(inverted: bool) -> Comparison {
-    if inverted {
-        Comparison::Neq
-    } else {
-        Comparison::Eq
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bytecode::Rule;
-    use crate::ruleset::{Field, Limit, Transport};
+    use crate::ruleset::{
+        Field, Limit, Meta, Nat, NatAddress, NatFlags, NatKind, Operand, Relation, Transport,
+    };
 
     #[track_caller]
     fn check(statements: &[Statement], expect: &str) {

@@ -8,6 +8,7 @@
 //! (the kernel reports the same register under two numbers), defaults are filled in, and values that
 //! move by themselves (counters) are set apart by [`Instruction::same`].
 
+mod candidate;
 mod delinearize;
 mod display;
 mod instruction;
@@ -18,6 +19,8 @@ mod names;
 mod program;
 mod raw;
 mod recover;
+mod relation;
+mod translation;
 pub mod xtables;
 
 pub use delinearize::{Recovered, delinearize, delinearize_in};

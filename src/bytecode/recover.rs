@@ -102,6 +102,14 @@ pub(super) fn loads(
     (!loads.is_empty()).then_some((loads, instructions))
 }
 
+/// The constant at the beginning, and what follows it.
+pub(super) fn immediate(instructions: &[Instruction]) -> Option<(&[u8], &[Instruction])> {
+    match instructions.split_first()? {
+        (Instruction::Immediate { data, .. }, rest) => Some((data, rest)),
+        _ => None,
+    }
+}
+
 /// The loaded values as one key.
 pub(super) fn key(loads: &[Load]) -> Option<Expression> {
     let mut fields: Vec<Expression> = loads
