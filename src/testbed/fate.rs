@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use rustables::sys;
 
-use super::frame::{self, Read};
+use super::read::{self, Read};
 use crate::bytecode::Instruction;
 use crate::evaluate::{Answer, Decision, Met, Outcome, Reason, State, Step};
 use crate::live::LiveChain;
@@ -84,7 +84,7 @@ pub(super) fn sights(
 ) -> BTreeMap<u16, Sight> {
     let mut sights: BTreeMap<u16, Sight> = BTreeMap::new();
     for Sighting { seen, oif, packet } in sightings {
-        let Some((id, read)) = frame::read(packet) else {
+        let Some((id, read)) = read::read(packet) else {
             continue;
         };
         let sight = sights.entry(id).or_default();
@@ -147,7 +147,7 @@ pub(super) fn rules(
     {
         let begins = table == WITNESS && (chain == CAME_IN || chain == CAME_OUT);
         if begins && !headers.is_empty() {
-            let ends = frame::ends(headers);
+            let ends = read::ends(headers);
             let known = ends.and_then(|(id, ends)| Some((id, packets.get(&id)?, ends)));
             match known {
                 // What comes back to the box goes on.

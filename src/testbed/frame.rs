@@ -1,22 +1,24 @@
-//! Packets as bytes: made of what the evaluator knows of one, and read again when the kernel has done something with it.
+//! Packets as bytes, made of what the evaluator knows of one; `read` knows them again.
 //!
 //! Each carries a number by which it is known again, whatever is translated: the identification of IPv4, the flow label of
 //! IPv6; and in TCP the sequence and acknowledgement numbers, from which a reset takes its own.
 
 use std::net::IpAddr;
 
-use crate::evaluate::{Connection, Packet, State, Upper};
+use super::checksum::{checksum, crc32c};
+use super::opening::about;
+use crate::evaluate::{Packet, Upper};
 
 /// TCP flags.
-const SYN: u8 = 2;
-const RST: u8 = 4;
-const ACK: u8 = 16;
-const TCP: u8 = 6;
-const SCTP: u8 = 132;
-const DCCP: u8 = 33;
-const UDPLITE: u8 = 136;
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
+pub(super) const SYN: u8 = 2;
+pub(super) const RST: u8 = 4;
+pub(super) const ACK: u8 = 16;
+pub(super) const TCP: u8 = 6;
+pub(super) const SCTP: u8 = 132;
+pub(super) const DCCP: u8 = 33;
+pub(super) const UDPLITE: u8 = 136;
+pub(super) const ICMP: u8 = 1;
+pub(super) const ICMPV6: u8 = 58;
 
 /// What is in a packet beside what the evaluator knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,104 +202,6 @@ pub(super) fn last(id: u16) -> Vec<u8> {
     bytes(&packet, details).unwrap_or_default()
 }
 
-/// What the kernel has made of a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    /// The packet itself, as it is now.
-    Itself {
-        /// Where it comes from.
-        source: IpAddr,
-        /// Where it goes to.
-        destination: IpAddr,
-        /// Its ports, where it has some.
-        ports: Option<(u16, u16)>,
-    },
-    /// A reset in answer to it.
-    Reset,
-    /// An error in answer to it, with this code: ICMP type 3, ICMPv6 type 1.
-    Error(u8),
-}
-
-/// The number of the packet that bytes are, or are an answer to.
-pub(super) fn read(bytes: &[u8]) -> Option<(u16, Read)> {
-    let outer = header(bytes)?;
-    let Header {
-        source,
-        destination,
-        protocol,
-        id,
-        rest,
-    } = outer;
-    let kind = rest.first().copied();
-    if (protocol, kind) == (ICMP, Some(3)) || (protocol, kind) == (ICMPV6, Some(1)) {
-        // What it is about begins behind 8 bytes.
-        // Answers are about packets that have numbers.
-        let inner = rest.get(8..).and_then(header);
-        if let Some(inner) = inner.filter(|inner| inner.id != 0) {
-            return Some((inner.id, Read::Error(*rest.get(1)?)));
-        }
-    }
-    let word = |at: usize| {
-        rest.get(at..at + 2)?
-            .try_into()
-            .ok()
-            .map(u16::from_be_bytes)
-    };
-    let number = |at: usize| {
-        rest.get(at..at + 4)?
-            .try_into()
-            .ok()
-            .map(u32::from_be_bytes)
-    };
-    if protocol == TCP && rest.get(13)? & RST != 0 {
-        let flags = rest.get(13)?;
-        // RFC 9293, 3.10.7.1: by what it acknowledges, or by what was acknowledged.
-        let sequence = if flags & ACK == 0 {
-            number(4)?
-        } else {
-            number(8)?.wrapping_sub(1)
-        };
-        return Some(((sequence >> 8) as u16, Read::Reset));
-    }
-    let has_ports = matches!(protocol, TCP | 17 | SCTP | DCCP | UDPLITE);
-    let ports = word(0).zip(word(2)).filter(|_| has_ports);
-    let read = Read::Itself {
-        source,
-        destination,
-        ports,
-    };
-    Some((id, read))
-}
-
-/// The number of a packet, where it comes from and where it goes to.
-pub(super) fn ends(bytes: &[u8]) -> Option<(u16, (IpAddr, IpAddr))> {
-    let header = header(bytes)?;
-    Some((header.id, (header.source, header.destination)))
-}
-
-/// The packet that an error is about, if it is one that announces itself so: one that goes back where the error comes from.
-fn about(packet: &Packet) -> Option<Packet> {
-    let Upper::Icmp { kind, code: _ } = packet.upper else {
-        return None;
-    };
-    // Those that name a packet (RFC 792: unreachable, quench, redirect, time, parameter; RFC 4443: below 128).
-    let names = match packet.is_v6() {
-        true => kind < 128,
-        false => matches!(kind, 3 | 4 | 5 | 11 | 12),
-    };
-    let is_related = packet.connection.state == State::Related;
-    (is_related && names).then(|| Packet {
-        iif: packet.oif.clone(),
-        oif: packet.iif.clone(),
-        connection: Connection::default(),
-        ..Packet::new(
-            packet.destination,
-            packet.source,
-            Upper::udp(40_000, 33_434),
-        )
-    })
-}
-
 /// An error about a packet, with what the smallest link takes where it tells of that (RFC 8200).
 fn error(packet: &Packet, about: &Packet) -> Option<Vec<u8>> {
     let Upper::Icmp { kind, code } = packet.upper else {
@@ -308,141 +212,12 @@ fn error(packet: &Packet, about: &Packet) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// The packets that make a connection of which `packet` is a part, or about which it is. `None` where nothing can be made so.
-pub(super) fn opening(packet: &Packet) -> Option<Vec<Packet>> {
-    if packet.connection.state == State::Related {
-        return about(packet).map(|about| vec![about]);
-    }
-    let mut turned = packet.clone();
-    std::mem::swap(&mut turned.source, &mut turned.destination);
-    std::mem::swap(&mut turned.iif, &mut turned.oif);
-    let with = |packet: &Packet, upper: Upper| {
-        let mut packet = packet.clone();
-        packet.upper = upper;
-        packet
-    };
-    Some(match packet.upper {
-        Upper::Tcp { sport, dport, .. } => {
-            let flags = |sport, dport, flags| Upper::Tcp {
-                sport,
-                dport,
-                flags,
-            };
-            vec![
-                with(packet, flags(sport, dport, SYN)),
-                with(&turned, flags(dport, sport, SYN | ACK)),
-                with(packet, flags(sport, dport, ACK)),
-            ]
-        }
-        Upper::Ports {
-            protocol: SCTP | DCCP,
-            ..
-        } => return None,
-        Upper::Ports {
-            protocol,
-            sport,
-            dport,
-        } => {
-            let back = Upper::Ports {
-                protocol,
-                sport: dport,
-                dport: sport,
-            };
-            vec![packet.clone(), with(&turned, back)]
-        }
-        Upper::Icmp { kind, code } => {
-            let v6 = packet.is_v6();
-            let (request, reply) = if v6 { (128, 129) } else { (8, 0) };
-            let echo = |kind| Upper::Icmp { kind, code };
-            match kind {
-                kind if kind == request => {
-                    vec![packet.clone(), with(&turned, echo(reply))]
-                }
-                kind if kind == reply => vec![with(&turned, echo(request))],
-                _ => return None,
-            }
-        }
-        Upper::Other(_) => vec![packet.clone(), turned],
-    })
-}
-
-struct Header<'a> {
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: u8,
-    id: u16,
-    rest: &'a [u8],
-}
-
-fn header(bytes: &[u8]) -> Option<Header<'_>> {
-    let address = |from: usize, len: usize| -> Option<IpAddr> {
-        let bytes = bytes.get(from..from + len)?;
-        Some(match <[u8; 4]>::try_from(bytes) {
-            Ok(v4) => v4.into(),
-            Err(_) => <[u8; 16]>::try_from(bytes).ok()?.into(),
-        })
-    };
-    let id = |at: usize| {
-        bytes
-            .get(at..at + 2)?
-            .try_into()
-            .ok()
-            .map(u16::from_be_bytes)
-    };
-    match bytes.first()? >> 4 {
-        4 => Some(Header {
-            source: address(12, 4)?,
-            destination: address(16, 4)?,
-            protocol: *bytes.get(9)?,
-            id: id(4)?,
-            rest: bytes.get(usize::from(bytes.first()? & 15) * 4..)?,
-        }),
-        6 => Some(Header {
-            source: address(8, 16)?,
-            destination: address(24, 16)?,
-            protocol: *bytes.get(6)?,
-            id: id(2)?,
-            rest: bytes.get(40..)?,
-        }),
-        _ => None,
-    }
-}
-
-/// RFC 1071
-fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| match *pair {
-        [high, low] => u32::from(u16::from_be_bytes([high, low])),
-        [high] => u32::from(high) << 8,
-        _ => 0,
-    });
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
-}
-
-/// RFC 4960, appendix B.
-fn crc32c(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            let odd = crc & 1 == 1;
-            crc >>= 1;
-            if odd {
-                crc ^= 0x82f6_3b78;
-            }
-        }
-    }
-    !crc
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
 
-    use super::{Details, Read, bytes, checksum, crc32c, read};
+    use super::super::read::{Read, read};
+    use super::{Details, bytes};
     use crate::evaluate::{Packet, Upper};
 
     fn packet(v6: bool, upper: Upper) -> Packet {
@@ -538,15 +313,5 @@ mod tests {
         assert!(bytes(&packet(false, Upper::Other(44)), Details::default()).is_some());
         assert_eq!(read(&[]), None);
         assert_eq!(read(&[0x45; 19]), None);
-    }
-
-    #[test]
-    fn sums_are_those_of_the_standards() {
-        // RFC 1071, section 3; RFC 3720, B.4 (32 bytes of zeroes).
-        assert_eq!(
-            checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
-            !0xddf2
-        );
-        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
     }
 }

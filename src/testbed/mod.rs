@@ -10,18 +10,22 @@
 //! | --- | --- |
 //! | `namespace`, `wire` | namespaces; sockets that send |
 //! | `layout` | addresses and routes as an environment has them |
-//! | `frame` | packets as bytes |
+//! | `frame`, `opening` | packets as bytes; which are sent before another one |
+//! | `read`, `checksum` | packets read again; their checksums |
 //! | `clock` | rules whose windows are moved in time |
 //! | `fate` | what the kernel did with a packet, and whether the evaluator says the same |
 //! | `round`, `trial` | which packets can be tried together; all packets of a test |
 //!
 //! Not here: which packets a test is about, which is [`crate::prove`]'s.
 
+mod checksum;
 mod clock;
 mod fate;
 mod frame;
 mod layout;
 mod namespace;
+mod opening;
+mod read;
 mod round;
 mod trial;
 mod wire;
@@ -408,7 +412,7 @@ impl Testbed {
         let deadline = Instant::now() + PATIENCE;
         loop {
             for sighting in self.sightings()? {
-                let id = frame::read(&sighting.packet).map(|(id, _)| id);
+                let id = read::read(&sighting.packet).map(|(id, _)| id);
                 if sighting.seen == Seen::Came && id == Some(LAST_ID) {
                     return Ok(all);
                 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::fate::{Fate, Sight, agrees, rules, sights};
 use super::frame::{self, Details};
+use super::opening::opening;
 use super::round::{Entry, Round, Uses};
 use super::{LAST_ID, Loaded, Testbed, TestbedError, clock, follow};
 use crate::compile::claim::{Claim, Counts, Test};
@@ -224,9 +225,9 @@ impl<'m> Run<'_, 'm> {
         }
         match packet.connection.state {
             State::New | State::Untracked => None,
-            State::Established if frame::opening(packet).is_none() => Some(LeftOut::NotOpened),
+            State::Established if opening(packet).is_none() => Some(LeftOut::NotOpened),
             State::Established => None,
-            State::Related if frame::opening(packet).is_none() => Some(LeftOut::Related),
+            State::Related if opening(packet).is_none() => Some(LeftOut::Related),
             State::Related => None,
             State::Invalid => {
                 let has_sum = matches!(
@@ -368,7 +369,7 @@ impl<'m> Run<'_, 'm> {
         self.testbed.unload()?;
         self.testbed.keep_still(true)?;
         for entry in &round.entries {
-            for packet in frame::opening(&entry.packet).unwrap_or_default() {
+            for packet in opening(&entry.packet).unwrap_or_default() {
                 // An error is about a packet without a number.
                 let details = match entry.packet.connection.state {
                     State::Related => Details::default(),
