@@ -12,6 +12,18 @@ use crate::ruleset::{DataType, Element, Key, Set};
 /// A day in nanoseconds. Windows that are further away are left out: nobody asks for them before the rules are loaded again.
 const NEAR: u64 = 86_400_000_000_000;
 
+/// What time it is, in nanoseconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel compares packets with the clock of the machine"
+)]
+pub(super) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
 /// Whether a program asks what time it is.
 pub(super) fn asks(program: &Program) -> bool {
     instructions(program).any(|it| time_key(it).is_some())

@@ -9,46 +9,53 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `namespace`, `wire` | namespaces; sockets that send |
-//! | `layout` | addresses and routes as an environment has them |
+//! | `layout`, `settings` | addresses and routes as an environment has them; settings as a policy wants them |
+//! | `loaded` | the rules on the box |
 //! | `frame`, `opening` | packets as bytes; which are sent before another one |
 //! | `read`, `checksum` | packets read again; their checksums |
 //! | `clock` | rules whose windows are moved in time |
 //! | `fate` | what the kernel did with a packet, and whether the evaluator says the same |
-//! | `round`, `trial` | which packets can be tried together; all packets of a test |
+//! | `round`, `volley` | packets that can be tried together, and how they are sent |
+//! | `trial`, `tried` | all packets of a test, and what has come out |
 //!
 //! Not here: which packets a test is about, which is [`crate::prove`]'s.
 
 mod checksum;
 mod clock;
+mod error;
 mod fate;
 mod frame;
 mod layout;
+mod loaded;
 mod namespace;
 mod opening;
 mod read;
 mod round;
+mod settings;
 mod trial;
+mod tried;
+mod volley;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::apply::{self, ApplyError, Options};
-use crate::bytecode::Program;
 use crate::evaluate::{Environment, Interface, Packet};
-use crate::kernel::{CommitError, Kernel, ObserveError};
-use crate::live::{Generation, Known, Live};
 use crate::netlink::{CableEnd, Links, Netlink, Seen, Sighting, TraceStep, Traces, Witness};
-use crate::plan::{self, Operation};
-use crate::system::{Key, Scope, Settings};
+use crate::system::Settings;
+use error::{build, follow};
 use fate::Handles;
 use layout::Layout;
+use loaded::Loaded;
 use namespace::Namespace;
+use settings::{prepare, rp_filter, wanted, write};
 use wire::{Own, Wire};
 
+pub use error::TestbedError;
 pub use fate::{Fate, Sight};
-pub use trial::{Disagreement, LeftOut, MOST_SENT, Tried, try_test};
+pub use trial::{MOST_SENT, try_test};
+pub use tried::{Disagreement, LeftOut, Tried};
 
 /// The interface whose packets say that all before them are done with.
 const LAST: &str = "rfw-last";
@@ -56,39 +63,6 @@ const LAST: &str = "rfw-last";
 const LAST_ID: u16 = u16::MAX;
 /// How long the kernel may take until it has done with all packets of a round.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why packets could not be sent through the kernel.
-#[derive(Debug, thiserror::Error)]
-pub enum TestbedError {
-    /// There are no namespaces for us.
-    #[error("cannot make a network namespace to send packets in")]
-    Namespace(#[source] io::Error),
-    /// The kernel refused a part of it.
-    #[error("cannot build the testbed: {action}")]
-    Build {
-        /// What was being done.
-        action: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The rules could not be read.
-    #[error("cannot read the rules of the testbed")]
-    Observe(#[source] ObserveError),
-    /// The kernel does not take the rules.
-    #[error("the kernel of the testbed does not take the rules")]
-    Load(#[source] Box<ApplyError>),
-    /// The kernel does not take rules any more that it has taken before.
-    #[error("cannot load the rules of the testbed again")]
-    Commit(#[source] CommitError),
-    /// Packets are not seen any more.
-    #[error("cannot follow packets on the testbed: {action}")]
-    Follow {
-        /// What was being done.
-        action: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
 
 /// Sees to it that this process may make network namespaces: leaves for a user namespace of its own, in which it may do
 /// everything, and nothing elsewhere, unless it may make them anyhow. To be called before there is a second thread, and once; what
@@ -135,21 +109,6 @@ pub struct Testbed {
     /// Which of the rules are loaded.
     loaded: Option<Loaded>,
 }
-
-/// Rules that are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Loaded {
-    /// The time to which they were moved; both in nanoseconds since 1970. 0 where they ask for none.
-    time: u64,
-    /// When.
-    at: u64,
-}
-
-/// The mark of the table.
-const MARK: [u8; 16] = *b"rfw testbed mark";
-
-/// Takes the table away, whether there is one or not.
-const AWAY: [Operation; 2] = [Operation::AddTable { mark: MARK }, Operation::DeleteTable];
 
 /// The hardware address of the box's end of a cable, or of the far one.
 fn mac(number: usize, far: bool) -> [u8; 6] {
@@ -265,84 +224,6 @@ impl Testbed {
         environment
     }
 
-    /// Loads rules as `rfw apply` does, reads them back and compares.
-    ///
-    /// # Errors
-    /// When the kernel does not take them.
-    pub fn apply(&mut self, program: &Program) -> Result<(), TestbedError> {
-        self.loaded = None;
-        let done = match self.make_so(program)? {
-            Err(ApplyError::NotSent {
-                source: CommitError::TooLarge { .. },
-                ..
-            }) => {
-                // Of schedules that are too long for a user without rights, the windows of these days have to do.
-                let now = trial::now();
-                let near = clock::moved(program, now, now);
-                self.make_so(near.as_ref().unwrap_or(program))?
-            }
-            done => done,
-        };
-        done.map_err(|error| TestbedError::Load(Box::new(error)))
-    }
-
-    fn make_so(&mut self, program: &Program) -> Result<Result<(), ApplyError>, TestbedError> {
-        let live = self.kernel.observe().map_err(TestbedError::Observe)?;
-        let plan = plan::plan(&live, program, MARK);
-        let options = Options {
-            attempts: 3,
-            wait: &mut |_| (),
-            recheck: false,
-        };
-        Ok(apply::apply(&mut self.kernel, program, &plan, options).map(|_| ()))
-    }
-
-    /// Loads rules that the kernel is known to take into a table that nothing has happened to yet.
-    fn load(&mut self, program: &Program) -> Result<(), TestbedError> {
-        self.loaded = None;
-        let base = self.generation()?;
-        let nothing = Live {
-            generation: base,
-            table: None,
-            others: Vec::new(),
-        };
-        let plan = plan::plan(&nothing, program, MARK);
-        // Nobody is disturbed, so all of it is one transaction, unless it is too large for that.
-        let at_once = [AWAY.as_slice(), &plan.staging, &plan.commit].concat();
-        let base = match self.kernel.commit(base, &at_once) {
-            Err(CommitError::TooLarge { .. }) => {
-                self.unload()?;
-                let base = self.generation()?;
-                let base = match plan.staging.is_empty() {
-                    true => Ok(base),
-                    false => self.kernel.commit(base, &plan.staging),
-                };
-                base.and_then(|base| self.kernel.commit(base, &plan.commit))
-            }
-            done => done,
-        };
-        let base = base.map_err(TestbedError::Commit)?;
-        let known = Known::of(base, &program.sets);
-        let live = self.kernel.observe_beside(&known);
-        let table = live.map_err(TestbedError::Observe)?.table;
-        let chains = table.map(|table| table.chains).unwrap_or_default();
-        self.handles = Handles::of(&chains);
-        Ok(())
-    }
-
-    /// Takes the rules away.
-    fn unload(&mut self) -> Result<(), TestbedError> {
-        self.loaded = None;
-        let base = self.generation()?;
-        let done = self.kernel.commit(base, &AWAY);
-        done.map_err(TestbedError::Commit)?;
-        Ok(())
-    }
-
-    fn generation(&mut self) -> Result<Generation, TestbedError> {
-        self.kernel.generation().map_err(TestbedError::Observe)
-    }
-
     /// Gives the box these addresses and routes, and no others.
     fn arrange(&mut self, environment: &Environment) -> Result<(), TestbedError> {
         let done = self.layout.arrange(environment, &mut self.links);
@@ -430,14 +311,6 @@ impl Testbed {
     }
 }
 
-fn build(action: String) -> impl FnOnce(io::Error) -> TestbedError {
-    move |source| TestbedError::Build { action, source }
-}
-
-fn follow(action: &'static str) -> impl FnOnce(io::Error) -> TestbedError {
-    move |source| TestbedError::Follow { action, source }
-}
-
 fn in_namespace<T: Send>(
     namespace: &Namespace,
     action: &str,
@@ -463,63 +336,4 @@ fn pin() {
     {
         _ = sched_setaffinity(this, &one);
     }
-}
-
-/// Settings of a box that is about to get its interfaces: what is told is told at once and as often as it happens, and addresses
-/// are those that it is given.
-fn prepare() -> io::Result<()> {
-    for (path, value) in [
-        ("net/ipv4/ip_forward", "1"),
-        ("net/ipv6/conf/all/forwarding", "1"),
-        ("net/ipv4/icmp_ratemask", "0"),
-        ("net/ipv6/icmp/ratelimit", "0"),
-        ("net/ipv6/conf/all/accept_dad", "0"),
-        ("net/ipv6/conf/default/accept_dad", "0"),
-        // IN6_ADDR_GEN_MODE_NONE
-        ("net/ipv6/conf/default/addr_gen_mode", "1"),
-    ] {
-        write(path, value)?;
-    }
-    for scope in ["all", "default"] {
-        for key in ["rp_filter", "send_redirects"] {
-            write(&format!("net/ipv4/conf/{scope}/{key}"), "0")?;
-        }
-    }
-    Ok(())
-}
-
-/// What holds for every interface, where the policy says something.
-fn rp_filter(settings: &Settings) -> u32 {
-    let mut all = settings.iter();
-    let said = all.find(|setting| setting.key == Key::RpFilter(Scope::All));
-    said.map_or(0, |setting| setting.value)
-}
-
-/// Those of a policy's settings that decide what becomes of packets; the others are the machine's. Without forwarding there would
-/// be nothing to try.
-fn wanted(settings: &Settings, names: &[&str]) -> Vec<(String, u32)> {
-    let mut wanted = Vec::new();
-    for setting in settings.iter() {
-        match &setting.key {
-            Key::Forwarding(_) | Key::Neighbour(..) | Key::ConntrackMax => {}
-            Key::RpFilter(Scope::Every) => {
-                let every = names.iter().map(|name| {
-                    let key = Key::RpFilter(Scope::Interface((*name).to_owned()));
-                    (key.path(), setting.value)
-                });
-                wanted.extend(every);
-            }
-            key @ (Key::RpFilter(_) | Key::ConntrackTcpLiberal | Key::ConntrackTcpLoose) => {
-                wanted.push((key.path(), setting.value));
-            }
-        }
-    }
-    wanted
-}
-
-#[expect(clippy::disallowed_methods, reason = "settings are files")]
-fn write(path: &str, value: &str) -> io::Result<()> {
-    let path = format!("/proc/sys/{path}");
-    std::fs::write(&path, value)
-        .map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
 }
