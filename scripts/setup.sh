@@ -2,6 +2,7 @@
 #
 #   need build kernel scan      what this script is going to do, see `packages_for`
 #   need_rust                   puts a cargo that is new enough on PATH
+#   need_sshd                   has an sshd for the tests
 #
 # As root, or through sudo, missing packages are installed with apt-get; otherwise the exact command is printed.
 # shellcheck shell=bash
@@ -46,8 +47,9 @@ packages_for() {
       command -v iptables >/dev/null || echo iptables
       command -v ps >/dev/null || echo procps
       command -v curl >/dev/null || echo curl
-      # The tests sign commits.
+      # The tests sign commits, and speak ssh and https.
       command -v ssh-keygen >/dev/null || echo openssh-client
+      command -v openssl >/dev/null || echo openssl
       ;;
     scan)
       command -v nmap >/dev/null || echo nmap
@@ -101,6 +103,25 @@ install() {
   said=$("${apt[@]}" update 2>&1) ||
     printf '%s\napt-get update failed; going on with the package lists that are there\n' "$said" >&2
   said=$("${apt[@]}" install -y --no-install-recommends "$@" 2>&1) || fail "apt-get could not install $*: $said"
+}
+
+# The tests start an sshd of their own. Where the machine has none, its package is unpacked beside them and not installed:
+# installed, it would open the machine to the network.
+need_sshd() {
+  local place=${CARGO_TARGET_DIR:-target}/sshd packages=(openssh-server libwrap0) work said
+  [ ! -x /usr/sbin/sshd ] && [ ! -x "$place/usr/sbin/sshd" ] || return 0
+  command -v apt-get >/dev/null || fail "the tests need /usr/sbin/sshd, and there is no apt-get here; Debian calls it: ${packages[0]}"
+  heading "Fetching ${packages[*]}"
+  work=$(mktemp -d)
+  said=$(cd "$work" && apt-get -qq download "${packages[@]}" 2>&1) || fail "apt-get could not download ${packages[*]} (apt-get update?): $said"
+  for said in "$work"/*.deb; do
+    dpkg-deb -x "$said" "$work/all"
+  done
+  mv "$work/all"/usr/lib/*-linux-gnu "$work/all/usr/lib/sshd"
+  mkdir -p "${place%/*}"
+  rm -rf "$place"
+  mv "$work/all" "$place"
+  rm -rf "$work"
 }
 
 # True if cargo is there and not older than RUST_NEEDED.

@@ -15,17 +15,17 @@ use super::support::{Host, alone, icmp, link, serve, tcp, topology, udp};
 ///                                   10.0.3.1
 ///                                   fd00:1::1 …
 /// ```
-struct Wire {
+pub(super) struct Wire {
     desk: Desk,
-    far: Host,
-    center: Host,
-    staff: Host,
-    guest: Host,
-    other: Host,
+    pub(super) far: Host,
+    pub(super) center: Host,
+    pub(super) staff: Host,
+    pub(super) guest: Host,
+    pub(super) other: Host,
     switch: Switch,
 }
 
-const ZONES: &str = "version: 1
+pub(super) const ZONES: &str = "version: 1
 zones:
   wan:   { interfaces: [eth0] }
   staff: { interfaces: [eth1], match: address, networks: [10.0.1.0/24, \"fd00:1::/64\"] }
@@ -33,10 +33,10 @@ zones:
 ";
 
 /// The zone of all others on the wire.
-const REST: &str = "  rest:  { interfaces: [eth1] }\n";
+pub(super) const REST: &str = "  rest:  { interfaces: [eth1] }\n";
 
 impl Wire {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (far, center) = (Host::new("far"), Host::new("box"));
         center.forward();
         link((&far, "eth0"), (&center, "eth0"));
@@ -81,7 +81,7 @@ impl Wire {
 
     /// Applies a policy; a second plan is empty.
     #[track_caller]
-    fn apply(&self, policy: &str) {
+    pub(super) fn apply(&self, policy: &str) {
         self.desk.write("policy.yaml", policy);
         let applied = self
             .desk
@@ -104,7 +104,7 @@ impl Wire {
 }
 
 /// What TCP connections to a port meet, one host and family after the other.
-fn seen(hosts: &[&Host], addresses: &[&str], port: u16) -> String {
+pub(super) fn seen(hosts: &[&Host], addresses: &[&str], port: u16) -> String {
     let mut all = Vec::new();
     for host in hosts {
         for address in addresses {

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::process;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -32,9 +32,26 @@ impl Host {
                 .expect("a network namespace; is this inside `alone`?");
             File::open("/proc/thread-self/ns/net").expect("the namespace of this thread")
         });
+        Self::of(name, namespace.join().expect("a network namespace"))
+    }
+
+    /// The one that a program makes for itself, which is waited for. The host outlives the program.
+    #[track_caller]
+    pub(crate) fn of_program(name: &str, process: u32) -> Self {
+        let own = fs::read_link("/proc/thread-self/ns/net").expect("our own namespace");
+        let path = format!("/proc/{process}/ns/net");
+        let deadline = Instant::now() + BOUND;
+        while fs::read_link(&path).expect("it runs") == own {
+            assert!(Instant::now() < deadline, "{name}: makes no namespace");
+            thread::sleep(Duration::from_millis(1));
+        }
+        Self::of(name, File::open(&path).expect("its namespace"))
+    }
+
+    fn of(name: &str, namespace: File) -> Self {
         let host = Self {
             name: name.to_owned(),
-            namespace: namespace.join().expect("a network namespace"),
+            namespace,
         };
         host.sysctl("net/ipv6/conf/all/accept_dad", "0");
         host.sysctl("net/ipv6/conf/default/accept_dad", "0");

@@ -46,6 +46,9 @@ const SETTINGS: [&str; 12] = [
     "maintenance.auto=false",
 ];
 
+/// Where git looks for the authorities that it believes, in place of the system's.
+const AUTHORITIES: &str = "GIT_SSL_CAINFO";
+
 /// Who fetches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Puller {
@@ -239,7 +242,7 @@ impl Shed {
 /// The variables that programs that meet the network need.
 fn passed_on() -> Vec<(OsString, OsString)> {
     std::env::vars_os()
-        .filter(|(key, _)| PASSED_ON.iter().any(|known| key == known))
+        .filter(|(key, _)| key == AUTHORITIES || PASSED_ON.iter().any(|known| key == known))
         .collect()
 }
 
@@ -361,13 +364,26 @@ fn told(said: &str) -> String {
         .lines()
         .map(str::trim)
         .take_while(|line| !line.is_empty())
-        .filter(|line| !line.starts_with("From "));
+        // ssh puts a frame around its warnings.
+        .map(|line| line.trim_matches('@').trim())
+        .filter(|line| !line.is_empty() && !line.starts_with("From "));
     let line = lines.collect::<Vec<_>>().join("; ");
     let line = printable(&without_secrets(&line));
     match line.is_empty() {
         true => "it has failed and does not say why".to_owned(),
-        false => line.chars().take(TOLD).collect(),
+        false => without_middle(&line),
     }
+}
+
+/// The cause stands at one end of what is said or at the other.
+fn without_middle(line: &str) -> String {
+    let letters: Vec<char> = line.chars().collect();
+    if letters.len() <= TOLD {
+        return line.to_owned();
+    }
+    let (begin, rest) = letters.split_at(TOLD / 2);
+    let end = rest.iter().rev().take(TOLD / 2).rev();
+    begin.iter().chain(&[' ', '…', ' ']).chain(end).collect()
 }
 
 /// `https://user:secret@host/` without what stands before the `@`.
@@ -500,6 +516,16 @@ mod tests {
             "fatal: unable to access 'https://host/x/': no\\u{1b}[31m",
         );
         check("", "it has failed and does not say why");
-        assert_eq!(told(&"x".repeat(10_000)).len(), 600);
+        check(
+            "@@@@@\r\n@    WARNING: IT HAS CHANGED!     @\r\n@@@@@\r\nNASTY!\n",
+            "WARNING: IT HAS CHANGED!; NASTY!",
+        );
+        let long = format!("begin{}end", "x".repeat(10_000));
+        let line = told(&long);
+        assert_eq!(line.chars().count(), 603);
+        assert!(
+            line.starts_with("beginx") && line.ends_with("xend"),
+            "{line}"
+        );
     }
 }
