@@ -71,6 +71,7 @@ mod scenarios;
 mod schedules;
 mod schema;
 mod settings;
+mod shapes;
 mod simulation;
 mod soak;
 mod support;

@@ -1,5 +1,6 @@
 //! `rfw trace --live`: one packet through everything that the kernel holds, whoever put it there.
 
+use super::shapes;
 use super::support::rfw::Desk;
 use super::support::{Host, Office, alone, nft};
 
@@ -141,6 +142,7 @@ fn what_others_drop_all_the_same() {
             ],
         );
         let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+        shapes::is_of("trace", &json);
         let outcome = &json["outcomes"][0];
         assert_eq!(outcome["decision"], "drop");
         assert_eq!(outcome["live"]["table"], "ip filter");

@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::output::{Findings, Output};
 use super::policy::Purpose;
 use super::{Global, policy, raw};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Finding, Severity};
 
 /// Check a policy: its form, and what it means
 ///
@@ -46,7 +46,10 @@ pub(super) fn run(
     }
     let valid = !examined.diagnostics.has_errors();
     match arguments.format {
-        Format::Json => output.line(&format!("{:#}", examined.report().json())),
+        Format::Json => {
+            let findings = examined.report().findings();
+            output.line(&serde_json::to_string_pretty(&findings).map_err(Failure::world)?);
+        }
         Format::Github | Format::Sarif => {
             output.tell(match arguments.format {
                 Format::Sarif => Findings::Sarif,
@@ -78,6 +81,11 @@ pub(super) fn run(
     } else {
         Err(Failure::Rejected)
     }
+}
+
+/// The text of `schema/validate.schema.json`.
+pub(super) fn schema() -> String {
+    crate::view::schema::<Vec<Finding>>("urn:rfw:validate:1", "rfw validate")
 }
 
 /// `1 error`, `2 errors`.

@@ -13,13 +13,16 @@ mod source;
 pub use code::Code;
 pub use nearest::nearest;
 pub use path::{DocPath, Segment};
-pub use render::{Report, printable};
+pub use render::{Finding, Report, printable};
 pub use source::{Lines, Locate, Position, SourceText, Spot, is_invisible};
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::{fmt, ops::Range};
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// The policy is refused.
     Error,

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Compiled;
@@ -23,7 +24,8 @@ use crate::system::Settings;
 use crate::testbed::{self, Disagreement, Sight, Testbed, TestbedError, Tried};
 
 /// The kernel that was asked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Kernel")]
 pub(super) struct Asked {
     /// Its release, as `uname -r` says it.
     pub(super) release: String,
@@ -33,42 +35,44 @@ pub(super) struct Asked {
 }
 
 /// What a test has come to in the kernel.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct InKernel {
-    /// Whether it did with every packet what the proof says.
+    /// Whether it did with every packet that was sent what the proof says. If not, rfw is wrong, and the exit code is 70.
     pub(super) agrees: bool,
     /// How many packets were sent.
     pub(super) packets: usize,
-    /// Of how many, where those were chosen among more.
+    /// Of how many, where more than 20,000 would have had to be sent; absent where all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) of: Option<usize>,
-    /// Packets that say nothing about the test.
+    /// Packets that do not count for the test, by reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) left_out: Vec<LeftOut>,
-    /// How many of those met more rules than the kernel could tell, so that only what became of them was compared.
+    /// How many of those sent met more rules than the kernel could tell, so that only what became of them was compared; absent for
+    /// none.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) untraced: usize,
-    /// How long it took.
+    /// How long sending took, in seconds.
     pub(super) seconds: f64,
-    /// With how many packets it did something else.
+    /// With how many packets it did something else; absent for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) disagreements: usize,
-    /// The first of them.
+    /// Everything about the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) disagreement: Option<Told>,
 }
 
 /// Packets that say nothing about a test.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct LeftOut {
-    /// How many.
+    /// How many packets.
     pub(super) packets: usize,
-    /// Why.
+    /// Why they do not count, for people.
     pub(super) why: String,
 }
 
 /// A disagreement: everything that somebody needs who has to find out why.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Disagreement")]
 pub(super) struct Told {
     /// The version of rfw.
     pub(super) rfw: String,
@@ -76,19 +80,19 @@ pub(super) struct Told {
     pub(super) kernel: String,
     /// SHA-256 of the policy's file names and texts.
     pub(super) policy: String,
-    /// The packet.
+    /// The packet, for people.
     pub(super) packet: String,
     /// Its bytes, from the IP header on, hexadecimal.
     pub(super) bytes: String,
-    /// What the kernel did.
+    /// What the kernel did with it, for people.
     pub(super) kernel_says: String,
     /// The rules that the packet fits, in order: in the kernel.
     pub(super) kernel_met: Vec<String>,
-    /// And as the evaluator has it.
+    /// The same, as rfw's own evaluation has it.
     pub(super) rfw_met: Vec<String>,
-    /// What the evaluator says: each thing that may become of it, and by which rule.
+    /// What that evaluation says: each thing that may become of the packet, and by which rule.
     pub(super) rfw_says: Vec<String>,
-    /// The way of the packet, as the evaluator has it.
+    /// The way of the packet, as the evaluation has it.
     pub(super) path: Vec<Stop>,
     /// Addresses and routes of the box.
     #[serde(rename = "box")]

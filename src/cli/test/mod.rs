@@ -15,6 +15,8 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(super) use report::schema;
+
 use super::error::Failure;
 use super::output::Output;
 use super::validate::counted;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::kernel::{Asked, InKernel, Told};
@@ -15,75 +16,85 @@ use crate::prove::{Proof, Prover, deciding};
 use crate::ruleset::Origin;
 use crate::testbed::Tried;
 
-/// Everything that was found.
-#[derive(Debug, Serialize)]
+/// What has come out of the tests of one policy or several. Policies that were rejected are told on standard error, and are not here;
+/// the exit code is 3 then, as when a test has failed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Tests")]
 pub(super) struct Whole {
     /// Of this shape: 1.
     pub(super) version: u32,
-    /// How many tests have passed.
+    /// How many tests have passed, of all policies together.
     pub(super) passed: usize,
     /// How many have failed.
     pub(super) failed: usize,
-    /// How long it took.
+    /// How long all of it took, in seconds.
     pub(super) seconds: f64,
-    /// The kernel that was asked, too.
+    /// The kernel that was asked as well; only with `--kernel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kernel: Option<Asked>,
-    /// One for each policy.
+    /// One for each policy, in the order in which they were named.
     #[serde(rename = "policies")]
     pub(super) suites: Vec<Suite>,
 }
 
 /// The tests of one policy.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
 pub(super) struct Suite {
-    /// Its path.
+    /// Its path, as it was named.
     pub(super) policy: String,
-    /// Its tests, in the order in which they are written.
+    /// Its tests, in the order in which they are written; with `--filter` only those that were wanted.
     #[serde(rename = "tests")]
     pub(super) cases: Vec<Case>,
-    /// How long it took, compiling included.
+    /// How long it took, in seconds, compiling included.
     pub(super) seconds: f64,
 }
 
-/// A test.
-#[derive(Debug, Serialize)]
+/// A test, and what has come out of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Test")]
 pub(super) struct Case {
-    /// Its name.
+    /// Its name in the policy.
     pub(super) name: String,
     /// Where it stands: `office.yaml:140`.
     pub(super) at: Option<String>,
-    /// Whether it has passed.
+    /// Whether it has passed; with `--kernel` only if it holds in the kernel, too, and the kernel agrees.
     pub(super) passed: bool,
-    /// What it was about, or what is wrong.
+    /// For people: what it was about, or what should be and what is.
     pub(super) message: String,
-    /// How many packets were tried.
+    /// How many kinds of packets it was held against: one packet of each that the rules tell apart, until the first with which it fails.
     pub(super) packets: usize,
-    /// How long it took.
+    /// How long the proof took, in seconds.
     pub(super) seconds: f64,
-    /// The packet with which it fails.
+    /// The counterexample, for people: the packet with which it fails. Absent where it has passed, and where no single packet is to
+    /// blame, as for the shares of a balance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) packet: Option<String>,
-    /// Every rule that the packet meets and fits, and what the kernel does between.
+    /// Every rule that this packet meets and fits, in order, and what the kernel does between. Absent where there is no packet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) path: Vec<Stop>,
-    /// What the kernel did with the packets.
+    /// What the kernel did with the packets; only with `--kernel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kernel: Option<InKernel>,
 }
 
 /// A stop on the way of a packet.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Stop {
-    /// The hook.
+    /// The hook: `prerouting`, `input`, `forward`, `output`, `postrouting`; empty before the first.
     pub(super) hook: &'static str,
-    /// The rule by its name, or its chain.
+    /// The rule by its name, its chain where it has none, or `routing`, `the kernel`, `source`, `destination`, `the end of CHAIN`.
     pub(super) what: String,
-    /// What happens.
+    /// What happens there: `accept`, `drop`, `reject`, `return`, `translates`, `fits, goes on`, `→ CHAIN`, or words for people.
     pub(super) does: String,
-    /// Where the policy says so.
+    /// Where the policy says so: `office.yaml:73`. Absent for what is built in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<String>,
+}
+
+/// The text of `schema/test.schema.json`.
+pub(in crate::cli) fn schema() -> String {
+    crate::view::schema::<Whole>("urn:rfw:test:1", "rfw test")
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();

@@ -9,6 +9,8 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
+pub(super) use view::schema;
+
 use super::error::Failure;
 use super::output::Output;
 use super::plan::Format;

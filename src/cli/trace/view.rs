@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evaluate::{
@@ -11,55 +12,88 @@ use crate::evaluate::{
 use crate::nft;
 use crate::ruleset::{ChainPolicy, Origin, TABLE};
 
-/// A packet and all that can become of it.
-#[derive(Debug, Serialize)]
+/// A packet and all that can become of it. Whatever becomes of it, the exit code is 0.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Trace")]
 pub(super) struct View {
+    /// Of this shape: 1.
     version: u32,
+    /// The packet as it was sent, for people: `eth0 203.0.113.7:40000 > - 203.0.113.10:443 tcp, new` are the interface by which it
+    /// comes, source, the interface by which it leaves as far as that was said, destination, protocol, and the state of its connection.
     packet: String,
+    /// What can become of it: one outcome, and more where chance decides. Their shares make 1.
     outcomes: Vec<OutcomeView>,
 }
 
-#[derive(Debug, Serialize)]
+/// What becomes of a packet.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Outcome")]
 struct OutcomeView {
+    /// `accept`, `drop`, `unknown` (a rule that cannot be followed decides), or `reject with` and the answer: `tcp reset`, `icmp code 3`
+    /// (of ICMP or ICMPv6, by the packet's family), or one of `no-route`, `port-unreachable`, `host-unreachable` and `admin-prohibited`.
+    #[schemars(regex(pattern = r"^(accept|drop|unknown|reject with .+)$"))]
     decision: String,
+    /// What decides, for people: a rule by its table and chain, a chain's policy, the kernel, or `no rule`.
     reason: String,
-    /// The rule that decides, by its name.
+    /// The rule of the policy that decides, by its name: `lan-to-wan/web`, `nat/web`. Absent where something else decides, such as a
+    /// rule of another table, or routing.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
-    /// Where the policy says so.
+    /// Where the policy says so: `office.yaml:73`. Absent for what is built in, and for rules in the kernel that this policy does not
+    /// have.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
-    /// The rule that decides, as the kernel has it, if it was read from there.
+    /// The rule that decides, as the kernel has it; only with `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<LiveRule>,
-    /// What rfw's table alone would do, where it lets the packet through and another does not.
+    /// For people: what rfw's table alone would do. Only with `--live`, and only where it accepts the packet and another table does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     rfw: Option<String>,
-    /// How often it comes to this, 0 to 1.
+    /// How often it comes to this, from 0 to 1; 1 where nothing is left to chance.
+    #[schemars(range(min = 0.0, max = 1.0))]
     share: f64,
-    /// The packet at the end.
+    /// The packet as it is at the end, translated, in the form of the packet as it was sent.
     packet: String,
+    /// How it was translated, for people, in order; empty where it was not.
     translations: Vec<String>,
+    /// Its way, in order.
     path: Vec<Line>,
 }
 
-#[derive(Debug, Serialize)]
+/// A rule as the kernel has it.
+#[derive(Debug, Serialize, JsonSchema)]
 struct LiveRule {
+    /// Family and name of its table: `inet rfw`, `ip filter`.
     table: String,
+    /// Its chain.
     chain: String,
+    /// By which nft(8) deletes or replaces it.
     handle: u64,
+    /// What it does, in nft's words.
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+/// A step on the way of a packet.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Step")]
 struct Line {
-    #[serde(skip)]
+    /// 0: a hook, or which way routing sends the packet; 1: the kernel, or a table with its base chain; 2: what is in that chain and
+    /// the chains that it leads to.
     depth: usize,
+    /// What is met: the hook, the chain, the rule by its name (or by its chain and number), the end of the chain, or a translation.
     what: String,
+    /// Where the policy says so: `office.yaml:73`.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
+    /// What comes of it: `accept`, `drop`, `reject with …`, `jump …`, `goto …`, `return`, `translates`, `fits, and goes on`,
+    /// `does nothing to the packet`, `cannot be followed…`, or `does not fit…` with the comparison that fails. Absent for what is no rule.
     #[serde(skip_serializing_if = "String::is_empty")]
     result: String,
+}
+
+/// The text of `schema/trace.schema.json`.
+pub(in crate::cli) fn schema() -> String {
+    crate::view::schema::<View>("urn:rfw:trace:1", "rfw trace")
 }
 
 /// Finds the place in the policy.

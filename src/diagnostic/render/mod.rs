@@ -2,17 +2,17 @@
 //! annotate-snippets, which is shown the few lines that matter and never a whole file.
 
 mod excerpt;
+mod finding;
 mod github;
 mod sarif;
 
 use super::{
-    Diagnostic, Diagnostics, Lines, Locate, Place, Position, Severity, SourceText, Spot,
-    is_invisible,
+    Diagnostic, Diagnostics, Lines, Locate, Position, Severity, SourceText, Spot, is_invisible,
 };
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use excerpt::{Excerpt, Mark, Window, clusters};
-use serde_json::{Value, json};
-use std::ops::Range;
+pub use finding::Finding;
+use serde_json::Value;
 
 /// Everything needed to show diagnostics.
 #[expect(missing_debug_implementations, reason = "holds a trait object")]
@@ -70,16 +70,14 @@ impl Report<'_> {
         self.text(&Renderer::styled())
     }
 
-    /// For programs: a list of `{code, severity, message, file, line, column, endLine, endColumn, pointer,
-    /// help}`, in the order of the text. The place is that of the primary label; what is not known is `null`.
+    /// For programs, in the order of the text. The place is that of the primary label.
     #[must_use]
-    pub fn json(&self) -> Value {
+    pub fn findings(&self) -> Vec<Finding> {
         let lines = self.lines();
-        let shown = self
-            .sorted()
-            .into_iter()
-            .map(|diagnostic| self.json_of(diagnostic, &lines));
-        shown.collect()
+        let shown = self.sorted().into_iter();
+        shown
+            .map(|diagnostic| Finding::of(self, diagnostic, &lines))
+            .collect()
     }
 
     /// For GitHub Actions: one workflow command for each, which shows it beside the line in a pull request.
@@ -150,40 +148,6 @@ impl Report<'_> {
             .into_iter()
             .map(|(_, diagnostic)| diagnostic)
             .collect()
-    }
-
-    fn json_of(&self, diagnostic: &Diagnostic, lines: &[Lines<'_>]) -> Value {
-        let Diagnostic {
-            code,
-            severity,
-            message,
-            labels,
-            help,
-        } = diagnostic;
-        let at = labels.first().map(|label| &label.at);
-        let spot = at.and_then(|at| self.locations.locate(at));
-        let position = |byte: fn(&Range<usize>) -> usize| {
-            let spot = spot.as_ref()?;
-            Some(lines.get(spot.source)?.position(byte(&spot.bytes)))
-        };
-        let (start, end) = (position(|bytes| bytes.start), position(|bytes| bytes.end));
-        let file = spot.as_ref().and_then(|spot| self.sources.get(spot.source));
-        let pointer = at.and_then(|at| match at {
-            Place::Value(path) | Place::Key(path) => Some(path.to_pointer()),
-            Place::Text(_) => None,
-        });
-        json!({
-            "code": code.name(),
-            "severity": severity.to_string(),
-            "message": printable(message),
-            "file": file.map(|file| printable(&file.name)),
-            "line": start.map(|start| start.line),
-            "column": start.map(|start| start.column),
-            "endLine": end.map(|end| end.line),
-            "endColumn": end.map(|end| end.column),
-            "pointer": pointer.map(|pointer| printable(&pointer)),
-            "help": help.as_deref().map(printable),
-        })
     }
 
     fn text_of(&self, diagnostic: &Diagnostic, lines: &[Lines<'_>], renderer: &Renderer) -> String {
@@ -422,31 +386,31 @@ mod tests {
             sources: &sources(&["ž: →x\n".as_bytes()]),
             locations: &Texts,
         };
-        insta::assert_snapshot!(format!("{:#}", report.json()), @r#"
+        insta::assert_snapshot!(serde_json::to_string_pretty(&report.findings()).unwrap(), @r#"
         [
           {
             "code": "wrong-type",
-            "column": 1,
-            "endColumn": 2,
-            "endLine": 1,
-            "file": "0.yaml",
-            "help": "go",
-            "line": 1,
+            "severity": "warning",
             "message": "first",
+            "file": "0.yaml",
+            "line": 1,
+            "column": 1,
+            "endLine": 1,
+            "endColumn": 2,
             "pointer": null,
-            "severity": "warning"
+            "help": "go"
           },
           {
             "code": "wrong-type",
-            "column": 5,
-            "endColumn": 6,
-            "endLine": 1,
-            "file": "0.yaml",
-            "help": null,
-            "line": 1,
+            "severity": "error",
             "message": "second",
+            "file": "0.yaml",
+            "line": 1,
+            "column": 5,
+            "endLine": 1,
+            "endColumn": 6,
             "pointer": null,
-            "severity": "error"
+            "help": null
           }
         ]
         "#);

@@ -20,7 +20,7 @@ fn told(texts: &[&str]) -> String {
         sources: &sources,
         locations: &parsed.locations,
     };
-    let report = report.json();
+    let report = serde_json::to_value(report.findings()).unwrap();
     let lines = report.as_array().unwrap().iter().map(|shown| {
         let text = |key: &str| shown[key].as_str().unwrap_or("");
         let help = Some(text("help")).filter(|help| !help.is_empty());
