@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Case, Stop, Suite, Whole};
+use super::report::{Case, Suite, Whole};
+use super::way::Stop;
 
 /// The whole report.
 pub(super) fn junit(whole: &Whole) -> String {

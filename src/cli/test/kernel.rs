@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Compiled;
-use super::report::{Stop, path, shown};
+use super::way::{Stop, path, shown};
 use crate::apply::ApplyError;
 use crate::cli::error::{Explained, Failure};
 use crate::compile::claim::Test;

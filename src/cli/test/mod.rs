@@ -7,6 +7,8 @@
 mod junit;
 mod kernel;
 mod report;
+mod text;
+mod way;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
