@@ -1,9 +1,12 @@
 //! `rfw trace`: one packet through the policy.
 
 mod here;
+mod line;
 mod live;
 mod packet;
+mod rule;
 mod view;
+mod words;
 
 use clap::Args;
 use jiff::Timestamp;

@@ -5,12 +5,11 @@ use std::fmt::{self, Display, Formatter};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::evaluate::{
-    Answer, Decision, Evaluation, Firewall, Kernel, Met, Opaque, Outcome, Packet, Reason, RuleRef,
-    RuleView, Step, Translation, Upper,
-};
-use crate::nft;
-use crate::ruleset::{ChainPolicy, Origin, TABLE};
+use super::line::{Line, line};
+use super::rule::{LiveRule, live_rule, visible};
+use super::words::{decision, packet_text, reason, translation};
+use crate::evaluate::{Decision, Evaluation, Firewall, Outcome, Packet, Reason};
+use crate::ruleset::{Origin, TABLE};
 
 /// A packet and all that can become of it. Whatever becomes of it, the exit code is 0.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -60,44 +59,13 @@ struct OutcomeView {
     path: Vec<Line>,
 }
 
-/// A rule as the kernel has it.
-#[derive(Debug, Serialize, JsonSchema)]
-struct LiveRule {
-    /// Family and name of its table: `inet rfw`, `ip filter`.
-    table: String,
-    /// Its chain.
-    chain: String,
-    /// By which nft(8) deletes or replaces it.
-    handle: u64,
-    /// What it does, in nft's words.
-    text: String,
-}
-
-/// A step on the way of a packet.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Step")]
-struct Line {
-    /// 0: a hook, or which way routing sends the packet; 1: the kernel, or a table with its base chain; 2: what is in that chain and
-    /// the chains that it leads to.
-    depth: usize,
-    /// What is met: the hook, the chain, the rule by its name (or by its chain and number), the end of the chain, or a translation.
-    what: String,
-    /// Where the policy says so: `office.yaml:73`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<String>,
-    /// What comes of it: `accept`, `drop`, `reject with …`, `jump …`, `goto …`, `return`, `translates`, `fits, and goes on`,
-    /// `does nothing to the packet`, `cannot be followed…`, or `does not fit…` with the comparison that fails. Absent for what is no rule.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    result: String,
-}
-
 /// The text of `schema/trace.schema.json`.
 pub(in crate::cli) fn schema() -> String {
     crate::view::schema::<View>("urn:rfw:trace:1", "rfw trace")
 }
 
 /// Finds the place in the policy.
-type Places<'a> = &'a dyn Fn(&Origin) -> Option<String>;
+pub(super) type Places<'a> = &'a dyn Fn(&Origin) -> Option<String>;
 
 /// What becomes of a packet. `alone` is what rfw's table would do without those of others.
 pub(super) fn of(
@@ -152,37 +120,6 @@ fn one(outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> OutcomeVie
     }
 }
 
-/// A rule as the kernel has it.
-fn live_rule(rule: RuleView<'_>) -> Option<LiveRule> {
-    Some(LiveRule {
-        table: format!("{} {}", rule.family, rule.table),
-        chain: rule.chain.to_owned(),
-        handle: rule.handle?,
-        text: text(&rule),
-    })
-}
-
-fn is_own(rule: &RuleView<'_>) -> bool {
-    (rule.family, rule.table) == ("inet", TABLE)
-}
-
-fn text(rule: &RuleView<'_>) -> String {
-    let text = nft::any_rule_text(rule.nfproto, None, rule.instructions);
-    visible(&text)
-}
-
-/// Names and comments of others may hold anything.
-fn visible(text: &str) -> String {
-    let visible = text.chars().map(|character| {
-        if character.is_control() {
-            '?'
-        } else {
-            character
-        }
-    });
-    visible.collect()
-}
-
 /// What rfw's table alone says, if another one decides against it.
 fn despite(
     outcome: &Outcome,
@@ -217,244 +154,6 @@ fn despite(
         Decision::Unknown => format!("what table {family} {} does is not known", visible(table)),
     };
     Some(format!("table inet rfw accepts it{by}; {all_the_same}"))
-}
-
-fn line(step: &Step, outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> Line {
-    let plain = |depth, what: String| Line {
-        depth,
-        what,
-        at: None,
-        result: String::new(),
-    };
-    match step {
-        Step::Hook(hook) => plain(0, hook.name().unwrap_or("another hook").to_owned()),
-        Step::Local => plain(0, "for the box itself".to_owned()),
-        Step::Forward => {
-            let oif = outcome.packet.oif.as_deref().unwrap_or("?");
-            plain(0, format!("goes on by {oif}"))
-        }
-        Step::Kernel(kernel) => plain(1, kernel_text(*kernel).to_owned()),
-        Step::Base(chain) => {
-            let text = firewall.chain(*chain).map(|chain| {
-                format!(
-                    "table {} {}, chain {}",
-                    chain.family, chain.table, chain.chain
-                )
-            });
-            plain(1, text.unwrap_or_default())
-        }
-        Step::Policy(_, policy) => Line {
-            result: match policy {
-                ChainPolicy::Accept => "accept".to_owned(),
-                ChainPolicy::Drop => "drop".to_owned(),
-            },
-            ..plain(2, "chain policy".to_owned())
-        },
-        Step::Translated(index) => {
-            let text = outcome.translations.get(usize::from(*index));
-            plain(
-                2,
-                text.map_or(String::new(), |it| translation(it, firewall)),
-            )
-        }
-        Step::Element(element) => {
-            let name = firewall.element(*element).unwrap_or_default();
-            plain(2, format!("{name}, by the verdict map of"))
-        }
-        Step::Rule(rule, met) => {
-            let view = firewall.rule(*rule);
-            let name = view.map_or_else(String::new, |view| match (view.name, view.handle) {
-                (_, Some(handle)) if !is_own(&view) => {
-                    format!(
-                        "{}, rule handle {handle}: {}",
-                        visible(view.chain),
-                        text(&view)
-                    )
-                }
-                (Some(name), _) => name.to_owned(),
-                (None, _) => format!("rule {} of {}", view.index + 1, view.chain),
-            });
-            Line {
-                depth: 2,
-                what: name,
-                at: view.and_then(|view| places(view.origin?)),
-                result: met_text(*met, *rule, firewall),
-            }
-        }
-    }
-}
-
-fn met_text(met: Met, rule: RuleRef, firewall: &Firewall) -> String {
-    let chain = |index: u32| {
-        let at = crate::evaluate::ChainRef {
-            chain: index,
-            ..rule.chain
-        };
-        firewall.chain(at).map_or("?", |chain| chain.chain)
-    };
-    match met {
-        Met::Failed(place) => format!("does not fit{}", at_instruction(rule, place, firewall)),
-        Met::Passed => "fits, and goes on".to_owned(),
-        Met::Accept => "accept".to_owned(),
-        Met::Drop => "drop".to_owned(),
-        Met::Reject(answer) => decision(Decision::Reject(answer)),
-        Met::Return => "return".to_owned(),
-        Met::Jump(to) => format!("jump {}", chain(to)),
-        Met::Goto(to) => format!("goto {}", chain(to)),
-        Met::Translate => "translates".to_owned(),
-        Met::Idle(_) => "does nothing to the packet".to_owned(),
-        Met::Opaque(place) => {
-            format!(
-                "cannot be followed{}",
-                at_instruction(rule, place, firewall)
-            )
-        }
-    }
-}
-
-/// The instruction at which a rule ended, with what was loaded for it.
-fn at_instruction(rule: RuleRef, place: u16, firewall: &Firewall) -> String {
-    let Some(view) = firewall.rule(rule) else {
-        return String::new();
-    };
-    let place = usize::from(place);
-    let first = place.saturating_sub(1);
-    let shown = view.instructions.get(first..=place).unwrap_or_default();
-    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
-    match shown.is_empty() {
-        true => String::new(),
-        false => format!(": {}", shown.join(" ")),
-    }
-}
-
-fn translation(translation: &Translation, firewall: &Firewall) -> String {
-    let Translation {
-        rule,
-        destination,
-        before,
-        address,
-        port,
-    } = translation;
-    let end = if *destination {
-        "destination"
-    } else {
-        "source"
-    };
-    let address = match address {
-        None => "an address of the box".to_owned(),
-        Some((lo, hi)) if lo == hi => lo.to_string(),
-        Some((lo, hi)) => format!("{lo}-{hi}"),
-    };
-    let port = match port {
-        None => String::new(),
-        Some((lo, hi)) if lo == hi => format!(" port {lo}"),
-        Some((lo, hi)) => format!(" port {lo}-{hi}"),
-    };
-    let old = before
-        .1
-        .map_or(String::new(), |port| format!(" port {port}"));
-    let by = firewall.rule(*rule).and_then(|rule| rule.name);
-    let by = by.map_or(String::new(), |name| format!(" by `{name}`"));
-    format!("{end} {}{old} becomes {address}{port}{by}", before.0)
-}
-
-fn decision(decision: Decision) -> String {
-    match decision {
-        Decision::Accept => "accept".to_owned(),
-        Decision::Drop => "drop".to_owned(),
-        Decision::Reject(Answer::TcpReset) => "reject with tcp reset".to_owned(),
-        Decision::Reject(Answer::Icmp(code)) => format!("reject with icmp code {code}"),
-        Decision::Reject(Answer::Icmpx(code)) => {
-            let known = crate::ruleset::Icmpx::ALL.get(usize::from(code));
-            format!("reject with {}", known.map_or("icmpx", |it| it.name()))
-        }
-        Decision::Unknown => "unknown".to_owned(),
-    }
-}
-
-fn reason(reason: &Reason, firewall: &Firewall) -> String {
-    let rule_text = |rule: &RuleRef| {
-        let view = firewall.rule(*rule);
-        view.map_or_else(String::new, |view| match live_rule(view) {
-            Some(rule) if !is_own(&view) => {
-                let LiveRule {
-                    table,
-                    chain,
-                    handle,
-                    text,
-                } = rule;
-                format!(
-                    "table {}, chain {}, rule handle {handle}: {text}",
-                    visible(&table),
-                    visible(&chain)
-                )
-            }
-            _ => format!(
-                "rule {} of table {} {}, chain {}",
-                view.index + 1,
-                view.family,
-                view.table,
-                view.chain
-            ),
-        })
-    };
-    match reason {
-        Reason::Rule(rule) => rule_text(rule),
-        Reason::Policy(chain) => firewall.chain(*chain).map_or_else(String::new, |chain| {
-            format!(
-                "chain policy of table {} {}, chain {}",
-                chain.family, chain.table, chain.chain
-            )
-        }),
-        Reason::Nothing => "no rule".to_owned(),
-        Reason::Kernel(kernel) => kernel_text(*kernel).to_owned(),
-        Reason::Opaque(rule, opaque) => {
-            let why = match opaque {
-                Opaque::Expression(name) => format!("the expression `{name}`"),
-                Opaque::Set(name) => format!("the set `{name}`"),
-                Opaque::Object(name) => format!("the object `{name}`"),
-                Opaque::Chain(name) => format!("the chain `{name}`"),
-                Opaque::Value(what) => (*what).to_owned(),
-            };
-            format!("{}: {why}", rule_text(rule))
-        }
-        Reason::TooManyWays => "chance has too many ways here".to_owned(),
-    }
-}
-
-fn kernel_text(kernel: Kernel) -> &'static str {
-    match kernel {
-        Kernel::TimeExceeded => "the kernel forwards no packet that has no hop left",
-        Kernel::NoRoute => "the kernel has no route to the destination",
-        Kernel::MartianSource => "the kernel takes no packet from such a source",
-        Kernel::MartianDestination => "the kernel takes no packet to such a destination",
-        Kernel::NotForwarded => "the kernel does not forward such a packet",
-        Kernel::NoAddress => "the interface has no address to translate to",
-        Kernel::JumpStack => "more than 16 jumps deep",
-    }
-}
-
-fn packet_text(packet: &Packet) -> String {
-    let end = |address: std::net::IpAddr, port: Option<u16>| match port {
-        Some(port) => std::net::SocketAddr::new(address, port).to_string(),
-        None => address.to_string(),
-    };
-    let ports = packet.upper.ports();
-    let what = match packet.upper {
-        Upper::Tcp { .. } => "tcp".to_owned(),
-        Upper::Icmp { kind, code } => format!("icmp type {kind} code {code}"),
-        Upper::Ports { protocol: 17, .. } => "udp".to_owned(),
-        Upper::Ports { protocol, .. } | Upper::Other(protocol) => format!("protocol {protocol}"),
-    };
-    format!(
-        "{} {} > {} {} {}, {}",
-        packet.iif.as_deref().unwrap_or("-"),
-        end(packet.source, ports.map(|it| it.0)),
-        packet.oif.as_deref().unwrap_or("-"),
-        end(packet.destination, ports.map(|it| it.1)),
-        what,
-        packet.connection.state.name()
-    )
 }
 
 impl Display for View {
