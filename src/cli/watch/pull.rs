@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 
 use jiff::Timestamp;
 
+use super::chance::{next_chance, seed};
 use super::edges::{Loop, spawn};
-use super::{next_chance, seed};
 use crate::cli::error::Failure;
 use crate::cli::pull::Upstream;
 use crate::reconcile::{Attempt, Event, FailureKind, Pulls};
