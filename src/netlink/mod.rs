@@ -10,7 +10,7 @@
 //! | `request`, `decode`, `observe` | questions and answers; dumps → one consistent [`Live`] |
 //! | `everything` | dumps of all tables of all families → one consistent [`crate::live::Everything`] |
 //! | `event` | what others commit, and changes of interfaces |
-//! | `link`, `witness`, `nftrace` | for testbeds: links, addresses and routes; a table beside rfw's that logs every packet; the rules that packets meet |
+//! | `link`, `witness`, `nflog`, `nftrace` | for testbeds: links, addresses and routes; a table beside rfw's that logs every packet; what is logged; the rules that packets meet |
 //!
 //! Three things are not nf_tables: `neighbour`, which asks the kernel how full its neighbour tables are, `network`, which asks it
 //! for interfaces, addresses and routes, and `link`, which makes some; all by `rtnetlink`.
@@ -35,6 +35,7 @@ mod link;
 mod message;
 mod neighbour;
 mod network;
+mod nflog;
 mod nftrace;
 mod observe;
 mod refusal;

@@ -1,17 +1,17 @@
 //! A table beside rfw's whose chains decide nothing and log every packet: what the kernel does with packets, as packets.
 //!
 //! Its chains stand before and behind all others, and behind connection tracking. What they log (nflog, as ulogd reads it)
-//! comes back as [`Sighting`]s. Only [`crate::testbed`] makes one, in a network namespace of its own. Message and attribute
-//! numbers are those of linux/netfilter/nfnetlink_log.h and nfnetlink_conntrack.h.
+//! comes back as [`Sighting`]s. Only [`crate::testbed`] makes one, in a network namespace of its own.
 
 use std::io;
 
 use nix::libc;
 
-use super::attribute::{Writer, attributes, be32};
+use super::attribute::Writer;
 use super::constants::{NFPROTO_INET, NFPROTO_UNSPEC, sys};
 use super::encode;
 use super::message::{self, Header, messages};
+use super::nflog::{self, Logged};
 use super::socket::Socket;
 use crate::bytecode::{self, Instruction, Register, instructions};
 use crate::ruleset::{
@@ -23,23 +23,8 @@ use crate::ruleset::{
 pub const WITNESS: &str = "rfw-witness";
 /// The nflog group; only this namespace's.
 const GROUP: u16 = 0xfff0;
-/// `NFNL_SUBSYS_ULOG << 8`, `NFULNL_MSG_PACKET`.
-const PACKET: u16 = 4 << 8;
-/// `NFULNL_MSG_CONFIG`
-const CONFIG: u16 = (4 << 8) | 1;
-/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE`: without attributes, all.
+/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE` (linux/netfilter/nfnetlink_conntrack.h): without attributes, all.
 const FORGET: u16 = (1 << 8) | 2;
-const NFULA_CFG_CMD: u16 = 1;
-const NFULA_CFG_MODE: u16 = 2;
-const NFULA_CFG_NLBUFSIZ: u16 = 3;
-const NFULA_CFG_QTHRESH: u16 = 5;
-const NFULA_IFINDEX_INDEV: u16 = 4;
-const NFULA_IFINDEX_OUTDEV: u16 = 5;
-const NFULA_PAYLOAD: u16 = 9;
-const NFULA_PREFIX: u16 = 10;
-/// Bytes of a packet that are told, and of the room for a message about it: so that many fit the socket.
-const COPIED: u32 = 160;
-const ROOM: u32 = 512;
 
 /// Where a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +85,9 @@ impl Witness {
             socket: Socket::open()?,
             sequence: 0,
         };
-        witness.listen()?;
+        for attributes in nflog::bound() {
+            witness.ask(nflog::CONFIG, NFPROTO_UNSPEC, GROUP, &attributes)?;
+        }
         witness.make(beside)?;
         Ok(witness)
     }
@@ -140,33 +127,12 @@ impl Witness {
         while let Some(datagram) = self.socket.receive_waiting()? {
             for message in messages(datagram) {
                 let message = message.map_err(|_| cut())?;
-                if message.kind == PACKET {
-                    sightings.extend(sighting(message.body));
+                if message.kind == nflog::PACKET {
+                    sightings.extend(nflog::logged(message.body).and_then(sighting));
                 }
             }
         }
         Ok(sightings)
-    }
-
-    /// Binds the group, asks for the beginnings of packets, each at once.
-    fn listen(&mut self) -> io::Result<()> {
-        /// `NFULNL_CFG_CMD_BIND`, `NFULNL_COPY_PACKET`
-        const BIND: u8 = 1;
-        const COPY_PACKET: u8 = 2;
-        let [a, b, c, d] = COPIED.to_be_bytes();
-        let parts: [(u16, &[u8]); 4] = [
-            (NFULA_CFG_CMD, &[BIND]),
-            (NFULA_CFG_MODE, &[a, b, c, d, COPY_PACKET, 0]),
-            (NFULA_CFG_NLBUFSIZ, &ROOM.to_be_bytes()),
-            (NFULA_CFG_QTHRESH, &1u32.to_be_bytes()),
-        ];
-        for (kind, value) in parts {
-            let mut writer = Writer::new();
-            writer.bytes(kind, value);
-            let attributes = writer.finish().unwrap_or_default();
-            self.ask(CONFIG, NFPROTO_UNSPEC, GROUP, &attributes)?;
-        }
-        Ok(())
     }
 
     fn make(&mut self, beside: &str) -> io::Result<()> {
@@ -379,21 +345,14 @@ impl Batch {
     }
 }
 
-fn sighting(body: &[u8]) -> Option<Sighting> {
-    // `struct nfgenmsg` comes first.
-    let (mut seen, mut oif, mut packet) = (None, None, Vec::new());
-    for attribute in attributes(body.get(4..)?) {
-        let attribute = attribute.ok()?;
-        match attribute.kind {
-            NFULA_IFINDEX_INDEV => {}
-            NFULA_IFINDEX_OUTDEV => oif = be32(attribute.value).ok(),
-            NFULA_PAYLOAD => packet = attribute.value.to_vec(),
-            NFULA_PREFIX => seen = place(&attribute.string()),
-            _ => {}
-        }
-    }
+fn sighting(logged: Logged) -> Option<Sighting> {
+    let Logged {
+        prefix,
+        oif,
+        packet,
+    } = logged;
     Some(Sighting {
-        seen: seen?,
+        seen: place(&prefix)?,
         oif,
         packet,
     })
