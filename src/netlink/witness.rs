@@ -246,23 +246,14 @@ fn log(prefix: &str) -> Statement {
 
 /// Rules that drop TCP resets, and ICMP and ICMPv6 errors that say that something cannot be reached.
 fn answers() -> [Vec<Statement>; 3] {
-    const RST: u8 = 4;
     let is = |left, value: u8| Statement::Match {
         left,
         relation: Relation::Eq,
         right: Operand::Value([value].into()),
     };
-    let reset = Statement::Match {
-        left: Expression::Field(Field::TcpFlags),
-        relation: Relation::Eq,
-        right: Operand::Bits {
-            mask: [RST].into(),
-            value: [RST].into(),
-        },
-    };
     let drop = || Statement::Verdict(Verdict::Drop);
     [
-        vec![reset, drop()],
+        vec![Statement::is_reset(), drop()],
         vec![is(Expression::Field(Field::IcmpType), 3), drop()],
         vec![is(Expression::Field(Field::Icmpv6Type), 1), drop()],
     ]

@@ -1,6 +1,6 @@
 //! Statements: what a rule matches and does.
 
-use super::expr::Expression;
+use super::expr::{Expression, Field};
 use super::rule::Verdict;
 
 /// One statement, nft(8) STATEMENTS. A rule's statements are worked off left to right; a match that
@@ -82,6 +82,21 @@ pub enum Statement {
     Raw(String),
     /// Clamp the maximum segment size of a SYN to what the route can carry.
     ClampMss,
+}
+
+impl Statement {
+    /// A match on segments that end their connection at once: `tcp flags & rst == rst` (RFC 9293, 3.1).
+    pub fn is_reset() -> Self {
+        const RST: u8 = 4;
+        Self::Match {
+            left: Expression::Field(Field::TcpFlags),
+            relation: Relation::Eq,
+            right: Operand::Bits {
+                mask: [RST].into(),
+                value: [RST].into(),
+            },
+        }
+    }
 }
 
 /// `==` or `!=`.

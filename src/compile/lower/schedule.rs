@@ -12,8 +12,8 @@ use super::output::{Output, element};
 use super::row::equal;
 use crate::compile::model::{Action, Model, Schedule, Side, ZonePolicy};
 use crate::ruleset::{
-    Ct, DataType, Expression, Field, Key, Meta, Operand, Origin, Reject, Relation, Rule, SetKind,
-    SetSpec, Statement, Transport, Verdict,
+    Ct, DataType, Expression, Key, Meta, Operand, Origin, Reject, Relation, Rule, SetKind, SetSpec,
+    Statement, Transport, Verdict,
 };
 
 /// Shown beside every set of times.
@@ -125,20 +125,10 @@ fn cuts_in(name: &str, way: Way, model: &Model) -> bool {
 /// it ends the connection, and it may be the very one that the rule below has sent, on its way out. Other protocols
 /// know no such end, so their packets are dropped until the connection is forgotten.
 fn end_of(name: &str) -> Vec<Vec<Statement>> {
-    /// RFC 9293, 3.1
-    const RST: u8 = 4;
-    let reset = Statement::Match {
-        left: Expression::Field(Field::TcpFlags),
-        relation: Relation::Eq,
-        right: Operand::Bits {
-            mask: [RST].into(),
-            value: [RST].into(),
-        },
-    };
     let back = || Statement::Verdict(Verdict::Return);
     vec![
         vec![is_open(name), back()],
-        vec![reset, back()],
+        vec![Statement::is_reset(), back()],
         vec![
             equal(Expression::Meta(Meta::L4proto), [Transport::Tcp.number()]),
             Statement::Counter,
