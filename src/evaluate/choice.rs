@@ -2,7 +2,7 @@
 //!
 //! Each such place of a run is a choice. What is not said beforehand is tried in every way, one run after the other.
 
-use super::firewall::RuleRef;
+use super::view::RuleRef;
 
 /// Whether a limit holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,11 +3,12 @@
 use rustables::sys;
 
 use super::choice::{Choice, Taken, Within};
-use super::firewall::{ElementRef, RuleRef, Table};
 use super::lookup::Hit;
 use super::machine::{Flow, Run, Tracking};
 use super::operation::{Act, Op};
 use super::outcome::{Opaque, Step};
+use super::table::Table;
+use super::view::{ElementRef, RuleRef};
 use crate::bytecode::{LookupResult, Register};
 
 impl<'a> Run<'a> {

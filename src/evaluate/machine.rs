@@ -3,7 +3,7 @@
 use super::choice::{Choice, Choices, Script};
 use super::effect::{go_on_if, not_known};
 use super::environment::Environment;
-use super::firewall::{Chain, ChainRef, Firewall, RuleRef, Table};
+use super::firewall::Firewall;
 use super::hash;
 use super::header::{Headers, Load};
 use super::load::Loaded;
@@ -11,6 +11,8 @@ use super::operation::{Act, Op};
 use super::outcome::{Answer, Decision, Kernel, Met, Opaque, Reason, Step, Translation};
 use super::packet::Packet;
 use super::register::Registers;
+use super::table::{Chain, Table};
+use super::view::{ChainRef, RuleRef};
 use crate::bytecode::Comparison;
 use crate::ruleset::{ChainPolicy, Hook};
 

@@ -11,7 +11,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `packet`, `environment`, `choice` | what is given |
-//! | `firewall`, `operation`, `lookup` | rules and sets, names resolved |
+//! | `firewall`, `table`, `view` | all tables by their hooks; one of them; chains and rules as they are named and known |
+//! | `operation`, `lookup`, `resolve` | rules and sets, and how their names are resolved |
 //! | `machine`, `effect`, `extension`, `register`, `header`, `load`, `hash` | one base chain on one packet |
 //! | `translate` | address translation |
 //! | `walk` | from hook to hook |
@@ -31,17 +32,21 @@ mod operation;
 mod outcome;
 mod packet;
 mod register;
+mod resolve;
+mod table;
 mod translate;
+mod view;
 mod walk;
 
 pub use choice::{Choice, Choices, Taken, Within};
 pub use environment::{AddressType, Environment, Interface, Route};
-pub use firewall::{ChainRef, ChainView, ElementRef, Firewall, Origins, RuleRef, RuleView};
+pub use firewall::{Firewall, Origins};
 pub use hash::drawn;
 pub use outcome::{
     Answer, Decision, Evaluation, Kernel, Met, Opaque, Outcome, Reason, Step, Translation,
 };
 pub use packet::{Connection, Packet, State, Upper};
+pub use view::{ChainRef, ChainView, ElementRef, RuleRef, RuleView};
 
 use choice::Script;
 use machine::Run;

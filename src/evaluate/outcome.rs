@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::choice::Choice;
-use super::firewall::{ChainRef, ElementRef, RuleRef};
 use super::packet::Packet;
+use super::view::{ChainRef, ElementRef, RuleRef};
 use crate::ruleset::{ChainPolicy, Hook};
 
 /// How a refused packet is answered.

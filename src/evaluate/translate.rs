@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::choice::{Choice, Taken};
-use super::firewall::RuleRef;
 use super::machine::Run;
 use super::operation::Bounds;
 use super::outcome::{Kernel, Translation};
+use super::view::RuleRef;
 use crate::bytecode::Register;
 use crate::ruleset::Hook;
 

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use super::environment::{AddressType, LOOPBACK};
-use super::firewall::{ChainRef, RuleRef, What};
+use super::firewall::What;
 use super::machine::{Ended, Run, Tracking};
 use super::outcome::{Decision, Kernel, Reason, Step};
 use super::packet::{State, Upper};
+use super::view::{ChainRef, RuleRef};
 use crate::ruleset::{ChainType, Hook};
 
 /// `IPS_SRC_NAT_DONE`, `IPS_DST_NAT_DONE` of linux/netfilter/nf_conntrack_common.h.

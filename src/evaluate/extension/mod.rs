@@ -12,10 +12,10 @@ use std::net::IpAddr;
 use super::choice::{Choice, Taken};
 use super::effect::{go_on_if, not_known};
 use super::environment::LOOPBACK;
-use super::firewall::RuleRef;
 use super::header::Load;
 use super::machine::{Flow, Run};
 use super::packet::Upper;
+use super::view::RuleRef;
 use crate::bytecode::PayloadBase;
 use crate::bytecode::xtables::Match;
 

@@ -1,9 +1,9 @@
 //! What targets of iptables do: answers, translations and marks.
 
-use super::super::firewall::RuleRef;
 use super::super::machine::{Flow, Run, Tracking, translated};
 use super::super::outcome::Answer;
 use super::super::translate::NETMAP;
+use super::super::view::RuleRef;
 use crate::bytecode::xtables::{Range, Target};
 use crate::ruleset::Hook;
 
