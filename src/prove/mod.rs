@@ -13,7 +13,9 @@ mod classes;
 mod compare;
 mod distinguish;
 mod enumerate;
+mod field;
 mod judge;
+mod upper;
 mod world;
 
 use std::cell::RefCell;
