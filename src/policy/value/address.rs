@@ -1,6 +1,9 @@
-//! Addresses, prefixes and ranges; and [`Host`], which is one of them or a name.
+//! One address, and a prefix.
+//!
+//! Ranges and pools of them are in `range`, the host part of an address is in `host_part`, and what groups list in `host`.
 
-use super::{Name, ValueError, leaf};
+use super::host_part::refuse_host_part;
+use super::{ValueError, leaf};
 use crate::diagnostic::Code;
 use ipnet::IpNet;
 use std::{
@@ -144,292 +147,8 @@ leaf!(Prefix, "prefix", "a prefix", {
     "description": "An IPv4 or IPv6 prefix: `192.0.2.0/24`, `\"2001:db8::/32\"`."
 });
 
-/// All addresses from one to another of the same family, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AddressRange {
-    lo: IpAddr,
-    hi: IpAddr,
-}
-
-impl AddressRange {
-    /// The first address.
-    #[must_use]
-    pub fn lo(self) -> IpAddr {
-        self.lo
-    }
-
-    /// The last address; of the same family and not below the first.
-    #[must_use]
-    pub fn hi(self) -> IpAddr {
-        self.hi
-    }
-}
-
-impl fmt::Display for AddressRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AddressRange { lo, hi } = self;
-        write!(f, "{lo}-{hi}")
-    }
-}
-
-impl FromStr for AddressRange {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let Some((lo, hi)) = text.split_once('-') else {
-            return Err(ValueError::new(
-                Code::BadAddress,
-                format!("`{text}` is no range of addresses"),
-            ));
-        };
-        let (lo, hi) = (parse_ip(lo)?, parse_ip(hi)?);
-        if lo.is_ipv4() != hi.is_ipv4() {
-            return Err(ValueError::new(
-                Code::MixedFamilies,
-                format!("the range `{text}` goes from one family to the other"),
-            )
-            .help("write one range for IPv4 and one for IPv6"));
-        }
-        if hi < lo {
-            return Err(ValueError::new(
-                Code::ReversedRange,
-                format!("the range `{text}` ends before it begins"),
-            )
-            .help(format!("write `{hi}-{lo}`")));
-        }
-        Ok(AddressRange { lo, hi })
-    }
-}
-
-/// Addresses that a translation chooses from: one, a range, or all of a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AddressPool {
-    /// One address.
-    Address(Address),
-    /// A prefix: its first and its last address are as good as the others.
-    Prefix(Prefix),
-    /// A range.
-    Range(AddressRange),
-}
-
-impl AddressPool {
-    /// The first address.
-    #[must_use]
-    pub fn lo(self) -> IpAddr {
-        match self {
-            AddressPool::Address(address) => address.ip(),
-            AddressPool::Prefix(prefix) => prefix.net().network(),
-            AddressPool::Range(range) => range.lo(),
-        }
-    }
-
-    /// The last address; of the same family and not below the first.
-    #[must_use]
-    pub fn hi(self) -> IpAddr {
-        match self {
-            AddressPool::Address(address) => address.ip(),
-            AddressPool::Prefix(prefix) => prefix.net().broadcast(),
-            AddressPool::Range(range) => range.hi(),
-        }
-    }
-}
-
-impl fmt::Display for AddressPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressPool::Address(address) => address.fmt(f),
-            AddressPool::Prefix(prefix) => prefix.fmt(f),
-            AddressPool::Range(range) => range.fmt(f),
-        }
-    }
-}
-
-impl FromStr for AddressPool {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.contains('/') {
-            text.parse().map(AddressPool::Prefix)
-        } else if text.contains('-') {
-            text.parse().map(AddressPool::Range)
-        } else {
-            text.parse().map(AddressPool::Address)
-        }
-    }
-}
-
-leaf!(AddressPool, "address-pool", "an address, range or prefix", {
-    "type": "string",
-    "pattern": "^[0-9a-fA-F:.]+(/[0-9]{1,3}|-[0-9a-fA-F:.]+)?$",
-    "description": "One address (`192.0.2.1`), a range (`192.0.2.1-192.0.2.9`) or a prefix (`\"2001:db8::/120\"`)."
-});
-
-/// The host part of an IPv6 address, whatever its network: `::25/-64` is the host `::25` in any /64. It stays right when
-/// the provider changes the prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostPart {
-    address: Ipv6Addr,
-    network_bits: u8,
-}
-
-impl HostPart {
-    /// The host part; no bit of the network part is set.
-    #[must_use]
-    pub fn address(self) -> Ipv6Addr {
-        self.address
-    }
-
-    /// How many leading bits are the network's and do not count, 1 to 127.
-    #[must_use]
-    pub fn network_bits(self) -> u8 {
-        self.network_bits
-    }
-
-    /// The bits that count.
-    #[must_use]
-    pub fn mask(self) -> Ipv6Addr {
-        Ipv6Addr::from(u128::MAX >> self.network_bits)
-    }
-}
-
-impl fmt::Display for HostPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HostPart {
-            address,
-            network_bits,
-        } = self;
-        write!(f, "{address}/-{network_bits}")
-    }
-}
-
-impl FromStr for HostPart {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        const HELP: &str = "write `::25/-64` for the host `::25` in any /64 network";
-        let Some((address, length)) = text.split_once("/-") else {
-            return Err(ValueError::new(
-                Code::BadAddress,
-                format!("`{text}` is no host part of an address"),
-            )
-            .help(HELP));
-        };
-        let IpAddr::V6(address) = parse_ip(address)? else {
-            return Err(ValueError::new(
-                Code::BadPrefixLength,
-                format!("`{text}`: host parts are of IPv6 addresses only"),
-            )
-            .help(format!("write the whole address: `{address}`")));
-        };
-        let is_plain = length.bytes().all(|b| b.is_ascii_digit()) && !length.starts_with('0');
-        let Some(network_bits) = length
-            .parse()
-            .ok()
-            .filter(|bits| is_plain && (1..=127).contains(bits))
-        else {
-            return Err(ValueError::new(
-                Code::BadPrefixLength,
-                format!("`{length}` in `{text}` is no length of a network"),
-            )
-            .help("write a number from 1 to 127"));
-        };
-        let host = HostPart {
-            address,
-            network_bits,
-        };
-        let kept = Ipv6Addr::from(u128::from(address) & u128::from(host.mask()));
-        if kept != address {
-            return Err(ValueError::new(
-                Code::HostBitsSet,
-                format!("`{text}` has bits in its first {network_bits}, which do not count"),
-            )
-            .help(format!("write `{kept}/-{network_bits}`")));
-        }
-        Ok(host)
-    }
-}
-
-/// Says of a host part that it is none of what is wanted.
-fn refuse_host_part(text: &str) -> Result<(), ValueError> {
-    match text.contains("/-").then(|| text.parse::<HostPart>()) {
-        Some(Ok(host)) => Err(ValueError::new(
-            Code::HostPartAlone,
-            format!("`{host}` is only the host part of an address"),
-        )
-        .help(
-            "host parts are for groups, `source` and `destination`; write the whole address here",
-        )),
-        Some(Err(_)) | None => Ok(()),
-    }
-}
-
-/// Addresses as a group, `source` or `destination` lists them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Host {
-    /// One address.
-    Address(Address),
-    /// A prefix.
-    Prefix(Prefix),
-    /// A range.
-    Range(AddressRange),
-    /// The host part of an IPv6 address.
-    HostPart(HostPart),
-    /// The name of a group (or, where allowed, of a zone).
-    Name(Name),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Address(address) => address.fmt(f),
-            Host::Prefix(prefix) => prefix.fmt(f),
-            Host::Range(range) => range.fmt(f),
-            Host::HostPart(host) => host.fmt(f),
-            Host::Name(name) => name.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Host {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.contains("/-") {
-            return text.parse().map(Host::HostPart);
-        }
-        if text.contains('/') {
-            return text.parse().map(Host::Prefix);
-        }
-        if looks_like_address(text) {
-            return match text.contains('-') {
-                true => text.parse().map(Host::Range),
-                false => text.parse().map(Host::Address),
-            };
-        }
-        if let Ok(name) = text.parse() {
-            return Ok(Host::Name(name));
-        }
-        Err(ValueError::new(
-            Code::BadAddress,
-            format!("`{text}` is no address, prefix, range or name"),
-        )
-        .help("write `192.0.2.1`, `192.0.2.0/24`, `192.0.2.1-192.0.2.9` or the name of a group"))
-    }
-}
-
-/// What begins with a digit or holds a colon can be no name.
-fn looks_like_address(text: &str) -> bool {
-    text.contains(':') || text.starts_with(|c: char| c.is_ascii_digit())
-}
-
-leaf!(Host, "host", "an address, prefix, range or name", {
-    "type": "string",
-    "pattern": "^([A-Za-z_][A-Za-z0-9_-]{0,62}|[0-9a-fA-F:.]+(/-?[0-9]{1,3}|-[0-9a-fA-F:.]+)?)$",
-    "description": "An address (`192.0.2.1`), a prefix (`\"2001:db8::/32\"`), a range (`192.0.2.1-192.0.2.9`), the host part of an IPv6 address in any network (`\"::25/-64\"`), or the name of a group."
-});
-
 /// An address in its plain spelling. `Ipv4Addr` already refuses leading zeros, but does not say so.
-fn parse_ip(text: &str) -> Result<IpAddr, ValueError> {
+pub(super) fn parse_ip(text: &str) -> Result<IpAddr, ValueError> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return refuse_mapped(text, ip);
     }
@@ -499,4 +218,72 @@ fn short_prefix(address: &str, length: &str) -> Option<IpNet> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::{Address, Prefix};
+    use crate::policy::value::leaf::check;
+
+    #[test]
+    fn addresses() {
+        check::<Address>(
+            "10.0.0.256",
+            "bad-address: `256` in the address `10.0.0.256` is larger than 255",
+        );
+        check::<Address>(
+            "010.0.0.1",
+            "leading-zero: the address `010.0.0.1` has leading zeros; some programs read them as octal; write `10.0.0.1`",
+        );
+        check::<Address>(
+            "::ffff:10.0.0.1",
+            "mapped-address: `::ffff:10.0.0.1` is an IPv4 address written as IPv6; no such packet is on the wire; write `10.0.0.1`",
+        );
+        check::<Address>(
+            "fe80::1%eth0",
+            "scoped-address: `fe80::1%eth0` names an interface; write `fe80::1`; interfaces are chosen by zones",
+        );
+        check::<Address>(
+            "10.0.0.1/32",
+            "bad-address: `10.0.0.1/32` is a prefix, not one address; write `10.0.0.1`",
+        );
+        check::<Address>("10.0.0", "bad-address: `10.0.0` is no address");
+    }
+
+    #[test]
+    fn prefixes() {
+        check::<Prefix>(
+            "10.0.0.1/8",
+            "host-bits-set: `10.0.0.1/8` has address bits beyond the prefix length; write `10.0.0.0/8` for the network, `10.0.0.1` for the one address",
+        );
+        check::<Prefix>(
+            "10.0.0.0/33",
+            "bad-prefix-length: there is no prefix length `33`; the prefix length of an IPv4 address is 0 to 32",
+        );
+        check::<Prefix>(
+            "2001:db8::/129",
+            "bad-prefix-length: there is no prefix length `129`; the prefix length of an IPv6 address is 0 to 128",
+        );
+        check::<Prefix>(
+            "10.0.0.0/-1",
+            "bad-prefix-length: there is no prefix length `-1`; the prefix length of an IPv4 address is 0 to 32",
+        );
+        check::<Prefix>(
+            "10.0.0.0/255.0.0.0",
+            "bad-prefix-length: `255.0.0.0` in `10.0.0.0/255.0.0.0` is no prefix length; write `10.0.0.0/8`",
+        );
+        check::<Prefix>(
+            "10.0.0.0/",
+            "bad-prefix-length: `` in `10.0.0.0/` is no prefix length; write a number from 0 to 32",
+        );
+        check::<Prefix>(
+            "10.0.0.0/08",
+            "leading-zero: the prefix length in `10.0.0.0/08` has leading zeros",
+        );
+        check::<Prefix>(
+            "10.0.0/8",
+            "bad-address: `10.0.0` is no address; did you mean `10.0.0.0/8`?",
+        );
+        check::<Prefix>(
+            "10.0.0.1",
+            "bad-address: `10.0.0.1` is one address, not a prefix; write `10.0.0.1/32` for this address alone",
+        );
+    }
+}
