@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use rustables::sys;
 
-use super::distinguish::{Atom, Content, Held, Part, Predicate, RuleWalk, Shape};
+use super::distinguish::{Atom, Predicate, Shape};
+use super::rule::{Content, Held, Part, RuleWalk};
 use crate::bytecode::{Instruction, LookupResult, Register};
 use crate::ruleset::Datum;
 

@@ -15,6 +15,7 @@ mod distinguish;
 mod enumerate;
 mod field;
 mod judge;
+mod rule;
 mod upper;
 mod world;
 
