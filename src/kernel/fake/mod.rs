@@ -6,6 +6,7 @@
 //! knows no packets: counters move only by [`FakeKernel::count`], dynamic sets fill only by [`FakeKernel::learn`].
 
 mod batch;
+mod contents;
 mod dump;
 mod elements;
 mod refer;
