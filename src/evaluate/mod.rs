@@ -13,7 +13,7 @@
 //! | `packet`, `environment`, `choice` | what is given |
 //! | `firewall`, `table`, `view` | all tables by their hooks; one of them; chains and rules as they are named and known |
 //! | `operation`, `lookup`, `resolve` | rules and sets, and how their names are resolved |
-//! | `machine`, `effect`, `extension`, `register`, `header`, `load`, `hash` | one base chain on one packet |
+//! | `machine`, `step`, `effect`, `extension`, `register`, `header`, `load`, `hash` | one base chain on one packet |
 //! | `translate` | address translation |
 //! | `walk` | from hook to hook |
 //! | `outcome` | what became of it |
@@ -33,6 +33,7 @@ mod outcome;
 mod packet;
 mod register;
 mod resolve;
+mod step;
 mod table;
 mod translate;
 mod view;

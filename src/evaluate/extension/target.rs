@@ -1,7 +1,8 @@
 //! What targets of iptables do: answers, translations and marks.
 
-use super::super::machine::{Flow, Run, Tracking, translated};
+use super::super::machine::{Flow, Run, Tracking};
 use super::super::outcome::Answer;
+use super::super::step::translated;
 use super::super::translate::NETMAP;
 use super::super::view::RuleRef;
 use crate::bytecode::xtables::{Range, Target};
