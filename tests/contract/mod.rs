@@ -2,6 +2,7 @@
 //! outcome, refusal by refusal, and the same table afterwards.
 
 mod cases;
+mod operation;
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use rfw::plan::{Operation, plan, remove};
 
 use super::notation::program;
 use super::support::netns::alone_for;
-use cases::{CASES, SETUP};
+use cases::cases;
+use operation::SETUP;
 
 const MARK: [u8; 16] = [7; 16];
 
@@ -102,7 +104,7 @@ fn said(result: Result<Generation, CommitError>, base: Generation) -> String {
 fn the_real_kernel_does_what_the_fake_kernel_does() {
     alone_for(Duration::from_secs(180), || {
         let mut differ = Vec::new();
-        for (name, operations) in CASES {
+        for (name, operations) in cases() {
             let mut fake = FakeKernel::new();
             let live = set_up(&mut fake);
             let expect = outcome(&mut fake, &operations(&live));
@@ -126,7 +128,7 @@ fn the_real_kernel_does_what_the_fake_kernel_does() {
 #[test]
 fn what_the_fake_kernel_says() {
     let mut said = String::new();
-    for (name, operations) in CASES {
+    for (name, operations) in cases() {
         let mut fake = FakeKernel::new();
         let live = set_up(&mut fake);
         let outcome = outcome(&mut fake, &operations(&live));
