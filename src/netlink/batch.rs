@@ -168,9 +168,9 @@ pub(super) fn answers(
             Err(error) => return Err(error),
         };
         for message in message::messages(datagram) {
-            let message = message.map_err(|message::Truncated| cut_off())?;
+            let message = message?;
             if u32::from(message.kind) == sys::NLMSG_ERROR {
-                let answer = Answer::read(&message).ok_or_else(cut_off)?;
+                let answer = Answer::read(&message).ok_or(message::Truncated)?;
                 answers.take(batch, operations, &answer);
             }
         }
@@ -179,10 +179,6 @@ pub(super) fn answers(
         Some(error) => Err(error),
         None => Ok(answers),
     }
-}
-
-fn cut_off() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "an answer is cut off")
 }
 
 impl Answers {

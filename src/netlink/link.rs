@@ -12,7 +12,7 @@ use nix::libc;
 
 use super::attribute::Writer;
 use super::constants::sys;
-use super::message::messages;
+use super::message::{Truncated, messages};
 use super::socket::Socket;
 
 const RTM_NEWLINK: u16 = 16;
@@ -192,7 +192,7 @@ impl Links {
         self.request(RTM_GETROUTE, 0, writer)?;
         loop {
             for message in messages(self.socket.receive()?) {
-                let message = message.map_err(|_| cut())?;
+                let message = message?;
                 if message.sequence != self.sequence {
                     continue;
                 }
@@ -221,12 +221,12 @@ impl Links {
         self.request(kind, flags | sys::NLM_F_ACK, writer)?;
         loop {
             for message in messages(self.socket.receive()?) {
-                let message = message.map_err(|_| cut())?;
+                let message = message?;
                 let is_answer = i32::from(message.kind) == libc::NLMSG_ERROR;
                 if message.sequence != self.sequence || !is_answer {
                     continue;
                 }
-                return match message.outcome().ok_or_else(cut)? {
+                return match message.outcome().ok_or(Truncated)? {
                     (0, _) => Ok(()),
                     (errno, _) => Err(io::Error::from_raw_os_error(errno)),
                 };
@@ -247,10 +247,6 @@ impl Links {
         request.extend_from_slice(&body);
         self.socket.send(&request)
     }
-}
-
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "an answer is cut short")
 }
 
 fn flags(change: Change) -> u32 {

@@ -1,6 +1,8 @@
 //! Netlink messages: the header (linux/netlink.h `struct nlmsghdr`) and nfnetlink's own
 //! (linux/netfilter/nfnetlink.h `struct nfgenmsg`). Not here: attributes.
 
+use std::io;
+
 use super::constants::sys;
 
 /// Length of both headers.
@@ -104,6 +106,12 @@ pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message<'
 /// A message longer than the datagram that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Truncated;
+
+impl From<Truncated> for io::Error {
+    fn from(_: Truncated) -> Self {
+        Self::new(io::ErrorKind::InvalidData, "a message is cut short")
+    }
+}
 
 fn split(bytes: &[u8]) -> Option<(Message<'_>, &[u8])> {
     let (length, after) = bytes.split_first_chunk::<4>()?;

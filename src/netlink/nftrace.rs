@@ -47,8 +47,7 @@ impl Traces {
         let mut steps = Vec::new();
         while let Some(datagram) = self.0.receive_waiting()? {
             for message in messages(datagram) {
-                let cut = || io::Error::new(io::ErrorKind::InvalidData, "a message is cut short");
-                let message = message.map_err(|_| cut())?;
+                let message = message?;
                 if message.kind == message::nftables(sys::NFT_MSG_TRACE) {
                     steps.extend(step(message.body));
                 }

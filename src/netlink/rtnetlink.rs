@@ -5,7 +5,7 @@ use std::io;
 use nix::libc;
 
 use super::constants::sys;
-use super::message::messages;
+use super::message::{Truncated, messages};
 use super::socket::Socket;
 
 /// Length of `struct nlmsghdr`.
@@ -28,17 +28,16 @@ pub(super) fn dump(
     request.extend_from_slice(&0u32.to_ne_bytes());
     request.extend_from_slice(body);
     socket.send(&request)?;
-    let truncated = || io::Error::new(io::ErrorKind::InvalidData, "an answer that is cut short");
     loop {
         for message in messages(socket.receive()?) {
-            let message = message.map_err(|_| truncated())?;
+            let message = message?;
             if message.sequence != sequence {
                 continue;
             }
             match i32::from(message.kind) {
                 libc::NLMSG_DONE => return Ok(()),
                 libc::NLMSG_ERROR => {
-                    let (errno, _) = message.outcome().ok_or_else(truncated)?;
+                    let (errno, _) = message.outcome().ok_or(Truncated)?;
                     return Err(io::Error::from_raw_os_error(errno));
                 }
                 _ => each(message.body),

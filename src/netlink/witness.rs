@@ -10,7 +10,7 @@ use nix::libc;
 use super::attribute::Writer;
 use super::constants::{NFPROTO_INET, NFPROTO_UNSPEC, sys};
 use super::encode;
-use super::message::{self, Header, messages};
+use super::message::{self, Header, Truncated, messages};
 use super::nflog::{self, Logged};
 use super::socket::Socket;
 use crate::bytecode::{self, Instruction, Register, instructions};
@@ -126,7 +126,7 @@ impl Witness {
         let mut sightings = Vec::new();
         while let Some(datagram) = self.socket.receive_waiting()? {
             for message in messages(datagram) {
-                let message = message.map_err(|_| cut())?;
+                let message = message?;
                 if message.kind == nflog::PACKET {
                     sightings.extend(nflog::logged(message.body).and_then(sighting));
                 }
@@ -201,12 +201,12 @@ impl Witness {
         self.socket.send(&request)?;
         loop {
             for message in messages(self.socket.receive()?) {
-                let message = message.map_err(|_| cut())?;
+                let message = message?;
                 let is_answer = i32::from(message.kind) == libc::NLMSG_ERROR;
                 if !is_answer || message.sequence != self.sequence {
                     continue;
                 }
-                return match message.outcome().ok_or_else(cut)? {
+                return match message.outcome().ok_or(Truncated)? {
                     (0, _) => Ok(()),
                     (errno, _) => Err(io::Error::from_raw_os_error(errno)),
                 };
@@ -219,11 +219,11 @@ impl Witness {
         self.socket.send(&batch.finish())?;
         while let Some(datagram) = self.socket.receive_waiting()? {
             for message in messages(datagram) {
-                let message = message.map_err(|_| cut())?;
+                let message = message?;
                 if i32::from(message.kind) != libc::NLMSG_ERROR {
                     continue;
                 }
-                match message.outcome().ok_or_else(cut)? {
+                match message.outcome().ok_or(Truncated)? {
                     (0, _) => {}
                     (errno, _) => return Err(io::Error::from_raw_os_error(errno)),
                 }
@@ -231,10 +231,6 @@ impl Witness {
         }
         Ok(())
     }
-}
-
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a message is cut short")
 }
 
 fn log(prefix: &str) -> Statement {
