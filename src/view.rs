@@ -1,6 +1,7 @@
-//! What the things that rfw prints have in common: text that does not act on a terminal, the published shape of JSON, and
-//! what a schedule does next. Not what any command says.
+//! What the things that rfw prints have in common: text that does not act on a terminal, moments, the published shape of JSON,
+//! and what a schedule does next. Not what any command says.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,12 @@ pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
+}
+
+/// A moment in UTC, of seconds since 1970: `2026-11-25T06:00:00Z`.
+pub fn moment(seconds: i64) -> String {
+    let moment = Timestamp::from_second(seconds);
+    moment.unwrap_or_default().to_string()
 }
 
 /// The text of a file below `schema/`: the shape that `--format json` prints of a type.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Counts, Record, Seen};
 use crate::ruleset::Count;
-use crate::view::{printable, schema};
+use crate::view::{moment, printable, schema};
 
 /// All counters, those that have counted most first.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -201,12 +200,6 @@ fn rate(before: u64, now: u64, seconds: f64) -> f64 {
         return 0.0;
     }
     (more as f64 / seconds * 10.0).round() / 10.0
-}
-
-fn moment(seconds: i64) -> String {
-    Timestamp::from_second(seconds)
-        .unwrap_or_default()
-        .to_string()
 }
 
 impl Display for Counters {

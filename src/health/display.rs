@@ -2,13 +2,11 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use jiff::Timestamp;
-
 use super::{
     CommitStatus, Daemon, Drift, Finding, Peer, Report, SettingDrift, Severity, Status, Verified,
 };
 use crate::reconcile::{self, Change, LastDrift, Latency, Pull, Revision, State, Trouble};
-use crate::view::printable;
+use crate::view::{moment, printable};
 
 impl Display for Severity {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -389,9 +387,4 @@ fn revision(f: &mut Formatter<'_>, word: &str, revision: Option<&Revision>) -> f
             writeln!(f, "{word:10} {}", both.join(", "))
         }
     }
-}
-
-fn moment(seconds: i64) -> String {
-    let moment = Timestamp::from_second(seconds);
-    moment.unwrap_or_default().to_string()
 }
