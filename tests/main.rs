@@ -29,6 +29,7 @@ mod git;
 mod harness;
 mod health;
 mod hook;
+mod large_sets;
 mod laws;
 mod leak;
 mod metrics;

@@ -160,8 +160,8 @@ fn mark(live: &Live) -> Option<String> {
 /// The live ruleset, without listing what is known of large sets.
 pub(super) fn read(kernel: &mut Netlink, global: &Global) -> Result<Live, Failure> {
     use crate::kernel::Kernel;
-    let known = session::remembered(kernel, global)?
-        .and_then(|(verified, now)| session::known(&verified, now, global));
+    let known = session::remembered(kernel, global)?;
+    let known = known.and_then(|remembered| remembered.known(global));
     let live = kernel.observe_beside(&known.unwrap_or_default());
     live.map_err(session::unreadable)
 }

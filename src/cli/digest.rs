@@ -146,8 +146,8 @@ fn here(
 }
 
 fn observe(kernel: &mut Netlink, global: &Global) -> Result<crate::live::Live, Failure> {
-    let known = session::remembered(kernel, global)?
-        .and_then(|(verified, now)| session::known(&verified, now, global));
+    let known = session::remembered(kernel, global)?;
+    let known = known.and_then(|remembered| remembered.known(global));
     let live = kernel.observe_beside(&known.unwrap_or_default());
     live.map_err(session::unreadable)
 }

@@ -22,8 +22,9 @@ use super::{counters, settings};
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Known, Live};
 use crate::netlink::{Netlink, TableIdentity};
+use crate::reconcile::Untouched;
 use crate::ruleset::Keys;
-use crate::state::{self, KeptSet, Verified, hex, keep, kept};
+use crate::state::{self, KeptSet, UntouchedTable, Verified, hex, keep, kept};
 use crate::system::Difference;
 use crate::view::Switch;
 
@@ -67,19 +68,62 @@ pub(super) fn fresh_mark() -> Result<[u8; 16], Failure> {
     })
 }
 
-/// What was verified last, if the kernel has not moved on since.
+/// What was verified last, and is in rfw's table still.
+pub(super) struct Remembered {
+    pub(super) verified: Verified,
+    /// The generation of the kernel.
+    pub(super) now: Generation,
+    /// Whether nobody has committed anything since; else it was heard that nobody has touched rfw's table.
+    pub(super) is_still: bool,
+}
+
+impl Remembered {
+    /// The elements of large sets.
+    pub(super) fn known(&self, global: &Global) -> Option<Known> {
+        known(&self.verified, self.now, global)
+    }
+}
+
+/// What was verified last, if rfw's table is still the same for all that a daemon has heard.
 pub(super) fn remembered(
     kernel: &mut Netlink,
     global: &Global,
-) -> Result<Option<(Verified, Generation)>, Failure> {
+) -> Result<Option<Remembered>, Failure> {
+    let heard = UntouchedTable::load(&global.run_dir);
+    remembered_where(kernel, global, |verified| {
+        let UntouchedTable {
+            version: _,
+            table,
+            mark,
+            since,
+            until,
+        } = heard?;
+        let is_its = table == verified.table && mark == verified.mark;
+        is_its.then_some(Untouched { since, until })
+    })
+}
+
+/// The same, with what was heard.
+pub(super) fn remembered_where(
+    kernel: &mut Netlink,
+    global: &Global,
+    heard: impl FnOnce(&Verified) -> Option<Untouched>,
+) -> Result<Option<Remembered>, Failure> {
     let Some(verified) = Verified::load(&global.state_dir) else {
         return Ok(None);
     };
     let (now, identity) = kernel.identity().map_err(unreadable)?;
-    Ok(
-        (is_its_table(&verified, identity.as_ref()) && now.0 == verified.generation)
-            .then_some((verified, now)),
-    )
+    if !is_its_table(&verified, identity.as_ref()) {
+        return Ok(None);
+    }
+    let is_still = now.0 == verified.generation;
+    let is_same =
+        is_still || heard(&verified).is_some_and(|heard| heard.holds(verified.generation, now.0));
+    Ok(is_same.then_some(Remembered {
+        verified,
+        now,
+        is_still,
+    }))
 }
 
 /// Whether the table is the one that was verified, and not another of its name.
@@ -132,8 +176,8 @@ pub(super) fn still_verified(
     Ok(Some((difference, next.clone())))
 }
 
-/// The elements of large sets, as they were verified last at a generation that is still the kernel's.
-pub(super) fn known(verified: &Verified, now: Generation, global: &Global) -> Option<Known> {
+/// The elements of large sets, as they were verified last and are still at this generation.
+fn known(verified: &Verified, now: Generation, global: &Global) -> Option<Known> {
     let digest = verified.elements.as_ref()?;
     let sets = kept(&global.state_dir, digest, |set| {
         let keys = Keys::from_bytes(set.width, set.ranges, set.bytes.to_vec())?;

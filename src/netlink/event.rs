@@ -33,6 +33,21 @@ pub struct CommitEvent {
     pub process: String,
     /// Whether rfw's table was touched.
     pub touches_ours: bool,
+    /// Whether all that the kernel has told of it was heard, if it was told from the beginning. Else it may have touched rfw's
+    /// table all the same.
+    pub is_whole: bool,
+}
+
+/// Whether what is heard is all that there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doubt {
+    #[default]
+    None,
+    /// Something was lost. Until nothing waits to be read any more, the kernel goes on to lose things, and says no more of it
+    /// (`netlink_overrun`).
+    UntilQuiet,
+    /// It is quiet, but of the commit that is told of next the beginning may have been lost.
+    UntilNext,
 }
 
 /// What was told next.
@@ -48,7 +63,14 @@ pub enum RulesetEvent {
 #[derive(Debug)]
 pub struct RulesetEvents {
     socket: Socket,
+    heard: Heard,
+}
+
+/// What was heard of a commit whose end is still to come.
+#[derive(Debug, Default)]
+struct Heard {
     touched: bool,
+    doubt: Doubt,
 }
 
 impl RulesetEvents {
@@ -61,7 +83,7 @@ impl RulesetEvents {
         socket.membership(GROUP_NFTABLES).join()?;
         Ok(Self {
             socket,
-            touched: false,
+            heard: Heard::default(),
         })
     }
 
@@ -79,14 +101,20 @@ impl RulesetEvents {
     /// # Errors
     /// When the socket cannot be read any more.
     pub fn wait(&mut self) -> io::Result<Vec<RulesetEvent>> {
-        let datagram = match self.socket.receive() {
-            Ok(datagram) => datagram,
+        let received = match self.heard.doubt {
+            // It has to be known when nothing waits any more.
+            Doubt::UntilQuiet => self.socket.receive_waiting(),
+            Doubt::None | Doubt::UntilNext => self.socket.receive().map(Some),
+        };
+        let datagram = match received {
+            Ok(Some(datagram)) => datagram,
+            Ok(None) => {
+                self.heard.quiet();
+                return Ok(Vec::new());
+            }
             Err(error) => {
                 return match error.raw_os_error() {
-                    Some(libc::ENOBUFS) => {
-                        self.touched = false;
-                        Ok(vec![RulesetEvent::Lost])
-                    }
+                    Some(libc::ENOBUFS) => Ok(vec![self.heard.lost()]),
                     Some(libc::EAGAIN) => Ok(Vec::new()),
                     _ => Err(error),
                 };
@@ -96,10 +124,10 @@ impl RulesetEvents {
         for message in messages(datagram) {
             // What is cut off may have been anything.
             let Ok(message) = message else {
-                events.push(RulesetEvent::Lost);
+                events.push(self.heard.lost());
                 break;
             };
-            events.extend(read(&message, &mut self.touched).map(RulesetEvent::Commit));
+            events.extend(self.heard.read(&message).map(RulesetEvent::Commit));
         }
         Ok(events)
     }
@@ -139,6 +167,44 @@ impl Ears {
     pub(super) fn missed(&mut self) -> bool {
         self.open();
         std::mem::take(&mut self.missed)
+    }
+}
+
+impl Heard {
+    fn lost(&mut self) -> RulesetEvent {
+        *self = Self {
+            touched: false,
+            doubt: Doubt::UntilQuiet,
+        };
+        RulesetEvent::Lost
+    }
+
+    /// Nothing waits to be read.
+    fn quiet(&mut self) {
+        if self.doubt == Doubt::UntilQuiet {
+            self.doubt = Doubt::UntilNext;
+        }
+    }
+
+    /// Whether the commit that ends here was heard from its beginning.
+    fn is_whole(&mut self) -> bool {
+        match self.doubt {
+            Doubt::None => true,
+            Doubt::UntilQuiet => false,
+            Doubt::UntilNext => {
+                self.doubt = Doubt::None;
+                false
+            }
+        }
+    }
+
+    /// Takes in a message; returns the commit when this is its end.
+    fn read(&mut self, message: &Message<'_>) -> Option<CommitEvent> {
+        let commit = read(message, &mut self.touched)?;
+        Some(CommitEvent {
+            is_whole: self.is_whole(),
+            ..commit
+        })
     }
 }
 
@@ -218,7 +284,7 @@ impl LinkEvents {
 
 #[cfg(test)]
 mod tests {
-    use super::{CommitEvent, read};
+    use super::{CommitEvent, Heard, RulesetEvent, read};
     use crate::netlink::message::messages;
 
     /// A message of nf_tables with string and number attributes.
@@ -261,8 +327,30 @@ mod tests {
             pid: 9,
             process: "nf?t".into(),
             touches_ours,
+            is_whole: false,
         };
         assert_eq!((read, touched), (vec![expect], false));
+    }
+
+    #[test]
+    fn what_is_lost_casts_doubt_on_what_follows() {
+        let datagram = message(GENERATION, 0, &[(1, &[0, 0, 0, 36])]);
+        let mut heard = Heard::default();
+        let whole = |heard: &mut Heard| {
+            let message = messages(&datagram).next().unwrap().unwrap();
+            heard.read(&message).unwrap().is_whole
+        };
+        assert!(whole(&mut heard));
+        heard.quiet();
+        assert!(whole(&mut heard));
+        heard.touched = true;
+        assert_eq!(heard.lost(), RulesetEvent::Lost);
+        assert!(!heard.touched);
+        // As long as more waits, more may be lost without a word.
+        assert!(!whole(&mut heard) && !whole(&mut heard));
+        heard.quiet();
+        assert!(!whole(&mut heard), "its beginning may be lost");
+        assert!(whole(&mut heard));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Commit {
     pub process: String,
     /// Whether it touched rfw's table.
     pub touches_ours: bool,
+    /// Whether all of it was heard; else it may have touched rfw's table all the same.
+    pub is_whole: bool,
 }
 
 /// Why a step is made.

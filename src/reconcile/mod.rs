@@ -20,6 +20,7 @@
 
 mod backoff;
 mod event;
+mod heard;
 mod limit;
 mod pull;
 mod reconciler;
@@ -28,6 +29,7 @@ mod step;
 mod world;
 
 pub use event::{Cause, Commit, Event};
+pub use heard::Untouched;
 pub use pull::{Attempt, Pull, Pulls};
 pub use reconciler::{Reconciler, Rhythm};
 pub use report::{

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::backoff::jittered;
 use super::event::{Cause, Commit, Event};
+use super::heard::{Hearing, Untouched, is_after};
 use super::limit::Limit;
 use super::report::{Change, DriftMode, LastDrift, Next, Report, State, Trouble};
 use super::step::{Ending, Stepped, Todo};
@@ -64,6 +65,8 @@ pub struct Reconciler {
     in_force: Option<Desired>,
     /// The generation up to which commits have been looked at.
     seen: Option<u32>,
+    /// What is known of the commits of others because they were heard.
+    hearing: Hearing,
     /// Generations of our own commits whose events are still to come.
     own: VecDeque<u32>,
     culprits: Vec<String>,
@@ -119,6 +122,7 @@ impl Reconciler {
             fetch: Fetch::default(),
             in_force,
             seen: None,
+            hearing: Hearing::default(),
             own: VecDeque::new(),
             culprits: Vec::new(),
             waiters: Vec::new(),
@@ -138,6 +142,7 @@ impl Reconciler {
             Event::Revision => self.ask(Cause::Revision, now),
             Event::Commit(commit) => return self.hear_commit(commit, now),
             Event::Lost => {
+                self.hearing.loses();
                 self.report.foreign.lost += 1;
                 self.ask(Cause::Lost, now);
                 return Some("events of the kernel were lost".to_owned());
@@ -220,6 +225,11 @@ impl Reconciler {
         }
     }
 
+    /// Since when rfw's table is known not to have been touched.
+    pub fn untouched(&self) -> Option<Untouched> {
+        self.hearing.known()
+    }
+
     /// How things stand after the last step.
     pub fn report(&self) -> &Report {
         &self.report
@@ -248,11 +258,13 @@ impl Reconciler {
     }
 
     fn hear_commit(&mut self, commit: Commit, now: Moment) -> Option<String> {
+        self.hearing.hears(&commit);
         let Commit {
             generation,
             pid,
             process,
             touches_ours,
+            is_whole: _,
         } = commit;
         if let Some(at) = self.own.iter().position(|own| *own == generation) {
             // Events come in order: what is before it was lost.
@@ -391,7 +403,8 @@ impl Reconciler {
     }
 
     fn look<W: World>(&mut self, world: &mut W, taken: &Taken) -> Result<Looked, Failure> {
-        match world.compare(taken.depth) {
+        let untouched = self.hearing.known();
+        match world.compare(taken.depth, untouched) {
             Ok(compared) => {
                 self.report.attempted = Some(compared.desired.revision());
                 let ending = self.bring(world, compared)?;
@@ -400,7 +413,7 @@ impl Reconciler {
             }
             Err(refused) if refused.kind.is_of_source() => {
                 // What is in force is looked after all the same.
-                let kept = world.compare_kept(taken.depth);
+                let kept = world.compare_kept(taken.depth, untouched);
                 let kept = kept.map_err(|failure| refused.clone().and(failure))?;
                 let Some(compared) = kept else {
                     return Err(refused);
@@ -428,7 +441,7 @@ impl Reconciler {
             warnings,
             difference,
         } = compared;
-        self.seen = Some(generation);
+        self.looked_at(generation);
         self.refresh = refresh;
         if refresh.is_none() {
             // There is none to be fetched any more.
@@ -453,8 +466,9 @@ impl Reconciler {
             }
         }
         let applied = world.apply(found).inspect_err(|_| {
-            // What is in force now is for the next look to say.
+            // What is in force now is for the next look to say, and what was committed is not known.
             self.in_force = None;
+            self.hearing.loses();
         })?;
         let Applied {
             generation,
@@ -504,8 +518,14 @@ impl Reconciler {
         report.verified = Some(now.unix);
         report.drift.present = false;
         self.boundary = desired.until.filter(|until| now.unix < *until);
-        self.seen = Some(generation);
+        self.looked_at(generation);
         self.in_force = Some(desired);
+    }
+
+    /// The kernel was read at this generation. Whoever reads is listening already.
+    fn looked_at(&mut self, generation: u32) {
+        self.seen = Some(generation);
+        self.hearing.begins(generation);
     }
 
     fn keep_own(&mut self, own: &[u32]) {
@@ -521,10 +541,4 @@ impl Reconciler {
 fn at(unix: i64, now: Moment) -> Duration {
     let ahead = u64::try_from(unix.saturating_sub(now.unix)).unwrap_or_default();
     now.steady.saturating_add(Duration::from_secs(ahead))
-}
-
-/// Generations wrap.
-fn is_after(generation: u32, other: u32) -> bool {
-    let ahead = generation.wrapping_sub(other);
-    0 < ahead && ahead <= u32::MAX / 2
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::heard::Untouched;
 use super::report::{Change, Revision};
 
 /// The world: the clock, the policy, the kernel.
@@ -13,17 +14,27 @@ pub trait World {
     fn now(&mut self) -> Moment;
 
     /// Reads the policy from its source and compares it with the kernel and the settings of the box. Changes nothing.
+    /// `untouched`: since when rfw's table is known not to have been touched, though others have committed; what takes
+    /// long to read again and was verified within it need not be read again, unless `depth` says so.
     ///
     /// # Errors
     /// Why there is no comparison. Nothing has changed.
-    fn compare(&mut self, depth: Depth) -> Result<Compared<Self::Found>, Failure>;
+    fn compare(
+        &mut self,
+        depth: Depth,
+        untouched: Option<Untouched>,
+    ) -> Result<Compared<Self::Found>, Failure>;
 
     /// The same of what was put in force last, from the copy that was kept of it then: for as long as the source has
     /// nothing that may be applied. `None` when nothing was kept. Changes nothing.
     ///
     /// # Errors
     /// Why there is no comparison. Nothing has changed.
-    fn compare_kept(&mut self, depth: Depth) -> Result<Option<Compared<Self::Found>>, Failure>;
+    fn compare_kept(
+        &mut self,
+        depth: Depth,
+        untouched: Option<Untouched>,
+    ) -> Result<Option<Compared<Self::Found>>, Failure>;
 
     /// Does what the comparison found, reads it back, and remembers it.
     ///

@@ -14,6 +14,7 @@ mod good;
 mod kept;
 mod lists;
 mod seen;
+mod untouched;
 
 pub use applied::{AppliedCommit, DamagedApplied};
 pub use digest::{keep_policy_digest, policy_digest};
@@ -21,6 +22,7 @@ pub use good::{DamagedGood, GoodPolicy};
 pub use kept::{KeptSet, keep, kept};
 pub use lists::{DamagedCopy, ListCopy, copies_digest};
 pub use seen::{keep_seen, seen};
+pub use untouched::UntouchedTable;
 
 use std::fs;
 use std::io::{self, Write};

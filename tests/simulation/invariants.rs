@@ -6,7 +6,7 @@
 //! * I4: nothing is written but our own table and the settings that a policy names; what packets have left there stays;
 //! * I5: the copy of what was good always loads;
 //! * I6: what was never in force, or may not be, is never kept as good;
-//! * I7: what is remembered and reported is true;
+//! * I7: what is remembered, reported and said to have been heard is true;
 //! * I8: nothing is tried again without a pause.
 //!
 //! I3 and I8 are asked by the life itself, the others here.

@@ -3,6 +3,7 @@
 //!
 //! After each step, and after each crash, what must always hold is asked: `invariants` says what that is.
 
+mod commits;
 mod invariants;
 mod world;
 
@@ -217,6 +218,7 @@ fn files_settle_and_commits_do_not_wait() {
             pid: 1,
             process: "nft".into(),
             touches_ours,
+            is_whole: true,
         })
     };
     check(&[(0, own(true))], 0);

@@ -15,12 +15,13 @@ use rfw::live::{Generation, Live, Table};
 use rfw::plan::{Operation, Plan, plan};
 use rfw::reconcile::{
     Applied, Change, Commit, Compared, Depth, Desired, Difference, Event, Failure, FailureKind,
-    Moment, Revision, World,
+    Moment, Revision, Untouched, World,
 };
 use rfw::ruleset::{Count, Key};
 use rfw::state::{GoodPolicy, digest};
 use rfw::system::{self, FileState, Observed, Reading, Setting, Settings, SysctlFile};
 
+use super::commits::Commits;
 use crate::notation::program;
 use crate::plan::MARK;
 
@@ -162,6 +163,8 @@ pub(super) struct Simulated {
     pub(super) disturbed: bool,
     /// The table after each commit of the step.
     pub(super) tables: Vec<Option<Table>>,
+    /// What all of them have touched.
+    commits: Commits,
 }
 
 impl Drop for Simulated {
@@ -198,6 +201,7 @@ impl Simulated {
             fired: BTreeMap::new(),
             events: Vec::new(),
             disturbed: false,
+            commits: Commits::default(),
             tables: Vec::new(),
         }
     }
@@ -234,6 +238,7 @@ impl Simulated {
             pid: 4711,
             process: process.to_owned(),
             touches_ours,
+            is_whole: true,
         }));
     }
 
@@ -242,7 +247,14 @@ impl Simulated {
         *self.fired.entry("foreign edit").or_default() += 1;
         let which = self.chance.below(4);
         self.kernel.tamper(|table| tamper(table, which));
+        self.commits.touch(self.kernel.generation().unwrap().0);
         self.announce("nft", true);
+    }
+
+    /// The loop says what it has heard of others.
+    fn hold_against(&mut self, untouched: Option<Untouched>) {
+        let says_something = self.commits.hold_against(untouched);
+        *self.fired.entry("untouched by others").or_default() += u64::from(says_something);
     }
 
     /// Somebody else changes a setting of ours, which nobody tells.
@@ -519,7 +531,12 @@ impl World for Simulated {
         self.moment
     }
 
-    fn compare(&mut self, depth: Depth) -> Result<Compared<Found>, Failure> {
+    fn compare(
+        &mut self,
+        depth: Depth,
+        untouched: Option<Untouched>,
+    ) -> Result<Compared<Found>, Failure> {
+        self.hold_against(untouched);
         let cost = Duration::from_millis(1 + self.chance.below(5));
         self.pass(cost);
         if self.fails("another rfw at work", 15) {
@@ -535,7 +552,12 @@ impl World for Simulated {
         }
     }
 
-    fn compare_kept(&mut self, depth: Depth) -> Result<Option<Compared<Found>>, Failure> {
+    fn compare_kept(
+        &mut self,
+        depth: Depth,
+        untouched: Option<Untouched>,
+    ) -> Result<Option<Compared<Found>>, Failure> {
+        self.hold_against(untouched);
         if self.fails("another rfw at work", 15) {
             return Err(failure(FailureKind::Busy, None, Vec::new()));
         }
@@ -572,6 +594,7 @@ impl World for Simulated {
         self.kernel.expect_nothing();
         let now = self.kernel.generation().unwrap().0;
         for generation in before + 1..=now {
+            self.commits.touch(generation);
             let process = if own.contains(&generation) {
                 "rfw"
             } else {
@@ -582,6 +605,7 @@ impl World for Simulated {
                 pid: 1,
                 process: process.to_owned(),
                 touches_ours: true,
+                is_whole: true,
             }));
         }
         let cost = Duration::from_millis(2 + self.chance.below(20));

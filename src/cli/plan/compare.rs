@@ -8,6 +8,7 @@ use crate::bytecode::{Program, linearize_with};
 use crate::cli::error::Failure;
 use crate::cli::output::Output;
 use crate::cli::policy::{self, Loaded};
+use crate::cli::session::Remembered;
 use crate::cli::{Global, foreign, offload, session, settings};
 use crate::kernel::Kernel;
 use crate::live::Live;
@@ -96,8 +97,26 @@ pub(in crate::cli) fn compare_texts(
         Reading::Everything => None,
         Reading::Nothing | Reading::Ruleset => session::remembered(kernel, global)?,
     };
+    let policy = (texts, digest);
+    compare_beside(kernel, policy, reading, remembered.as_ref(), global, output)
+}
+
+/// The same, beside what is known still to be in the kernel.
+pub(in crate::cli) fn compare_beside(
+    kernel: &mut Netlink,
+    (texts, digest): (Texts, String),
+    reading: Reading,
+    remembered: Option<&Remembered>,
+    global: &Global,
+    output: &mut Output,
+) -> Result<Comparison, Failure> {
+    // What others have committed may be a reason for a warning.
     if reading == Reading::Nothing
-        && let Some((verified, _)) = &remembered
+        && let Some(Remembered {
+            verified,
+            is_still: true,
+            ..
+        }) = remembered
         && let Some((settings, next)) = session::still_verified(verified, global, &digest, output)?
     {
         return Ok(Comparison::StillEqual(Box::new(StillEqual {
@@ -109,9 +128,7 @@ pub(in crate::cli) fn compare_texts(
     let (loaded, live) = thread::scope(|scope| {
         // The kernel takes its time to list a large ruleset, as we do to read a large policy.
         let reader = thread::Builder::new().spawn_scoped(scope, || {
-            let known = remembered
-                .as_ref()
-                .and_then(|(verified, now)| session::known(verified, *now, global));
+            let known = remembered.and_then(|remembered| remembered.known(global));
             kernel.observe_beside(&known.unwrap_or_default())
         });
         let loaded = policy::load(texts, global, output).map(|(loaded, ruleset)| {

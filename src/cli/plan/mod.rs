@@ -12,7 +12,9 @@ use super::output::Output;
 use super::{Global, against, pull, session, trust};
 use crate::plan::{SavedPlan, SettingPromise, View};
 
-pub(super) use compare::{Comparison, Planned, Reading, StillEqual, compare, compare_texts};
+pub(super) use compare::{
+    Comparison, Planned, Reading, StillEqual, compare, compare_beside, compare_texts,
+};
 pub(super) use show::{
     Format, PlanFormat, coloured, detail, print, show, show_comparison, unchanged,
 };

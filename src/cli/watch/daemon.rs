@@ -18,7 +18,7 @@ use crate::cli::error::Failure;
 use crate::cli::lists::{self, Wanted};
 use crate::cli::output::Output;
 use crate::cli::{Global, good, trust};
-use crate::reconcile::{Ending, Event, Reconciler, Todo, World};
+use crate::reconcile::{Ending, Event, Reconciler, Todo, Untouched, World};
 use crate::source::Texts;
 use crate::watch::{Reply, ServiceManager};
 
@@ -42,6 +42,8 @@ pub(super) struct Daemon<'g> {
     pub(super) warnings: String,
     /// Why the report could not be written, told once.
     pub(super) unpublished: Option<io::ErrorKind>,
+    /// What commands were told last of what was heard.
+    pub(super) heard: Option<Untouched>,
     pub(super) chance: u64,
 }
 
@@ -62,6 +64,7 @@ impl Daemon<'_> {
                 Todo::Fetch => self.fetch(),
                 Todo::Step => self.step(),
                 Todo::Wait(span) => {
+                    self.tell_commands();
                     let span = longest.map_or(span, |longest| span.min(longest));
                     match events.recv_timeout(span) {
                         Ok(message) => self.hear(message),
@@ -77,6 +80,18 @@ impl Daemon<'_> {
         self.reconciler.stopped(now);
         self.publish();
         self.log.say(Level::Info, "ended; the rules stay");
+    }
+
+    /// Tells commands what was heard, if there is more than before.
+    fn tell_commands(&mut self) {
+        let untouched = self.reconciler.untouched();
+        let Some(heard) = untouched.filter(|heard| heard.since != heard.until) else {
+            return;
+        };
+        if self.heard != untouched {
+            self.world.tell(heard);
+            self.heard = untouched;
+        }
     }
 
     fn hear(&mut self, message: Message) {

@@ -72,12 +72,14 @@ fn ruleset_event(event: RulesetEvent) -> Event {
                 pid,
                 process,
                 touches_ours,
+                is_whole,
             } = commit;
             Event::Commit(Commit {
                 generation,
                 pid,
                 process,
                 touches_ours,
+                is_whole,
             })
         }
     }

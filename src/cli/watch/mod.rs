@@ -120,6 +120,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
         trouble: String::new(),
         warnings: String::new(),
         unpublished: None,
+        heard: None,
         chance: seed(),
     };
     daemon.run(&receiver);

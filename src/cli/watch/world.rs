@@ -18,13 +18,13 @@ use crate::cli::trust::{self, Trusted};
 use crate::cli::validate::counted;
 use crate::cli::{Global, apply, good, session};
 use crate::kernel::Recorded;
-use crate::netlink::Netlink;
+use crate::netlink::{Netlink, TableIdentity};
 use crate::plan::{Detail, Listing};
 use crate::reconcile::{
-    self, Applied, Change, Compared, Depth, Desired, FailureKind, Moment, Revision,
+    self, Applied, Change, Compared, Depth, Desired, FailureKind, Moment, Revision, Untouched,
 };
 use crate::source::Texts;
-use crate::state::{Verified, digest};
+use crate::state::{UntouchedTable, Verified, digest, hex};
 use crate::system::FileDifference;
 
 /// Larger changes are told by their number.
@@ -79,6 +79,29 @@ impl<'g> Gateway<'g> {
         self.kernel.has_missed()
     }
 
+    /// Tells commands what was heard. Where it cannot, they read more than they would have to.
+    pub(super) fn tell(&mut self, untouched: Untouched) {
+        let Ok((
+            _,
+            Some(TableIdentity {
+                handle,
+                mark: Some(mark),
+            }),
+        )) = self.kernel.identity()
+        else {
+            return;
+        };
+        let Untouched { since, until } = untouched;
+        let told = UntouchedTable {
+            version: UntouchedTable::VERSION,
+            table: handle,
+            mark: hex(&mark),
+            since,
+            until,
+        };
+        let _ = told.store(&self.global.run_dir);
+    }
+
     /// What was done, for people; once.
     pub(super) fn said(&mut self) -> String {
         std::mem::take(&mut self.said)
@@ -111,7 +134,7 @@ impl<'g> Gateway<'g> {
     /// What the source says.
     fn look(
         &mut self,
-        depth: Depth,
+        (depth, untouched): (Depth, Option<Untouched>),
         attempted: &mut Option<Box<Revision>>,
         output: &mut Output,
     ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
@@ -145,22 +168,31 @@ impl<'g> Gateway<'g> {
             }
             reading => reading,
         };
-        self.compare_texts(texts, digest, reading, output)
+        self.compare_texts(texts, digest, (reading, untouched), output)
     }
 
     fn compare_texts(
         &mut self,
         texts: Texts,
         digest: String,
-        reading: Reading,
+        (reading, untouched): (Reading, Option<Untouched>),
         output: &mut Output,
     ) -> Result<Compared<Box<Planned>>, (FailureKind, Failure)> {
         let global = self.global;
         let revision = texts.revision.as_ref();
         let commit = revision.map(|revision| revision.commit.as_str().to_owned());
-        let compared =
-            plan::compare_texts(&mut self.kernel, texts, digest, reading, global, output)
-                .map_err(|failure| (kind(&failure), failure))?;
+        let failed = |failure| (kind(&failure), failure);
+        let kernel = &mut self.kernel;
+        let remembered = match reading {
+            Reading::Everything => None,
+            Reading::Nothing | Reading::Ruleset => {
+                session::remembered_where(kernel, global, |_| untouched).map_err(failed)?
+            }
+        };
+        let policy = (texts, digest);
+        let remembered = remembered.as_ref();
+        let compared = plan::compare_beside(kernel, policy, reading, remembered, global, output)
+            .map_err(failed)?;
         let planned = match compared {
             Comparison::StillEqual(equal) => {
                 let StillEqual {
@@ -224,7 +256,11 @@ impl reconcile::World for Gateway<'_> {
         }
     }
 
-    fn compare(&mut self, depth: Depth) -> Result<Compared<Self::Found>, reconcile::Failure> {
+    fn compare(
+        &mut self,
+        depth: Depth,
+        untouched: Option<Untouched>,
+    ) -> Result<Compared<Self::Found>, reconcile::Failure> {
         self.said.clear();
         let mut output = Output::kept();
         // While another rfw is at work, what it has staged is no drift.
@@ -233,13 +269,14 @@ impl reconcile::World for Gateway<'_> {
             Err((kind, failure)) => return Err(explain(failure, kind, None, output)),
         };
         let mut attempted = None;
-        self.look(depth, &mut attempted, &mut output)
+        self.look((depth, untouched), &mut attempted, &mut output)
             .map_err(|(kind, failure)| explain(failure, kind, attempted, output))
     }
 
     fn compare_kept(
         &mut self,
         depth: Depth,
+        untouched: Option<Untouched>,
     ) -> Result<Option<Compared<Self::Found>>, reconcile::Failure> {
         let mut output = Output::kept();
         let _lock = match lock(self.global) {
@@ -256,7 +293,7 @@ impl reconcile::World for Gateway<'_> {
         };
         self.trusted = None;
         self.is_kept = true;
-        self.compare_texts(texts, digest, reading(depth), &mut output)
+        self.compare_texts(texts, digest, (reading(depth), untouched), &mut output)
             .map(Some)
             .map_err(|(kind, failure)| explain(failure, kind, None, output))
     }
