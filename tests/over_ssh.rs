@@ -1,6 +1,7 @@
 //! What goes over ssh goes over a real sshd: fetching, pushing, and asking another box for its digests.
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use super::push::{applied, has, plain, policy};
 use super::support::daemon::Daemon;
@@ -67,8 +68,12 @@ fn a_commit_is_fetched_from_a_host_that_the_user_knows_and_from_no_other() {
         // The host is another than it was.
         let other = Sshd::start(&somebody, "other", Rights::None, &[]);
         somebody.believes(&format!("[{THERE}]:2222 {}", other.public_key()));
-        let second = upstream.commit(&[("gateway.yaml", &policy(1002))]);
         trouble("REMOTE HOST IDENTIFICATION HAS CHANGED");
+        let second = upstream.commit(&[("gateway.yaml", &policy(1002))]);
+        let failures = |report: &Value| report["pull"]["trouble"]["failures"].as_u64();
+        let before = failures(&daemon.report()).unwrap();
+        daemon.signal(Signal::SIGHUP);
+        daemon.until("refused again", |report| failures(report) > Some(before));
         assert_eq!(bare.run(&["rev-parse", "main"]), first);
         assert!(has(&host, 1001) && !has(&host, 1002));
         let said = desk.must(&host, &["status", "--agent", &agent]);

@@ -63,7 +63,10 @@ impl<'a> Somebody<'a> {
 
     /// Has this name in the configuration of ssh.
     pub(crate) fn finds(&self, name: &str, address: &str) {
-        let text = format!("Host {name}\n  HostName {address}\n  Port {PORT}\n  User git\n");
+        // Else an ssh that is on its way writes the hosts that it knew over those of `believes`.
+        let text = format!(
+            "Host {name}\n  HostName {address}\n  Port {PORT}\n  User git\n  UpdateHostKeys no\n"
+        );
         fs::write(self.home.join(".ssh/config"), text).expect("the home can be written");
     }
 
