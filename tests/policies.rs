@@ -90,8 +90,8 @@ fn a_wrong_rule_is_found_with_a_packet() {
     }
 }
 
-#[test]
-fn a_rule_of_many_in_one_verdict_map_has_its_name() {
+/// A policy whose fourteen rules `in/r1` … are one verdict map; the first is on line 12.
+pub(crate) fn merged() -> String {
     let mut text = "version: 1
 zones:
   wan: { interfaces: [eth0] }
@@ -111,6 +111,12 @@ policies:
             1000 + number
         );
     }
+    text
+}
+
+#[test]
+fn a_rule_of_many_in_one_verdict_map_has_its_name() {
+    let mut text = merged();
     text += "tests:
   - { name: own, from: wan, to: 192.168.1.3, service: { tcp: [1003] }, expect: accept, by: in/r3 }
   - { name: other, from: wan, to: 192.168.1.3, service: { tcp: [1003] }, expect: accept, by: in/r4 }
@@ -120,7 +126,8 @@ policies:
     let path = desk.write("policy.yaml", &text);
     let (code, out, err) = rfw_test(&[&path]);
     assert_eq!(code, Some(3), "{out}{err}");
-    let said = (out + &err).replace(path.strip_suffix("policy.yaml").unwrap(), "");
+    let directory = path.strip_suffix("policy.yaml").unwrap();
+    let said = (out + &err).replace(directory, "");
     for part in [
         "ok    own",
         "FAIL  other  should be decided by in/r4, but is by in/r3",
@@ -129,6 +136,32 @@ policies:
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    // And so does the way of one packet.
+    let traced = |more: &[&str]| {
+        let words = ["trace", "--policy", &path, "--from", "wan", "--to"];
+        let packet = ["192.168.1.3", "tcp/1003"];
+        let output = Command::new(env!("CARGO_BIN_EXE_rfw"))
+            .args([&words[..], &packet, more].concat())
+            .args(["--state-dir", directory])
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .replace(directory, "")
+    };
+    let said = traced(&[]);
+    for part in [
+        "    in/r3 (policy.yaml:14): an element of the verdict map that the next rule asks\n",
+        "\naccept by `in/r3` (policy.yaml:14), rule ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said: serde_json::Value = serde_json::from_str(&traced(&["--format", "json"])).unwrap();
+    let outcome = &said["outcomes"][0];
+    assert_eq!(outcome["rule"], "in/r3");
+    assert_eq!(outcome["at"], "policy.yaml:14");
 }
 
 #[test]

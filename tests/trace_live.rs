@@ -1,5 +1,6 @@
 //! `rfw trace --live`: one packet through everything that the kernel holds, whoever put it there.
 
+use super::policies::merged;
 use super::shapes;
 use super::support::rfw::Desk;
 use super::support::{Host, Office, alone, nft};
@@ -157,6 +158,48 @@ fn what_others_drop_all_the_same() {
             rfw.ends_with("table ip filter drops it all the same"),
             "{rfw}"
         );
+    });
+}
+
+#[test]
+fn a_rule_merged_into_a_verdict_map_has_its_place() {
+    alone(|| {
+        let (office, desk) = (Office::new(), Desk::new());
+        let path = desk.write("policy.yaml", &merged());
+        desk.must(&office.gateway, &["apply", "--policy", &path]);
+        let said = || {
+            let words = [
+                "trace", "--live", "--policy", &path, "--from", "wan", "--to",
+            ];
+            let said = desk.must(
+                &office.gateway,
+                &[&words[..], &["192.168.1.3", "tcp/1003"]].concat(),
+            );
+            said.replace(path.strip_suffix("policy.yaml").unwrap(), "")
+        };
+        let first = said();
+        for part in [
+            "    in/r3 (policy.yaml:14): an element of the verdict map that the next rule asks\n",
+            "\naccept by `in/r3` (policy.yaml:14), rule ",
+        ] {
+            assert!(first.contains(part), "{part}: {first}");
+        }
+        // An element that the policy does not have is not where it says so, whatever it is called.
+        let map = "in.accept.4.d32.port";
+        let key = "192.168.1.3 . tcp . 1003";
+        nft::load(
+            &office.gateway,
+            &format!(
+                "delete element inet rfw {map} {{ {key} }}\nadd element inet rfw {map} {{ {key} comment \"in/r3\" : drop }}"
+            ),
+        );
+        let changed = said();
+        for part in [
+            "    in/r3: an element of the verdict map that the next rule asks\n",
+            "\ndrop by `in/r3`, rule ",
+        ] {
+            assert!(changed.contains(part), "{part}: {changed}");
+        }
     });
 }
 

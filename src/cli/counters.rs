@@ -13,11 +13,10 @@ use jiff::Timestamp;
 
 use super::error::Failure;
 use super::output::Output;
+use super::places::{self, Places};
 use super::plan::Format;
 use super::{Global, policy, session};
-use crate::compile::{self, Given};
 use crate::counters::{Counters, Record, Unused, counts};
-use crate::diagnostic::{Lines, Locate, Place};
 use crate::live::{Live, Table};
 use crate::netlink::Netlink;
 use crate::policy::Duration as Span;
@@ -171,30 +170,9 @@ fn places(global: &Global) -> BTreeMap<String, String> {
     let Ok(texts) = policy::read(global) else {
         return BTreeMap::new();
     };
-    let (lists, _) = compile::lists(texts.lists());
-    let now = Timestamp::now();
-    let parsed = crate::policy::parse_and(texts.documents(), |policy| {
-        let given = Given {
-            lists: &lists,
-            ..Given::from(now.to_zoned_datetime(compile::timezone(&policy)).date())
-        };
-        compile::resolve(policy, given).0
-    });
-    let Some(Some(model)) = parsed.policy else {
-        return BTreeMap::new();
-    };
-    let lines: Vec<_> = texts
-        .sources
-        .iter()
-        .map(|source| Lines::new(&source.text))
-        .collect();
-    let placed = model.counted().into_iter().filter_map(|(name, path)| {
-        let spot = parsed.locations.locate(&Place::Value(path))?;
-        let line = lines.get(spot.source)?.position(spot.bytes.start).line;
-        let file = &texts.sources.get(spot.source)?.name;
-        Some((name, format!("{file}:{line}")))
-    });
-    placed.collect()
+    places::counted(&texts).map_or_else(BTreeMap::new, |(counted, locations)| {
+        Places::new(&texts.sources, &locations, counted).all()
+    })
 }
 
 /// A table, or a document; one after the other where there are several.

@@ -22,6 +22,7 @@ mod offload;
 mod outlet;
 mod output;
 mod peer;
+mod places;
 mod plan;
 mod policy;
 mod pull;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{ChainParts, INET, RuleText, SetParts, Table, table};
-use super::view::{ChainRef, ChainView, ElementRef, RuleRef, RuleView, family_name};
+use super::view::{ChainRef, ChainView, ElementRef, ElementView, RuleRef, RuleView, family_name};
 use crate::bytecode::Program;
 use crate::live;
 use crate::ruleset::{ChainType, Hook, Object, Origin, TABLE};
@@ -188,11 +188,17 @@ impl Firewall {
         &self.unmodelled
     }
 
-    /// The name of the rule that an element stands for.
-    pub fn element(&self, at: ElementRef) -> Option<String> {
+    /// An element that stands for a rule, by its place.
+    pub fn element(&self, at: ElementRef) -> Option<ElementView<'_>> {
         let table = self.tables.get(usize::from(at.table))?;
         let set = table.sets.get(at.set as usize)?;
-        set.name_of(at.element as usize)
+        let element = set.rich(at.element as usize)?;
+        Some(ElementView {
+            family: family_name(table.family),
+            table: &table.name,
+            set: &set.name,
+            element,
+        })
     }
 
     /// A rule by its place.

@@ -100,9 +100,9 @@ impl Lookup {
         })
     }
 
-    /// The rule that an element stands for.
-    pub(super) fn name_of(&self, index: usize) -> Option<String> {
-        self.elements.rich().get(index)?.name.clone()
+    /// An element that stands for a rule.
+    pub(super) fn rich(&self, index: usize) -> Option<&Element> {
+        self.elements.rich().get(index)
     }
 
     /// Whether an element stands for a rule of its own.

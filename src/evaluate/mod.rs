@@ -44,10 +44,10 @@ pub use environment::{AddressType, Environment, Interface, Route};
 pub use firewall::{Firewall, Origins};
 pub use hash::drawn;
 pub use outcome::{
-    Answer, Decision, Evaluation, Kernel, Met, Opaque, Outcome, Reason, Step, Translation,
+    Answer, Decision, Evaluation, Kernel, Met, Named, Opaque, Outcome, Reason, Step, Translation,
 };
 pub use packet::{Connection, Packet, State, Upper};
-pub use view::{ChainRef, ChainView, ElementRef, RuleRef, RuleView};
+pub use view::{ChainRef, ChainView, ElementRef, ElementView, RuleRef, RuleView};
 
 use choice::Script;
 use machine::Run;

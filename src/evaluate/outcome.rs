@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use super::choice::Choice;
+use super::firewall::Firewall;
 use super::packet::Packet;
-use super::view::{ChainRef, ElementRef, RuleRef};
+use super::view::{ChainRef, ElementRef, ElementView, RuleRef, RuleView};
 use crate::ruleset::{ChainPolicy, Hook};
 
 /// How a refused packet is answered.
@@ -167,6 +168,53 @@ pub struct Outcome {
     /// How often it comes to this, 0 to 1: by the numbers that rules draw, as far as those are even; a limit that may hold or
     /// not counts in full both ways.
     pub share: f64,
+}
+
+/// What has decided, of what has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// An element of a verdict map, which stands for a rule.
+    Element(ElementView<'a>),
+    /// A rule.
+    Rule(RuleView<'a>),
+}
+
+impl<'a> Named<'a> {
+    /// The stable name of the rule.
+    pub fn name(&self) -> &'a str {
+        match self {
+            Self::Element(view) => view.name(),
+            Self::Rule(view) => view.name.unwrap_or_default(),
+        }
+    }
+}
+
+impl Outcome {
+    /// What has decided, if it was a rule: the element by which it did, else the rule itself, else the nearest of its callers that has
+    /// a name.
+    pub fn named<'a>(&self, firewall: &'a Firewall) -> Option<Named<'a>> {
+        let (Reason::Rule(rule) | Reason::Opaque(rule, _)) = &self.reason else {
+            return None;
+        };
+        if let Some(view) = self.element(*rule).and_then(|at| firewall.element(at)) {
+            return Some(Named::Element(view));
+        }
+        let rules = std::iter::once(rule).chain(self.callers.iter().rev());
+        let mut rules = rules.filter_map(|rule| firewall.rule(*rule));
+        rules
+            .find(|rule| rule.name.is_some_and(|name| !name.is_empty()))
+            .map(Named::Rule)
+    }
+
+    /// The element by which a rule has decided.
+    fn element(&self, rule: RuleRef) -> Option<ElementRef> {
+        let pairs = self.path.iter().zip(self.path.get(1..)?);
+        let mut pairs = pairs.rev().filter_map(|pair| match pair {
+            (Step::Element(element), Step::Rule(by, _)) if *by == rule => Some(*element),
+            _ => None,
+        });
+        pairs.next()
+    }
 }
 
 /// All that can become of a packet.

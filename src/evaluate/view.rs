@@ -1,7 +1,7 @@
 //! Chains, rules and elements of a firewall, as they are named in what is told of a packet, and as people know them.
 
 use crate::bytecode::Instruction;
-use crate::ruleset::{Base, Origin};
+use crate::ruleset::{Base, Element, Origin};
 
 /// A chain of a [`crate::evaluate::Firewall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,26 @@ pub struct ElementRef {
     pub set: u32,
     /// Its place in the set, by key.
     pub element: u32,
+}
+
+/// An element that stands for a rule, as people know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElementView<'a> {
+    /// nft's word for the family of the table.
+    pub family: &'static str,
+    /// The table.
+    pub table: &'a str,
+    /// The verdict map.
+    pub set: &'a str,
+    /// It.
+    pub element: &'a Element,
+}
+
+impl<'a> ElementView<'a> {
+    /// The name of the rule, which is its comment.
+    pub fn name(&self) -> &'a str {
+        self.element.name.as_deref().unwrap_or_default()
+    }
 }
 
 /// A rule as people know it.

@@ -6,8 +6,7 @@ use super::world::address_on;
 use super::{Failed, Prover};
 use crate::compile::claim::{After, AfterIs, Expect, Port, Verdict};
 use crate::evaluate::{
-    Answer, Decision, Environment, Firewall, Opaque, Outcome, Packet, Reason, RuleRef, Step,
-    Translation,
+    Answer, Decision, Environment, Firewall, Opaque, Outcome, Packet, Reason, RuleRef, Translation,
 };
 use crate::ruleset::{Addresses, Interval};
 
@@ -169,19 +168,14 @@ pub(super) fn unknown(ends: &Ends<'_, '_>, outcome: &Outcome) -> String {
 /// The rule that decided, by the name that logs and plans know it by.
 pub fn deciding(firewall: &Firewall, outcome: &Outcome) -> String {
     match &outcome.reason {
-        Reason::Rule(rule) | Reason::Opaque(rule, _) => {
-            if let Some(name) = element(firewall, outcome, *rule) {
-                return name;
-            }
-            let rules = std::iter::once(rule).chain(outcome.callers.iter().rev());
-            let named = rules.filter_map(|rule| name_of(firewall, *rule));
-            let mut named = named.filter(|name| !name.is_empty());
-            named.next().unwrap_or_else(|| {
+        Reason::Rule(rule) | Reason::Opaque(rule, _) => match outcome.named(firewall) {
+            Some(named) => named.name().to_owned(),
+            None => {
                 let chain = firewall.chain(rule.chain);
                 let chain = chain.map_or("?", |chain| chain.chain);
                 format!("rule {} of {chain}", rule.rule + 1)
-            })
-        }
+            }
+        },
         Reason::Policy(chain) => {
             let chain = firewall.chain(*chain);
             format!("the end of {}", chain.map_or("?", |chain| chain.chain))
@@ -193,15 +187,6 @@ pub fn deciding(firewall: &Firewall, outcome: &Outcome) -> String {
 }
 
 /// The rule that stands in an element of the verdict map that a rule is.
-fn element(firewall: &Firewall, outcome: &Outcome, rule: RuleRef) -> Option<String> {
-    let pairs = outcome.path.iter().zip(outcome.path.get(1..)?);
-    let mut pairs = pairs.rev().filter_map(|pair| match pair {
-        (Step::Element(element), Step::Rule(by, _)) if *by == rule => Some(*element),
-        _ => None,
-    });
-    firewall.element(pairs.next()?)
-}
-
 fn name_of(firewall: &Firewall, rule: RuleRef) -> Option<String> {
     firewall.rule(rule)?.name.map(ToOwned::to_owned)
 }

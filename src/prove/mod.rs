@@ -161,13 +161,6 @@ impl<'m> Prover<'m> {
         }
     }
 
-    /// Where the policy has the rule of this name: the path in its document.
-    pub fn place(&self, name: &str) -> Option<String> {
-        let mut counted = self.model.counted().into_iter();
-        let found = counted.find(|(known, _)| known == name);
-        found.map(|(_, at)| at.to_string())
-    }
-
     /// Holds the claim of a test against the rules.
     pub fn prove(&self, test: &Test) -> Proof {
         let mut kinds = Kinds::new(self);

@@ -14,11 +14,11 @@ use super::Compiled;
 use super::way::{Stop, path, shown};
 use crate::apply::ApplyError;
 use crate::cli::error::{Explained, Failure};
+use crate::cli::places::Places;
 use crate::compile::claim::Test;
 use crate::evaluate::{Answer, Decision, Environment, Evaluation, Met, Outcome, RuleRef, Step};
 use crate::nft;
 use crate::prove::{Prover, deciding};
-use crate::ruleset::Origin;
 use crate::state::digest;
 use crate::system::Settings;
 use crate::testbed::{self, Disagreement, Sight, Testbed, TestbedError, Tried};
@@ -172,7 +172,7 @@ pub(super) fn told(
     (tried, seconds): &(Tried, f64),
     policy: &Compiled,
     prover: &Prover<'_>,
-    places: &dyn Fn(&Origin) -> Option<String>,
+    places: &Places<'_>,
 ) -> InKernel {
     let Tried {
         sent,
@@ -207,7 +207,7 @@ fn report(
     disagreement: &Disagreement,
     policy: &Compiled,
     prover: &Prover<'_>,
-    places: &dyn Fn(&Origin) -> Option<String>,
+    places: &Places<'_>,
 ) -> Told {
     let Disagreement {
         packet,
@@ -273,11 +273,7 @@ fn seen(sight: &Sight) -> String {
     }
 }
 
-fn said(
-    evaluation: &Evaluation,
-    prover: &Prover<'_>,
-    places: &dyn Fn(&Origin) -> Option<String>,
-) -> Vec<String> {
+fn said(evaluation: &Evaluation, prover: &Prover<'_>, places: &Places<'_>) -> Vec<String> {
     let firewall = prover.firewall();
     let outcomes = evaluation.outcomes.iter();
     let lines = outcomes.map(|outcome| {
@@ -297,11 +293,8 @@ fn said(
             Decision::Reject(answer) => format!("rejected with an error, {answer:?}"),
             Decision::Unknown => "not known".to_owned(),
         };
-        let rule = outcome.path.iter().rev().find_map(|step| match step {
-            Step::Rule(at, _) => firewall.rule(*at)?.origin.and_then(places),
-            _ => None,
-        });
-        let at = rule.map(|at| format!(" ({at})")).unwrap_or_default();
+        let at = outcome.named(firewall).and_then(|it| places.decided(&it));
+        let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
         format!("{what}; by {}{at}", deciding(firewall, outcome))
     });
     lines.collect()

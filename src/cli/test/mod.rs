@@ -21,6 +21,7 @@ pub(super) use report::schema;
 
 use super::error::Failure;
 use super::output::Output;
+use super::places::Places;
 use super::validate::counted;
 use super::{Global, offload, policy, raw};
 use crate::bytecode::{RawCode, linearize_with};
@@ -234,7 +235,8 @@ fn suite(policy: &Compiled, arguments: &Arguments) -> Result<Suite, Failure> {
     let begin = Instant::now();
     let program = linearize_with(policy.ruleset.clone(), &policy.raw);
     let prover = Prover::new(&policy.model, &program);
-    let places = policy::places(&policy.sources, &policy.locations);
+    let counted = policy.model.counted();
+    let places = Places::new(&policy.sources, &policy.locations, counted);
     let wanted = policy.model.tests.iter().filter(|test| {
         let filter = arguments.filter.as_ref();
         filter.is_none_or(|text| test.name.contains(text.as_str()))

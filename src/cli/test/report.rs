@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::kernel::{Asked, InKernel};
 use super::way::{Stop, path, shown};
+use crate::cli::places::Places;
 use crate::compile::claim::{Claim, Port, Test, size};
 use crate::prove::{Proof, Prover};
 use crate::ruleset::Origin;
@@ -105,7 +106,7 @@ impl Case {
         seconds: f64,
         prover: &Prover<'_>,
         zone: &TimeZone,
-        places: &dyn Fn(&Origin) -> Option<String>,
+        places: &Places<'_>,
     ) -> Self {
         let Proof { packets, result } = proof;
         let (packet, outcome) = match result {
@@ -114,7 +115,7 @@ impl Case {
         };
         Self {
             name: test.name.clone(),
-            at: places(&Origin(test.at.to_string())),
+            at: places.of(&Origin(test.at.to_string())),
             passed: result.is_ok(),
             message: match result {
                 Ok(()) => about(test, *packets),

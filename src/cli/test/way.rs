@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::places::Places;
 use crate::evaluate::{ChainRef, Met, Outcome, Packet, Step, Upper};
 use crate::prove::{Prover, deciding};
-use crate::ruleset::{ChainPolicy, Origin};
+use crate::ruleset::ChainPolicy;
 
 /// A stop on the way of a packet.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -63,11 +64,7 @@ pub(super) fn shown(packet: &Packet, zone: &TimeZone) -> String {
 }
 
 /// The way of a packet: every rule that it fits.
-pub(super) fn path(
-    outcome: &Outcome,
-    prover: &Prover<'_>,
-    places: &dyn Fn(&Origin) -> Option<String>,
-) -> Vec<Stop> {
+pub(super) fn path(outcome: &Outcome, prover: &Prover<'_>, places: &Places<'_>) -> Vec<Stop> {
     let firewall = prover.firewall();
     let mut hook = "";
     let mut stops = Vec::new();
@@ -108,14 +105,10 @@ pub(super) fn path(
                     Met::Opaque(_) => "is not followed".to_owned(),
                 };
                 let (what, at) = match element.take() {
-                    Some(name) => {
-                        let at = prover.place(&name);
-                        let at = at.and_then(|at| places(&Origin(at)));
-                        (name, at)
-                    }
+                    Some(view) => (view.name().to_owned(), places.element(&view)),
                     None => {
                         let what = rule.name.unwrap_or(rule.chain).to_owned();
-                        (what, rule.origin.and_then(places))
+                        (what, rule.origin.and_then(|origin| places.of(origin)))
                     }
                 };
                 stop(what, does, at);

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::rule::{is_own, text, visible};
-use super::view::Places;
 use super::words::{decision, kernel_text, translation};
+use crate::cli::places::Places;
 use crate::evaluate::{ChainRef, Decision, Firewall, Met, Outcome, RuleRef, Step};
 use crate::ruleset::ChainPolicy;
 
@@ -16,13 +16,15 @@ pub(super) struct Line {
     /// 0: a hook, or which way routing sends the packet; 1: the kernel, or a table with its base chain; 2: what is in that chain and
     /// the chains that it leads to.
     pub(super) depth: usize,
-    /// What is met: the hook, the chain, the rule by its name (or by its chain and number), the end of the chain, or a translation.
+    /// What is met: the hook, the chain, the rule by its name (or by its chain and number), the end of the chain, or a translation. A
+    /// rule that was merged with others into a verdict map comes right before the rule that asks this.
     pub(super) what: String,
     /// Where the policy says so: `office.yaml:73`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<String>,
     /// What comes of it: `accept`, `drop`, `reject with …`, `jump …`, `goto …`, `return`, `translates`, `fits, and goes on`,
-    /// `does nothing to the packet`, `cannot be followed…`, or `does not fit…` with the comparison that fails. Absent for what is no rule.
+    /// `does nothing to the packet`, `cannot be followed…`, `does not fit…` with the comparison that fails, or
+    /// `an element of the verdict map that the next rule asks`. Absent for what is no rule.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) result: String,
 }
@@ -32,7 +34,7 @@ pub(super) fn line(
     step: &Step,
     outcome: &Outcome,
     firewall: &Firewall,
-    places: Places<'_>,
+    places: &Places<'_>,
 ) -> Line {
     let plain = |depth, what: String| Line {
         depth,
@@ -72,8 +74,13 @@ pub(super) fn line(
             )
         }
         Step::Element(element) => {
-            let name = firewall.element(*element).unwrap_or_default();
-            plain(2, format!("{name}, by the verdict map of"))
+            let view = firewall.element(*element);
+            let name = view.map_or("", |view| view.name());
+            Line {
+                at: view.and_then(|view| places.element(&view)),
+                result: "an element of the verdict map that the next rule asks".to_owned(),
+                ..plain(2, visible(name))
+            }
         }
         Step::Rule(rule, met) => {
             let view = firewall.rule(*rule);
@@ -91,7 +98,7 @@ pub(super) fn line(
             Line {
                 depth: 2,
                 what: name,
-                at: view.and_then(|view| places(view.origin?)),
+                at: view.and_then(|view| places.of(view.origin?)),
                 result: met_text(*met, *rule, firewall),
             }
         }

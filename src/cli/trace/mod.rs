@@ -16,6 +16,7 @@ pub(super) use view::schema;
 
 use super::error::Failure;
 use super::output::Output;
+use super::places::{self, Places};
 use super::plan::Format;
 use super::{Global, policy};
 use crate::bytecode::linearize_with;
@@ -65,13 +66,16 @@ pub(super) fn run(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (loaded, ruleset) = policy::load(policy::read(global)?, global, output)?;
+    let texts = policy::read(global)?;
+    let counted = places::counted(&texts).map_or_else(Vec::new, |(counted, _)| counted);
+    let (loaded, ruleset) = policy::load(texts, global, output)?;
     let moment = moment(arguments, &loaded)?;
     let mut ruleset = ruleset.into_ruleset();
     if arguments.live && ruleset.offloads() && !live::has_flowtables()? {
         ruleset = ruleset.without_offload();
     }
     let program = linearize_with(ruleset, &loaded.raw);
+    let places = Places::new(&loaded.sources, &loaded.locations, counted);
     let rates = if arguments.over_limits {
         Within::Over
     } else {
@@ -82,17 +86,19 @@ pub(super) fn run(
         connections: rates,
         ..Choices::default()
     };
-    let (sent, firewall, alone) = if arguments.live {
+    let (sent, firewall, alone, places) = if arguments.live {
         let live = live::read(&program)?;
         let sent = here::read(arguments, &loaded.zones, moment, live.environment);
         let mut sent = sent.map_err(Failure::usage)?;
         sent.notes.extend(live.notes);
         sent.notes
             .extend(live::reverse_path(&sent.packet, &sent.environment));
-        (sent, live.firewall, live.alone)
+        let places = places.in_kernel(&program);
+        (sent, live.firewall, live.alone, places)
     } else {
         let sent = packet::read(arguments, &loaded.zones, moment).map_err(Failure::usage)?;
-        (sent, Firewall::new().with_program(program), None)
+        let firewall = Firewall::new().with_program(program);
+        (sent, firewall, None, places)
     };
     for note in &sent.notes {
         output.note(note);
@@ -100,7 +106,6 @@ pub(super) fn run(
     let ask = |firewall: &Firewall| evaluate(firewall, &sent.packet, &sent.environment, &choices);
     let evaluation = ask(&firewall);
     let alone = alone.map(|firewall| (ask(&firewall), firewall));
-    let places = loaded.places();
     let view = view::of(
         &sent.packet,
         &evaluation,

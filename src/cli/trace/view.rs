@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::line::{Line, line};
 use super::rule::{LiveRule, live_rule, visible};
 use super::words::{decision, packet_text, reason, translation};
+use crate::cli::places::Places;
 use crate::evaluate::{Decision, Evaluation, Firewall, Outcome, Packet, Reason};
-use crate::ruleset::{Origin, TABLE};
+use crate::ruleset::TABLE;
 
 /// A packet and all that can become of it. Whatever becomes of it, the exit code is 0.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -64,16 +65,13 @@ pub(in crate::cli) fn schema() -> String {
     crate::view::schema::<View>("urn:rfw:trace:1", "rfw trace")
 }
 
-/// Finds the place in the policy.
-pub(super) type Places<'a> = &'a dyn Fn(&Origin) -> Option<String>;
-
 /// What becomes of a packet. `alone` is what rfw's table would do without those of others.
 pub(super) fn of(
     packet: &Packet,
     evaluation: &Evaluation,
     firewall: &Firewall,
     alone: Option<&(Evaluation, Firewall)>,
-    places: Places<'_>,
+    places: &Places<'_>,
 ) -> View {
     let outcomes = evaluation.outcomes.iter();
     View {
@@ -88,23 +86,18 @@ pub(super) fn of(
     }
 }
 
-fn one(outcome: &Outcome, firewall: &Firewall, places: Places<'_>) -> OutcomeView {
+fn one(outcome: &Outcome, firewall: &Firewall, places: &Places<'_>) -> OutcomeView {
     let deciding = match &outcome.reason {
         Reason::Rule(rule) | Reason::Opaque(rule, _) => Some(*rule),
         _ => None,
     };
-    let named = deciding.and_then(|rule| {
-        let rules = std::iter::once(rule).chain(outcome.callers.iter().rev().copied());
-        rules
-            .filter_map(|rule| firewall.rule(rule))
-            .find(|rule| rule.name.is_some())
-    });
+    let named = outcome.named(firewall);
     let translations = outcome.translations.iter();
     OutcomeView {
         decision: decision(outcome.decision),
         reason: reason(&outcome.reason, firewall),
-        rule: named.and_then(|rule| rule.name.map(str::to_owned)),
-        at: named.and_then(|rule| places(rule.origin?)),
+        rule: named.map(|named| visible(named.name())),
+        at: named.and_then(|named| places.decided(&named)),
         live: deciding
             .and_then(|rule| firewall.rule(rule))
             .and_then(live_rule),
@@ -126,7 +119,7 @@ fn despite(
     firewall: &Firewall,
     alone: &Evaluation,
     of: &Firewall,
-    places: Places<'_>,
+    places: &Places<'_>,
 ) -> Option<String> {
     let (family, table) = match &outcome.reason {
         Reason::Rule(rule) | Reason::Opaque(rule, _) => {
