@@ -437,7 +437,7 @@ proptest! {
         apply_to(&mut kernel, &program(&from.text()));
         let desired = program(&to.text());
         let plan = plan(&kernel.observe().unwrap(), &desired, MARK);
-        let saved = SavedPlan { plan, desired, settings: rfw::system::Settings::default(), changes: Vec::new() };
+        let saved = SavedPlan { plan, desired, settings: rfw::system::Settings::default(), changes: Vec::new(), policy: super::plan_saved::policy() };
         prop_assert_eq!(SavedPlan::from_json(&saved.to_json().unwrap()).unwrap(), saved);
     }
 }

@@ -2,7 +2,7 @@
 
 use rfw::bytecode::Instruction;
 use rfw::kernel::Kernel;
-use rfw::plan::{SavedPlan, SettingPromise, plan};
+use rfw::plan::{SavedPlan, SavedPolicy, SettingPromise, plan};
 use rfw::system::{Key, Setting, Settings};
 
 use super::notation::program;
@@ -24,6 +24,27 @@ fn saved(from: &str, to: &str) -> SavedPlan {
             was: "6".to_owned(),
             value: 7,
         }],
+        policy: policy(),
+    }
+}
+
+/// What it was made of: not all of it is text.
+pub(crate) fn policy() -> SavedPolicy {
+    SavedPolicy {
+        commit: Some("c0ffee".to_owned()),
+        documents: 1,
+        lists: vec!["list.txt".to_owned()],
+        texts: vec![
+            (
+                "main:p.yaml".to_owned(),
+                b"version: 1 # \xc3\xa4\n".to_vec().into(),
+            ),
+            (
+                "main:list.txt".to_owned(),
+                b"192.0.2.1 # \xe4\n".to_vec().into(),
+            ),
+        ],
+        ..SavedPolicy::default()
     }
 }
 
@@ -62,7 +83,7 @@ fn tampered(change: impl FnOnce(&mut serde_json::Value)) -> String {
 fn a_saved_plan_that_was_changed_is_refused() {
     assert_eq!(
         tampered(|file| file["version"] = 9.into()),
-        "the plan has form 9, and this rfw reads form 3: plan again"
+        "the plan has form 9, and this rfw reads form 4: plan again"
     );
     assert_eq!(
         tampered(|file| file["desired"]["chains"][1]["rules"] = serde_json::json!([])),
@@ -70,6 +91,10 @@ fn a_saved_plan_that_was_changed_is_refused() {
     );
     assert_eq!(
         tampered(|file| file["settings"][0][0] = "kernel.core_pattern".into()),
+        "the plan was changed after it was saved: its digest does not fit"
+    );
+    assert_eq!(
+        tampered(|file| file["policy"]["texts"][0][1] = "version: 1\n".into()),
         "the plan was changed after it was saved: its digest does not fit"
     );
     assert!(
@@ -90,6 +115,17 @@ fn forged(change: impl FnOnce(&mut rfw::bytecode::Program)) -> String {
     change(&mut saved.desired);
     let text = saved.to_json().unwrap();
     SavedPlan::from_json(&text).unwrap_err().to_string()
+}
+
+#[test]
+fn a_saved_plan_has_the_whole_policy() {
+    let mut saved = saved(SAVED.0, SAVED.1);
+    saved.policy.texts.pop();
+    let error = SavedPlan::from_json(&saved.to_json().unwrap()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the plan is not sound: it has not as many texts of the policy as it says"
+    );
 }
 
 #[test]

@@ -106,6 +106,60 @@ fn a_commit_comes_back_without_its_repository_and_the_daemon_goes_on_from_it() {
     });
 }
 
+#[test]
+fn a_kept_plan_is_what_the_box_boots_with_from_then_on() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let path = desk.write("p.yaml", &policy(1001));
+        desk.must(&host, &["apply", "--policy", &path]);
+        desk.write("p.yaml", &policy(1002));
+        let kept = desk.run_file("kept.plan");
+        let kept = kept.to_str().unwrap();
+        desk.must(&host, &["plan", "--policy", &path, "--out", kept]);
+        let copy = || fs::read_to_string(desk.state_file("good")).unwrap();
+        assert!(copy().contains("1001"), "a plan alone changes nothing");
+        // By then the source says something else.
+        desk.write("p.yaml", &policy(1003));
+        desk.must(&host, &["apply", kept]);
+        let fresh = nft::ruleset(&host);
+        assert!(fresh.contains("1002"), "{fresh}");
+        boot(&host);
+        desk.must(&host, &["restore", "--boot"]);
+        assert_eq!(nft::ruleset(&host), fresh);
+        // A plan that cannot be carried out leaves the copy of what is in force.
+        nft::load(&host, "add rule inet rfw policy/in udp dport 53 accept");
+        desk.must(&host, &["plan", "--policy", &path, "--out", kept]);
+        nft::load(&host, "add rule inet rfw policy/in udp dport 54 accept");
+        assert_eq!(desk.rfw(&host, &["apply", kept]).code(), 5);
+        assert!(copy().contains("1002") && !copy().contains("1003"));
+    });
+}
+
+#[test]
+fn a_kept_plan_of_a_commit_is_what_the_daemon_keeps_in_force() {
+    alone(|| {
+        let site = Site::new("commits: off");
+        site.git.commit(&[("p.yaml", &policy(1001))]);
+        site.apply(&[], 0, "applied and verified");
+        let commit = site.git.commit(&[("p.yaml", &policy(1002))]);
+        let kept = site.desk.run_file("kept.plan");
+        let kept = kept.to_str().unwrap();
+        assert!(site.rfw(&["plan", "--out", kept]).success());
+        site.apply(&[kept], 0, "applied and verified");
+        site.open(1002);
+        let status = site.status();
+        assert!(status.contains(&commit[..12]), "{status}");
+        // What comes then may not be applied.
+        site.git.commit(&[("p.yaml", "version: 1\nnonsense: 1\n")]);
+        let daemon = Daemon::start(&site.desk, &site.host, &["--agent", &site.agent]);
+        let report = daemon.until("refused", |report| report["trouble"].is_object());
+        assert_eq!(report["applied"]["commit"], commit.as_str(), "{report}");
+        assert_eq!(report["steps"]["changed"], 0, "{report}");
+        site.open(1002);
+        daemon.stop();
+    });
+}
+
 /// Nothing is known: ssh is open, and what the box begins goes out.
 #[test]
 fn a_box_that_knows_nothing_is_closed_but_for_ssh() {

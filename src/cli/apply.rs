@@ -159,8 +159,9 @@ pub(super) fn carry_out(
     Ok(verified.generation)
 }
 
-/// A kept plan needs no policy: it holds what the kernel shall hold. It is applied only if the same
-/// operations would be planned now.
+/// A kept plan needs no source of a policy: it holds what the kernel shall hold. It is applied only if the same operations would be
+/// planned now. What it was made of is kept then as after any apply: it was examined when the plan was made, and whoever kept an
+/// older policy in force would go back.
 fn apply_saved(
     path: &Path,
     kernel: &mut Netlink,
@@ -202,7 +203,10 @@ fn apply_saved(
     .with_settings(&settings);
     plan::show(view, None, arguments.format, output)?;
     report(&outcome, output);
-    settings::after_rules(&saved.settings, global, output)
+    settings::after_rules(&saved.settings, global, output)?;
+    trust::record_saved(&saved.policy, global, output);
+    good::keep_saved(saved.policy, global, output);
+    Ok(())
 }
 
 /// A kept plan changes the settings that it promised to change, from what they were then.

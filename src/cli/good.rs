@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use super::Global;
 use super::output::Output;
 use super::policy::Loaded;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, SourceText};
+use crate::plan::SavedPolicy;
 use crate::source::Texts;
 use crate::source::git::Revision;
-use crate::state::{DamagedGood, GoodPolicy};
+use crate::state::{DamagedGood, GoodPolicy, digest};
 
 /// Keeps what was put in force, unless it is what is kept already.
 pub(super) fn keep(loaded: &Loaded, digest: &str, global: &Global, output: &mut Output) {
@@ -28,16 +29,48 @@ pub(super) fn keep(loaded: &Loaded, digest: &str, global: &Global, output: &mut 
         documents: loaded.documents,
         lists: loaded.list_paths.clone(),
     };
+    store(&now, &loaded.sources, global, output);
+}
+
+/// Keeps what a kept plan was made of, now that it is in force.
+pub(super) fn keep_saved(policy: SavedPolicy, global: &Global, output: &mut Output) {
+    let SavedPolicy {
+        node,
+        commit,
+        reference,
+        signer: _,
+        documents,
+        lists,
+        texts,
+    } = policy;
+    let texts = texts.into_iter().map(|(name, text)| SourceText {
+        name,
+        text: text.into(),
+    });
+    let sources: Vec<_> = texts.collect();
+    let now = GoodPolicy {
+        policy: digest(&sources),
+        commit,
+        reference,
+        node,
+        at: Timestamp::now().as_second(),
+        documents,
+        lists,
+    };
+    store(&now, &sources, global, output);
+}
+
+fn store(now: &GoodPolicy, sources: &[SourceText], global: &Global, output: &mut Output) {
     let is_same = GoodPolicy::known(&global.state_dir).is_some_and(|before| {
         GoodPolicy {
             at: now.at,
             ..before
-        } == now
+        } == *now
     });
     if is_same {
         return;
     }
-    let Err(error) = now.store(&loaded.sources, &global.state_dir) else {
+    let Err(error) = now.store(sources, &global.state_dir) else {
         return;
     };
     // The one before is not what is in force any more; whoever kept it in force would go back.

@@ -14,6 +14,7 @@ use super::error::{Explained, Failure};
 use super::output::Output;
 use super::{Global, policy, session};
 use crate::agent::{Commits, Verify};
+use crate::plan::SavedPolicy;
 use crate::signature::{self, SignatureError, Signers, SignersError, Times};
 use crate::source::git::{self, ObjectId, Repository, Revision};
 use crate::source::{SourceError, Texts, read_own};
@@ -277,6 +278,21 @@ pub(super) fn record(trusted: &Trusted, global: &Global, output: &mut Output) {
             error.source
         ));
     }
+}
+
+/// The same of a plan that was kept in a file, when it was in force: its commit was examined when the plan was made.
+pub(super) fn record_saved(policy: &SavedPolicy, global: &Global, output: &mut Output) {
+    let commit = policy
+        .commit
+        .as_ref()
+        .and_then(|commit| commit.parse().ok());
+    let Some(commit) = commit else { return };
+    let revision = Revision {
+        commit,
+        reference: policy.reference.clone(),
+    };
+    let signer = policy.signer.clone();
+    record(&Trusted { revision, signer }, global, output);
 }
 
 fn read_signers(path: PathBuf) -> Result<Signers, Failure> {

@@ -16,7 +16,9 @@ mod view;
 pub use display::Listing;
 pub use markdown::Markdown;
 pub use operation::{Operation, Place};
-pub use saved::{RawReading, SavedPlan, SavedPlanError, SettingPromise, digest};
+pub use saved::{
+    RawReading, SavedPlan, SavedPlanError, SavedPolicy, SavedText, SettingPromise, digest,
+};
 pub use view::{
     Change, Detail, FileChange, SettingChange, Settings, Subject, Summary, Tally,
     UnavailableSetting, Verb, View,

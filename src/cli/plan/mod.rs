@@ -9,8 +9,11 @@ use clap::Args;
 
 use super::error::Failure;
 use super::output::Output;
-use super::{Global, against, pull, session, trust};
-use crate::plan::{SavedPlan, SettingPromise, View};
+use super::policy::{self, Loaded};
+use super::trust::{self, Trusted};
+use super::{Global, against, pull, session};
+use crate::plan::{SavedPlan, SavedPolicy, SettingPromise, View};
+use crate::state::digest;
 
 pub(super) use compare::{
     Comparison, Planned, Reading, StillEqual, compare, compare_beside, compare_texts,
@@ -64,21 +67,26 @@ pub(super) fn run(
         return if_changes(arguments.detailed_exitcode && !is_empty, output);
     }
     pull::note(global, output);
-    if let Some((_, Some(why))) = trust::refusal(global)? {
-        if arguments.out.is_some() {
-            return Err(why);
+    let (texts, trusted) = match &arguments.out {
+        // What is kept may be applied, and is then what the box boots with.
+        Some(_) => trust::read(global, false, output)?,
+        None => {
+            if let Some((_, Some(why))) = trust::refusal(global)? {
+                output.note(&format!(
+                    "note: `rfw apply` would refuse this: {}",
+                    why.text()
+                ));
+            }
+            (policy::read(global)?, None)
         }
-        output.note(&format!(
-            "note: `rfw apply` would refuse this: {}",
-            why.text()
-        ));
-    }
+    };
     let mut kernel = session::open()?;
     let reading = match arguments.full || arguments.out.is_some() {
         true => Reading::Everything,
         false => Reading::Nothing,
     };
-    match compare(&mut kernel, reading, global, output)? {
+    let digest = digest(&texts.sources);
+    match compare_texts(&mut kernel, texts, digest, reading, global, output)? {
         Comparison::StillEqual(equal) => show(unchanged(*equal), None, arguments.format, output),
         Comparison::Read(planned) => {
             let nothing_to_do = planned.is_empty();
@@ -103,6 +111,7 @@ pub(super) fn run(
                         desired: program,
                         settings: loaded.settings.clone(),
                         changes: SettingPromise::all(&settings),
+                        policy: saved_policy(loaded, trusted, global),
                     },
                     path,
                 )?;
@@ -124,6 +133,21 @@ fn if_changes(says_so: bool, output: &mut Output) -> Result<(), Failure> {
             .map_err(Failure::Output)
             .and(Err(Failure::Changes)),
         false => Ok(()),
+    }
+}
+
+/// What a plan was made of.
+fn saved_policy(loaded: Loaded, trusted: Option<Trusted>, global: &Global) -> SavedPolicy {
+    let revision = loaded.revision;
+    let texts = loaded.sources.into_iter();
+    SavedPolicy {
+        node: global.node.clone(),
+        commit: revision.as_ref().map(|it| it.commit.to_string()),
+        reference: revision.and_then(|it| it.reference),
+        signer: trusted.and_then(|it| it.signer),
+        documents: loaded.documents,
+        lists: loaded.list_paths,
+        texts: texts.map(|it| (it.name, it.text.into())).collect(),
     }
 }
 

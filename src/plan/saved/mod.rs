@@ -4,10 +4,13 @@
 //! afterwards. Its operations are what was promised, never what is sent: whoever applies it reads the
 //! kernel, plans again, and goes on only if the operations come out the same. A file that was tampered
 //! with can therefore not do anything else than bring the kernel to the program it holds.
+//!
+//! The texts of the policy are in it for what comes after: they are what a box boots with once the plan is in force.
 
 mod check;
 mod images;
 mod mirror;
+mod policy;
 mod reading;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,7 @@ use crate::bytecode::Program;
 use crate::system::{Difference, Setting, Settings};
 use images::ProgramImage;
 use mirror::Mirror;
+pub use policy::{SavedPolicy, SavedText};
 pub use reading::RawReading;
 
 /// A plan and what it leads to.
@@ -31,6 +35,8 @@ pub struct SavedPlan {
     pub settings: Settings,
     /// The settings that the plan changes.
     pub changes: Vec<SettingPromise>,
+    /// What it was made of.
+    pub policy: SavedPolicy,
 }
 
 /// A change of a setting, as it was promised: applied only if it would be the same now.
@@ -83,7 +89,7 @@ pub enum SavedPlanError {
 }
 
 /// The form of the file.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 
 /// The file.
 #[derive(Serialize, Deserialize)]
@@ -99,6 +105,7 @@ struct File {
     /// Key and value.
     settings: Vec<(String, u32)>,
     changes: Vec<SettingPromise>,
+    policy: SavedPolicy,
     staging: Vec<<Operation as Mirror>::Image>,
     commit: Vec<<Operation as Mirror>::Image>,
 }
@@ -120,6 +127,7 @@ impl SavedPlan {
             desired,
             settings,
             changes,
+            policy,
         } = self;
         let settings = settings
             .iter()
@@ -130,10 +138,11 @@ impl SavedPlan {
             rfw: env!("CARGO_PKG_VERSION").to_owned(),
             generation: base.image(),
             table: table.image(),
-            digest: file_digest(desired, &settings)?,
+            digest: file_digest(desired, &settings, policy)?,
             desired: desired.image(),
             settings,
             changes: changes.clone(),
+            policy: policy.clone(),
             staging: staging.image(),
             commit: commit.image(),
         })?;
@@ -163,12 +172,17 @@ impl SavedPlan {
             desired,
             settings,
             changes,
+            policy,
             staging,
             commit,
         } = serde_json::from_str(text).map_err(SavedPlanError::Form)?;
         let desired = Program::of(desired);
-        if file_digest(&desired, &settings).map_err(SavedPlanError::Form)? != promised {
+        if file_digest(&desired, &settings, &policy).map_err(SavedPlanError::Form)? != promised {
             return Err(SavedPlanError::Digest);
+        }
+        if !policy.is_whole() {
+            let what = "it has not as many texts of the policy as it says".to_owned();
+            return Err(SavedPlanError::Unsound { what });
         }
         check::check(&desired).map_err(|what| SavedPlanError::Unsound { what })?;
         let settings = settings.into_iter().map(|(key, value)| {
@@ -193,6 +207,7 @@ impl SavedPlan {
             desired,
             settings: Settings::new(settings),
             changes,
+            policy,
         })
     }
 }
@@ -207,14 +222,16 @@ pub fn digest(program: &Program) -> Result<String, serde_json::Error> {
     Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The digest of the file: of the program, and of the settings.
+/// The digest of the file: of the program, of the settings, and of the policy.
 fn file_digest(
     program: &Program,
     settings: &Vec<(String, u32)>,
+    policy: &SavedPolicy,
 ) -> Result<String, serde_json::Error> {
     let mut hash = Sha256::new();
     hash.update(digest(program)?);
     hash.update(serde_json::to_vec(settings)?);
+    hash.update(serde_json::to_vec(policy)?);
     let hash = hash.finalize();
     Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }
