@@ -100,7 +100,7 @@ fn features_are_asked_for_without_changing_anything() {
         let (severity, message) = &found[0];
         assert_eq!(severity, "ok");
         assert!(
-            message.ends_with(" of 19 things that rfw can use are there"),
+            message.ends_with(" of 20 things that rfw can use are there"),
             "{message}"
         );
         // What is missing is said of each, and nothing that the tests use is.
@@ -123,6 +123,76 @@ fn features_are_asked_for_without_changing_anything() {
             "{said:?}"
         );
         assert!(said.stdout.contains("no CAP_NET_ADMIN"), "{said:?}");
+    });
+}
+
+#[test]
+fn rules_of_iptables_legacy_are_found_where_nft_shows_nothing() {
+    alone(|| {
+        let (lab, peer) = (Lab::new(), Host::new("peer"));
+        link((&lab.host, "eth0"), (&peer, "eth0"));
+        for (side, last) in [(&lab.host, 1), (&peer, 2)] {
+            side.ip(&format!("addr add 10.1.0.{last}/24 dev eth0\n"));
+        }
+        serve::tcp(&lab.host, 25);
+        let reaches = || {
+            let bound = std::time::Duration::from_millis(300);
+            let outcome = tcp::probe_with(&peer, None, "10.1.0.1:25", bound);
+            matches!(outcome, tcp::Connection::Open(_))
+        };
+        let legacy = |program: &str, words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            lab.host.must(&format!("{program}-legacy"), &words, "");
+        };
+        lab.well("legacy-rules");
+        // Whoever looks makes the table come to be.
+        legacy("iptables", "-S");
+        lab.well("legacy-rules");
+        legacy("iptables", "-A INPUT -p tcp --dport 26 -j ACCEPT");
+        let begin = "table ip filter of iptables-legacy has rules (1)";
+        lab.says("legacy-rules", "note", begin);
+        assert!(reaches());
+        let before = nft::ruleset(&lab.host);
+        legacy("iptables", "-N mine");
+        legacy("iptables", "-A mine -j DROP");
+        legacy("iptables", "-A INPUT -p tcp --dport 25 -g mine");
+        assert!(!reaches(), "rfw accepts it, and it is dropped");
+        assert_eq!(nft::ruleset(&lab.host), before);
+        lab.says(
+            "legacy-rules",
+            "warning",
+            "table ip filter of iptables-legacy may drop what rfw accepts, and nft does not show it: `INPUT` at input, priority 0, \
+             after rfw (rules that drop or reject: 1, in `mine`)",
+        );
+        legacy("ip6tables", "-P FORWARD DROP");
+        lab.says(
+            "legacy-rules",
+            "warning",
+            "table ip6 filter of iptables-legacy may drop what rfw accepts, and nft does not show it: `FORWARD` at forward, \
+             priority 0, after rfw (drops by default)",
+        );
+        legacy("iptables", "-t nat -A POSTROUTING -o eth1 -j MASQUERADE");
+        let begin = "table ip nat of iptables-legacy translates addresses";
+        lab.says("legacy-rules", "warning", begin);
+        // Without rights it is said that there is something.
+        let said = lab.desk.rfw_without_rights(&lab.host, &["doctor"]).stdout;
+        let line = said.lines().find(|line| line.contains("legacy-rules"));
+        let expect = "note     legacy-rules     there are tables of iptables-legacy (ip nat, ip filter, ip6 filter), and what is in them cannot be told: ";
+        assert!(line.unwrap().starts_with(expect), "{said}");
+        let trace = [
+            "trace",
+            "--live",
+            "--policy",
+            &lab.policy,
+            "--from",
+            "lan",
+            "--to",
+        ];
+        let output = lab
+            .desk
+            .rfw(&lab.host, &[&trace[..], &["firewall", "tcp/25"]].concat());
+        let note = "rules of iptables-legacy are not followed, and may decide otherwise (ip ";
+        assert!(output.stderr.contains(note), "{output:?}");
     });
 }
 

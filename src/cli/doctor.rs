@@ -16,7 +16,7 @@ use crate::{host, netlink, state};
 /// Look at the box for what will go wrong
 ///
 /// What the kernel cannot do, asked by dry runs; how full its tables of neighbours and connections are, before they are full; what rules of
-/// other tables do to what rfw accepts; services that write to the ruleset, too; who else may write what rfw trusts; settings that contradict the
+/// other tables and of iptables-legacy do to what rfw accepts; services that write to the ruleset, too; who else may write what rfw trusts; settings that contradict the
 /// policy or are commonly wrong. Needs no policy and changes nothing. Exits with 2 when there is a warning.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -80,6 +80,7 @@ fn facts(root: &Path, global: &Global) -> Facts {
     Facts {
         features,
         others: others.map_err(|error| explained(&error)),
+        legacy: host::legacy().map_err(|error| format!("/proc/net/ip_tables_names: {error}")),
         services: host::services(root).map_err(|error| error.to_string()),
         rights: rights.map_err(|error| error.to_string()),
         surroundings: surroundings(global),

@@ -17,6 +17,9 @@ pub enum Feature {
     Reject,
     /// Sets that rules fill.
     DynamicSets,
+    /// Another timeout and size of a set that rules fill, in place. Kernels before 6.2 take it and do nothing, which no dry run tells:
+    /// an apply sees it when it reads back.
+    SetBounds,
     /// `snat`, `dnat`.
     Nat,
     /// `masquerade`.
@@ -47,13 +50,14 @@ pub enum Feature {
 
 impl Feature {
     /// All, in the order in which they are told.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Fib,
         Self::Labels,
         Self::Limit,
         Self::Log,
         Self::Reject,
         Self::DynamicSets,
+        Self::SetBounds,
         Self::Nat,
         Self::Masquerade,
         Self::Redirect,
@@ -90,6 +94,11 @@ impl Feature {
                 "dynamic sets",
                 "limits per source and sets that rules fill are refused",
                 Warning,
+            ),
+            Self::SetBounds => (
+                "change of a dynamic set in place",
+                "a policy that gives a set another `timeout` or `size` is refused, unless it gives the set another name, too",
+                Note,
             ),
             Self::Nat => ("snat and dnat", "address translation is refused", Error),
             Self::Masquerade => ("masquerade", "`nat.masquerade` is refused", Error),
@@ -185,7 +194,7 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert_eq!(
             findings[0].message,
-            "19 of 19 things that rfw can use are there"
+            "20 of 20 things that rfw can use are there"
         );
         let some = [
             (Feature::Fib, None),

@@ -9,6 +9,7 @@ mod display;
 mod feature;
 mod foreign;
 mod kernel_log;
+mod legacy;
 mod neighbour;
 mod others;
 mod permission;
@@ -20,6 +21,7 @@ pub use conntrack::Conntrack;
 pub use feature::{Feature, FeatureAnswer};
 pub use foreign::{ForeignChain, conflicts};
 pub use kernel_log::{LogRecord, kernel_log_record};
+pub use legacy::{Legacy, LegacyTable, legacy_tables};
 pub use neighbour::NeighbourTable;
 pub use others::{OtherBase, OtherChain, OtherTable};
 pub use permission::{Rights, TrustedFile, TrustedKind};
@@ -45,6 +47,8 @@ pub struct Facts {
     pub foreign: Result<Vec<ForeignChain>, String>,
     /// All tables, and what the rules of those that are not rfw's do.
     pub others: Result<Vec<OtherTable>, String>,
+    /// The tables of iptables-legacy.
+    pub legacy: Result<Legacy, String>,
     /// Services that write to the ruleset.
     pub services: Result<Vec<Service>, String>,
     /// Who may do what.
@@ -61,6 +65,7 @@ pub const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     kernel_log::check,
     foreign::check,
     others::check,
+    legacy::check,
     service::check,
     permission::check,
     sysctl::check,

@@ -49,6 +49,13 @@ const CHECK: &str = "foreign-rules";
 /// rfw's own table.
 const OWN: &str = "inet rfw";
 
+impl OtherTable {
+    /// Whether it is rfw's.
+    pub(super) fn is_own(&self) -> bool {
+        self.name == OWN
+    }
+}
+
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     match &facts.others {
         Ok(tables) => others(tables),
@@ -57,48 +64,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 fn others(tables: &[OtherTable]) -> Vec<Finding> {
-    let own = tables.iter().find(|table| table.name == OWN);
+    let own = tables.iter().find(|table| table.is_own());
     let mut findings = Vec::new();
     for table in tables {
         // No packet that rfw decides about is an ARP packet.
-        if table.name == OWN || table.name.starts_with("arp ") {
+        if table.is_own() || table.name.starts_with("arp ") {
             continue;
         }
-        let mut drops = Vec::new();
-        let mut translates = Vec::new();
-        for chain in &table.chains {
-            let Some(base) = chain.base else { continue };
-            let reached = reached(table, chain);
-            let place = || {
-                let order = order(base, own);
-                format!(
-                    "`{}` at {}, priority {}{order}",
-                    chain.name, base.hook, base.priority
-                )
-            };
-            let sum = |of: fn(&OtherChain) -> u32| -> u32 { reached.iter().map(|it| of(it)).sum() };
-            let rules = sum(|chain| chain.drops);
-            if base.drops || 0 < rules {
-                let mut how = Vec::new();
-                if base.drops {
-                    how.push("drops by default".to_owned());
-                }
-                if 0 < rules {
-                    let most = reached.iter().filter(|it| 0 < it.drops);
-                    let names: Vec<String> = most.map(|it| format!("`{}`", it.name)).collect();
-                    let (shown, more) = names.split_at(names.len().min(4));
-                    let more = if more.is_empty() { "" } else { ", …" };
-                    how.push(format!(
-                        "rules that drop or reject: {rules}, in {}{more}",
-                        shown.join(", ")
-                    ));
-                }
-                drops.push(format!("{} ({})", place(), how.join("; ")));
-            }
-            if 0 < sum(|chain| chain.translates) {
-                translates.push(place());
-            }
-        }
+        let Effects { drops, translates } = effects(table, own);
         let whose = whose(table)
             .map(|name| format!(" ({name})"))
             .unwrap_or_default();
@@ -124,6 +97,54 @@ fn others(tables: &[OtherTable]) -> Vec<Finding> {
         findings.push(Finding::new(CHECK, Severity::Ok, message));
     }
     findings
+}
+
+/// What the base chains of a table do to what rfw accepts, with their places.
+pub(super) struct Effects {
+    /// Those that may drop it.
+    pub(super) drops: Vec<String>,
+    /// Those that translate.
+    pub(super) translates: Vec<String>,
+}
+
+/// Looks at each base chain, with the chains that it leads into.
+pub(super) fn effects(table: &OtherTable, own: Option<&OtherTable>) -> Effects {
+    let mut drops = Vec::new();
+    let mut translates = Vec::new();
+    for chain in &table.chains {
+        let Some(base) = chain.base else { continue };
+        let reached = reached(table, chain);
+        let place = || {
+            let order = order(base, own);
+            format!(
+                "`{}` at {}, priority {}{order}",
+                chain.name, base.hook, base.priority
+            )
+        };
+        let sum = |of: fn(&OtherChain) -> u32| -> u32 { reached.iter().map(|it| of(it)).sum() };
+        let rules = sum(|chain| chain.drops);
+        if base.drops || 0 < rules {
+            let mut how = Vec::new();
+            if base.drops {
+                how.push("drops by default".to_owned());
+            }
+            if 0 < rules {
+                let most = reached.iter().filter(|it| 0 < it.drops);
+                let names: Vec<String> = most.map(|it| format!("`{}`", it.name)).collect();
+                let (shown, more) = names.split_at(names.len().min(4));
+                let more = if more.is_empty() { "" } else { ", …" };
+                how.push(format!(
+                    "rules that drop or reject: {rules}, in {}{more}",
+                    shown.join(", ")
+                ));
+            }
+            drops.push(format!("{} ({})", place(), how.join("; ")));
+        }
+        if 0 < sum(|chain| chain.translates) {
+            translates.push(place());
+        }
+    }
+    Effects { drops, translates }
 }
 
 /// The chains that a packet of a base chain can come into, that one first.

@@ -11,6 +11,7 @@
 mod address;
 mod fill;
 mod keep;
+mod legacy;
 mod rights;
 mod service;
 
@@ -23,6 +24,7 @@ use crate::system::{Change, Key, Observed, Reading, Scope, Settings};
 pub use address::addresses;
 pub use fill::{conntrack, kernel_log};
 pub use keep::{KeepError, discard, is_elsewhere, keep};
+pub use legacy::legacy;
 pub use rights::rights;
 pub use service::services;
 

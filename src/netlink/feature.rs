@@ -21,6 +21,9 @@ use crate::ruleset::{Count, DataType, Limit, Object, ObjectKind, SetKind, SetSpe
 const CHAIN: &str = "\u{1}probe";
 const SET: &str = "\u{1}probe/set";
 const COUNTS: &str = "\u{1}probe/counts";
+const BOUNDS: &str = "\u{1}probe/bounds";
+/// How many sets there are of these.
+const SETS: usize = 3;
 
 /// One flag of `NFT_TABLE_F_*` (linux/netfilter/nf_tables.h).
 const OWNER: u32 = 2;
@@ -47,7 +50,13 @@ impl Netlink {
                 spec: dynamic_set(COUNTS),
                 origin: None,
             },
+            Operation::AddSet {
+                spec: bounded_set(1),
+                origin: None,
+            },
         ];
+        // Refused sets are answers; without the table or the chain nothing was asked.
+        let ground = operations.len() - SETS;
         let mut asked = Vec::new();
         for feature in Feature::ALL {
             if let Some(operation) = probe(feature) {
@@ -60,9 +69,7 @@ impl Netlink {
             Err(CommitError::Refused { refusals }) => refusals,
             Err(error) => return Err(error),
         };
-        // Without the table or the chain nothing was asked.
-        let first = asked.first().map_or(0, |(_, place)| *place);
-        let is_ground = |place: Option<usize>| place.is_none_or(|place| place + 2 < first);
+        let is_ground = |place: Option<usize>| place.is_none_or(|place| place < ground);
         if let Some(ground) = refusals.iter().find(|refusal| is_ground(refusal.operation)) {
             return Err(CommitError::Io {
                 action: "asking what the kernel can do in table inet rfw",
@@ -116,6 +123,14 @@ fn dynamic_set(name: &str) -> SetSpec {
     let mut spec = SetSpec::new(name, vec![DataType::Ipv4Addr], SetKind::Set);
     spec.dynamic = true;
     spec.size = Some(16);
+    spec
+}
+
+/// A set with a timeout, and so much of it.
+fn bounded_set(much: u32) -> SetSpec {
+    let mut spec = dynamic_set(BOUNDS);
+    spec.size = Some(16 * much);
+    spec.timeout = Some(60_000 * u64::from(much));
     spec
 }
 
@@ -185,6 +200,11 @@ fn probe(feature: Feature) -> Option<Operation> {
             code: 3,
         }],
         Feature::DynamicSets => vec![source(), dynset(SET, Vec::new())],
+        Feature::SetBounds => {
+            return Some(Operation::SetBounds {
+                spec: bounded_set(2),
+            });
+        }
         Feature::Nat => vec![
             Instruction::Immediate {
                 to: ONE,

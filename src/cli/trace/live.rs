@@ -149,6 +149,14 @@ fn about(network: &Network) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Ok(legacy) = host::legacy()
+        && legacy.may_decide()
+    {
+        notes.push(format!(
+            "note: rules of iptables-legacy are not followed, and may decide otherwise ({}); `rfw doctor` says how",
+            legacy.names.join(", ")
+        ));
+    }
     const FORWARDING: [(&str, &str); 2] = [
         ("net.ipv4.ip_forward", "IPv4"),
         ("net.ipv6.conf.all.forwarding", "IPv6"),
