@@ -64,9 +64,9 @@ pub struct Unused {
 /// From one moment to another, in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Period {
-    /// The beginning.
+    /// When it begins.
     pub from: String,
-    /// The end.
+    /// When it ends.
     pub to: String,
 }
 

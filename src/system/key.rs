@@ -26,10 +26,10 @@ pub enum Key {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema,
 )]
 pub enum Family {
-    /// IPv4.
+    /// Version 4 of IP.
     #[serde(rename = "ipv4")]
     V4,
-    /// IPv6.
+    /// Version 6 of IP.
     #[serde(rename = "ipv6")]
     V6,
 }

@@ -51,7 +51,7 @@ pub struct View {
 pub struct Change {
     /// What happens.
     pub verb: Verb,
-    /// To what.
+    /// To what it happens.
     pub object: Subject,
     /// The chain of a rule, the set of an element; the own name of everything else.
     pub parent: String,
@@ -90,9 +90,9 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
-    /// It comes.
+    /// It comes anew.
     Add,
-    /// It goes.
+    /// It is taken away.
     Remove,
     /// It becomes another at its place.
     Replace,
@@ -118,7 +118,7 @@ pub enum Subject {
     Set,
     /// One of its elements.
     Element,
-    /// A chain.
+    /// A chain of rules.
     Chain,
     /// One of its rules.
     Rule,
@@ -127,7 +127,7 @@ pub enum Subject {
 /// How many of what, in the whole plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
-    /// Rules.
+    /// Rules of chains.
     pub rules: Tally,
     /// Elements of sets; those of new and removed sets count.
     pub elements: Tally,
@@ -135,16 +135,16 @@ pub struct Summary {
     pub sets: Tally,
     /// Stateful objects and flowtables.
     pub objects: Tally,
-    /// Chains.
+    /// Chains of rules.
     pub chains: Tally,
 }
 
 /// How many of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Tally {
-    /// Come.
+    /// How many come.
     pub added: usize,
-    /// Go.
+    /// How many go.
     pub removed: usize,
     /// Become others at their places.
     pub replaced: usize,
