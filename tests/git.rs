@@ -286,6 +286,9 @@ fn a_branch_is_fetched_forward_only_and_not_by_root() {
         &format!("file://{}", git.path.display()),
     );
     let repository = Repository::open(&bare, &access).unwrap();
+    let pull = |repository: &Repository, remote: &str, branch: &str, puller: &Puller| {
+        pull(repository, remote, branch, puller, 1 << 20)
+    };
     let error = pull(&repository, "origin", "main", &root).unwrap_err();
     assert!(error.to_string().contains("root does not fetch"), "{error}");
     let first = repository.resolve("main").unwrap().commit;

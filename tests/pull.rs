@@ -70,6 +70,17 @@ impl Pulling {
         assert!(table.contains(&port.to_string()), "{table}");
     }
 
+    /// Files in the repository that git has begun and not ended.
+    fn unfinished(&self) -> Vec<String> {
+        let mut find = std::process::Command::new("find");
+        find.arg(self.bare.path.join("objects"))
+            .args(["-name", "tmp_*"]);
+        let output = find.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// What a command says, on both streams.
     #[track_caller]
     fn says(&self, arguments: &[&str]) -> String {
@@ -209,6 +220,61 @@ fn a_rewritten_branch_is_refused() {
         daemon.signal(Signal::SIGHUP);
         daemon.until("put right", applied(&third));
         pulling.has(1004);
+        let _ = daemon.stop();
+    });
+}
+
+#[test]
+fn more_than_may_come_is_refused_and_leaves_nothing_behind() {
+    alone(|| {
+        let (mut pulling, daemon, first) = Pulling::in_force();
+        let _ = daemon.stop();
+        let fresh = nft::ruleset(&pulling.host);
+        let text = fs::read_to_string(&pulling.agent).unwrap();
+        let with =
+            |size: u32| text.replace("user: nobody", &format!("user: nobody, max_size: {size}"));
+        pulling.agent = pulling.desk.write("agent.yaml", &with(1));
+        let arguments = ["--agent", pulling.agent.as_str()];
+        // What nothing makes smaller: two files of 3 MB, once alone, and once with so many others that all are one file.
+        let mut noise = vec![0; 3 << 20];
+        let mut source = fs::File::open("/dev/urandom").unwrap();
+        std::io::Read::read_exact(&mut source, &mut noise).unwrap();
+        let daemon = Daemon::start(&pulling.desk, &pulling.host, &arguments);
+        let mut last = String::new();
+        for others in [0_u16, 30] {
+            fs::write(pulling.upstream.path.join("noise"), &noise).unwrap();
+            for number in 0..others {
+                pulling
+                    .upstream
+                    .write(&format!("other-{number}"), &number.to_string());
+            }
+            last = pulling.commit(1002 + others);
+            daemon.signal(Signal::SIGHUP);
+            let report = daemon.until("refused", |report| {
+                report["pull"]["trouble"]["kind"] == "guard"
+            });
+            let text = report["pull"]["trouble"]["text"].as_str().unwrap();
+            assert!(
+                text.starts_with(
+                    "`git fetch` from `origin`: more than 1 MiB, and nothing of it was kept; "
+                ),
+                "{text}"
+            );
+            assert_eq!(report["applied"]["commit"], *first);
+            assert_eq!(pulling.bare.run(&["rev-parse", "main"]), first);
+            assert_eq!(nft::ruleset(&pulling.host), fresh);
+            assert_eq!(pulling.unfinished(), [""; 0]);
+            // Less than that comes as ever.
+            pulling.upstream.run(&["reset", "-q", "--hard", &first]);
+            daemon.signal(Signal::SIGHUP);
+            daemon.until("well again", |report| report["pull"]["trouble"].is_null());
+        }
+        let _ = daemon.stop();
+        pulling.upstream.run(&["reset", "-q", "--hard", &last]);
+        pulling.agent = pulling.desk.write("agent.yaml", &with(16));
+        let arguments = ["--agent", pulling.agent.as_str()];
+        let daemon = Daemon::start(&pulling.desk, &pulling.host, &arguments);
+        daemon.until("as much as is said comes", applied(&last));
         let _ = daemon.stop();
     });
 }

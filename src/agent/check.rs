@@ -20,6 +20,7 @@ fn check_pull(pull: &Pull, agent: &Agent, found: &mut Vec<Diagnostic>) {
         remote: _,
         interval: _,
         user,
+        max_size: _,
     } = pull;
     let place = DocPath::root().key("pull");
     let Some(repository) = &agent.repository else {

@@ -93,6 +93,11 @@ pub struct Pull {
     /// repository. Never root. Example: `git`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Name>,
+
+    /// How much may come at once, in MiB, 1 to 65536. A fetch that brings more is ended, and nothing of it is kept. Default: `64`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub max_size: Option<u32>,
 }
 
 /// What a commit must be to be applied.

@@ -21,6 +21,8 @@ use crate::source::{SourceError, read_files};
 pub(super) const DEFAULT: &str = "/etc/rfw/agent.yaml";
 /// The policy where nothing else is said.
 const POLICY: &str = "/etc/rfw/policy";
+/// How much a fetch may bring when nothing is said, in MiB.
+const MAX_SIZE: u32 = 64;
 
 /// Reads agent.yaml and settles what the command line leaves open.
 pub(super) fn settle(global: &mut Global, output: &mut Output) -> Result<(), Failure> {
@@ -55,6 +57,7 @@ fn upstream(repository: &Repository, agent: &Agent, puller: Option<User>) -> Opt
         remote,
         interval,
         user: _,
+        max_size,
     } = agent.pull.as_ref()?;
     let user = puller?;
     Some(Upstream {
@@ -68,6 +71,7 @@ fn upstream(repository: &Repository, agent: &Agent, puller: Option<User>) -> Opt
             gid: user.gid.as_raw(),
             home: user.dir,
         },
+        most: u64::from(max_size.unwrap_or(MAX_SIZE)) << 20,
     })
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Upstream {
     pub(super) interval: Duration,
     /// By whom.
     pub(super) puller: Puller,
+    /// How many bytes may come.
+    pub(super) most: u64,
 }
 
 /// Says how old the branch is: only the daemon fetches.

@@ -56,10 +56,11 @@ fn once(upstream: &Upstream, access: &Access) -> (Attempt, bool) {
         branch,
         interval: _,
         puller,
+        most,
     } = upstream;
     let pulled = Repository::open(repository, access)
         .map_err(PullError::from)
-        .and_then(|repository| pull(&repository, remote, branch, puller));
+        .and_then(|repository| pull(&repository, remote, branch, puller, *most));
     match pulled {
         Ok(Pulled { commit, moved }) => (Attempt::Fetched(commit.to_string()), moved),
         Err(error) => {

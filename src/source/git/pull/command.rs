@@ -35,6 +35,9 @@ const SETTINGS: [&str; 12] = [
     "maintenance.auto=false",
 ];
 
+/// What comes is kept as one file, however little it is, so that the bound of a file is that of the fetch.
+const ONE_FILE: &str = "fetch.unpackLimit=1";
+
 /// Where git looks for the authorities that it believes, in place of the system's.
 const AUTHORITIES: &str = "GIT_SSL_CAINFO";
 
@@ -72,10 +75,10 @@ impl Shed {
         }
     }
 
-    /// How git is started. A program can only be rid of capabilities by itself: setpriv(1) does that.
-    fn git(self) -> Command {
+    /// How a program is started. It can only be rid of capabilities by itself: setpriv(1) does that.
+    fn start(self, program: &str) -> Command {
         let words: &[&str] = match self {
-            Self::User => return Command::new("git"),
+            Self::User => return Command::new(program),
             Self::All => &[
                 "--bounding-set=-all",
                 "--inh-caps=-all",
@@ -84,7 +87,7 @@ impl Shed {
             Self::Inherited => &["--inh-caps=-all", "--ambient-caps=-all"],
         };
         let mut command = Command::new("setpriv");
-        command.args(words).args(["--", "git"]);
+        command.args(words).args(["--", program]);
         command
     }
 }
@@ -106,14 +109,14 @@ pub(super) struct Client<'a> {
 }
 
 impl Client<'_> {
-    fn command(&self) -> Command {
+    fn command(&self, program: &str) -> Command {
         let Self {
             git_dir,
             puller,
             shed,
             environment,
         } = self;
-        let mut command = shed.git();
+        let mut command = shed.start(program);
         command
             .env_clear()
             .envs(environment.iter().map(|(key, value)| (key, value)))
@@ -150,9 +153,11 @@ impl Client<'_> {
     }
 
     /// By its address, because what the repository says of a remote may name programs.
-    pub(super) fn fetch(&self, address: &str, branch: &str) -> Command {
-        let mut command = self.command();
-        for setting in SETTINGS {
+    pub(super) fn fetch(&self, address: &str, branch: &str, most: u64) -> Command {
+        // git has no limit of its own for what comes, so that the kernel's for files has to do.
+        let mut command = self.command("prlimit");
+        command.args([&format!("--fsize={most}"), "--", "git"]);
+        for setting in SETTINGS.into_iter().chain([ONE_FILE]) {
             command.args(["-c", setting]);
         }
         command.args([
@@ -172,9 +177,22 @@ impl Client<'_> {
         command
     }
 
+    /// Takes away what a fetch that has failed has left: as the user who fetched, and nothing that is older.
+    pub(super) fn forget_unfinished(&self, common: &Path) -> Command {
+        let mut command = self.command("find");
+        command.arg(common.join("objects"));
+        command.args(["-maxdepth", "2", "-type", "f", "-mmin", "-3"]);
+        command.args([
+            "-regex",
+            ".*/tmp_\\(pack\\|idx\\|rev\\|obj\\)_[^/]*",
+            "-delete",
+        ]);
+        command
+    }
+
     /// The address is asked of the file itself: nothing that it includes is read, nothing that it says is followed.
     pub(super) fn address(&self, common: &Path, remote: &str) -> Command {
-        let mut command = self.command();
+        let mut command = self.command("git");
         command
             .args(["config", "--no-includes", "--file"])
             .arg(common.join("config"))
@@ -229,7 +247,7 @@ mod tests {
             shed,
             environment: vec![("PATH".into(), "/bin".into())],
         };
-        client.fetch("ssh://git@host/x", "refs/heads/main")
+        client.fetch("ssh://git@host/x", "refs/heads/main", 7 << 20)
     }
 
     #[test]
@@ -245,14 +263,14 @@ mod tests {
             .collect::<String>();
         assert!(!shown.contains("uid:Some"), "{shown}");
         assert!(shown.contains("\"setpriv\""), "{shown}");
-        assert_eq!(command.get_program(), "git");
+        assert_eq!(command.get_program(), "prlimit");
         let arguments: Vec<&str> = command
             .get_args()
             .filter_map(|word| word.to_str())
             .collect();
         let arguments = arguments.join(" ");
         for word in [
-            "-c core.hooksPath=/dev/null",
+            "--fsize=7340032 -- git -c core.fsmonitor=false -c core.hooksPath=/dev/null",
             "-c credential.helper=",
             "-c core.askPass=",
             "--upload-pack=git-upload-pack",

@@ -49,7 +49,7 @@ pub enum PullError {
     },
     /// git cannot be run.
     #[error(
-        "cannot run the programs `git` and `setpriv`, which fetch; install them (git, util-linux)"
+        "cannot run the programs `git`, `setpriv` and `prlimit`, which fetch; install them (git, util-linux)"
     )]
     NoGit {
         /// The system's reason.
@@ -60,6 +60,18 @@ pub enum PullError {
     TooSlow {
         /// The remote.
         remote: String,
+    },
+    /// It is too much.
+    #[error(
+        "`git fetch` from `{remote}`: more than {} MiB, and nothing of it was kept; if so much is meant, say a larger `max_size` for \
+         `pull` in agent.yaml",
+        .most >> 20
+    )]
+    TooLarge {
+        /// The remote.
+        remote: String,
+        /// How many bytes may come.
+        most: u64,
     },
     /// git has failed.
     #[error("`git fetch` from `{remote}`: {said}")]
@@ -75,6 +87,6 @@ impl PullError {
     /// Whether what is there is refused, and not only out of reach.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Back { .. })
+        matches!(self, Self::Back { .. } | Self::TooLarge { .. })
     }
 }

@@ -5,6 +5,11 @@
 //! credentials, no program of it is run. ssh is that of the user, with the user's keys and known hosts, and never asks. How git is
 //! called for that stands in `command`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "looks at what a fetch that was ended has left"
+)]
+
 mod command;
 mod error;
 mod said;
@@ -46,7 +51,7 @@ pub struct Pulled {
 }
 
 /// Fetches a branch of a remote into the branch of the same name. It only moves forward: what does not come after what is
-/// there is refused by git. Waits for the network, up to a minute.
+/// there is refused by git. Waits for the network, up to a minute, and takes at most so many bytes.
 ///
 /// # Errors
 /// Why nothing has come; the branch is where it was.
@@ -55,6 +60,7 @@ pub fn pull(
     remote: &str,
     branch: &str,
     puller: &Puller,
+    most: u64,
 ) -> Result<Pulled, PullError> {
     let client = Client {
         git_dir: &repository.place.git,
@@ -64,29 +70,48 @@ pub fn pull(
     };
     let word = format!("refs/heads/{branch}");
     let before = repository.resolve(&word).ok();
-    let address = address(&client, &repository.place.common, remote)?;
-    let ended = run(client.fetch(&address, &word), LONGEST);
+    let common = &repository.place.common;
+    let address = address(&client, common, remote)?;
+    let ended = run(client.fetch(&address, &word, most), LONGEST);
     let ended = ended.map_err(|source| PullError::NoGit { source })?;
-    let Some(Ended { status, said }) = ended else {
-        let remote = remote.to_owned();
-        return Err(PullError::TooSlow { remote });
+    let remote = remote.to_owned();
+    let failure = match ended {
+        None => Some(PullError::TooSlow { remote }),
+        Some(Ended { status, .. }) if status.success() => None,
+        Some(Ended { said, .. }) => {
+            let said = String::from_utf8_lossy(&said);
+            Some(if said.contains("(non-fast-forward)") {
+                let branch = branch.to_owned();
+                PullError::Back { remote, branch }
+            } else if is_too_large(common, most) {
+                PullError::TooLarge { remote, most }
+            } else {
+                let said = told(&said);
+                PullError::Failed { remote, said }
+            })
+        }
     };
-    if !status.success() {
-        let said = String::from_utf8_lossy(&said);
-        return Err(match said.contains("(non-fast-forward)") {
-            true => PullError::Back {
-                remote: remote.to_owned(),
-                branch: branch.to_owned(),
-            },
-            false => PullError::Failed {
-                remote: remote.to_owned(),
-                said: told(&said),
-            },
-        });
+    if let Some(failure) = failure {
+        // What is there of it would fill the disk, attempt by attempt. If that fails, git's own housekeeping does it in two weeks.
+        let _ = run(client.forget_unfinished(common), LONGEST);
+        return Err(failure);
     }
     let commit = repository.resolve(&word)?.commit;
     let moved = before.is_none_or(|before| before.commit != commit);
     Ok(Pulled { commit, moved })
+}
+
+/// Whether the limit of files has ended a fetch. git does not say so, but its file is as long as it may be.
+fn is_too_large(common: &Path, most: u64) -> bool {
+    let files = std::fs::read_dir(common.join("objects/pack")).into_iter();
+    let mut files = files.flatten().flatten();
+    files.any(|file| {
+        let is_unfinished = file
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(b"tmp_pack_");
+        is_unfinished && file.metadata().is_ok_and(|file| most <= file.len())
+    })
 }
 
 fn address(client: &Client<'_>, common: &Path, remote: &str) -> Result<String, PullError> {
