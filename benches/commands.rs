@@ -293,7 +293,7 @@ fn commits(rules: usize, rounds: usize) -> Vec<f64> {
 fn compiled(policy: &Policy) -> Program {
     let source = SourceText {
         name: "bench.yaml".into(),
-        text: policy.yaml().into_bytes(),
+        text: policy.yaml().into(),
     };
     let parsed = rfw::policy::parse(&[source]);
     let policy = parsed.policy.expect("a policy without errors");

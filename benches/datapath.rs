@@ -237,7 +237,7 @@ impl Path {
 fn load(policy: &Policy) {
     let source = SourceText {
         name: "bench.yaml".into(),
-        text: policy.yaml().into_bytes(),
+        text: policy.yaml().into(),
     };
     let policy = rfw::policy::parse(&[source])
         .policy

@@ -355,7 +355,7 @@ fn commits(first: List, rounds: usize) -> [Option<f64>; 2] {
 fn compiled(list: List) -> Program {
     let source = SourceText {
         name: "policy.yaml".into(),
-        text: POLICY.as_bytes().to_vec(),
+        text: POLICY.into(),
     };
     let text = list.text();
     let (lists, _) = compile::lists([("list.txt", 1, text.as_bytes())]);

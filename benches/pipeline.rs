@@ -35,7 +35,7 @@ const MARK: [u8; 16] = [1; 16];
 fn source(policy: &Policy) -> Vec<SourceText> {
     vec![SourceText {
         name: "bench.yaml".into(),
-        text: policy.yaml().into_bytes(),
+        text: policy.yaml().into(),
     }]
 }
 

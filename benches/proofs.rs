@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn packets(rules: usize) {
     let source = SourceText {
         name: "bench.yaml".into(),
-        text: Policy::new(rules).yaml().into_bytes(),
+        text: Policy::new(rules).yaml().into(),
     };
     let policy = parse(&[source]).policy.expect("no errors");
     let (compiled, _) = compile(policy, jiff::civil::date(2026, 1, 1));

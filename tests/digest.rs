@@ -60,7 +60,7 @@ fn made(sources: &[SourceText], node: Option<&str>) -> Option<Made> {
 fn text(name: &str, text: &str) -> SourceText {
     SourceText {
         name: name.to_owned(),
-        text: text.as_bytes().to_vec(),
+        text: text.into(),
     }
 }
 

@@ -176,7 +176,7 @@ fn nft_makes_the_same_of_policies() {
 fn compiled(text: &str) -> Option<Ruleset> {
     let parsed = rfw::policy::parse(&[SourceText {
         name: "policy.yaml".to_owned(),
-        text: text.as_bytes().to_vec(),
+        text: text.into(),
     }]);
     let (compiled, _) = rfw::compile::compile(parsed.policy?, date(2026, 11, 24));
     Some(compiled?.ruleset)

@@ -134,7 +134,7 @@ fn what_is_proven_holds_for_packets_by_chance() {
         let text = policies::policy().new_tree(&mut runner).unwrap().current() + &claims(&mut dice);
         let source = SourceText {
             name: "made.yaml".to_owned(),
-            text: text.clone().into_bytes(),
+            text: text.clone().into(),
         };
         let Some(policy) = rfw::policy::parse(&[source]).policy else {
             continue;

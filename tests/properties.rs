@@ -20,7 +20,7 @@ use super::support::{alone, policies};
 fn program(text: &str) -> Option<Program> {
     let source = SourceText {
         name: "made.yaml".to_owned(),
-        text: text.as_bytes().to_vec(),
+        text: text.into(),
     };
     let policy = rfw::policy::parse(&[source]).policy?;
     let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));

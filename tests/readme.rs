@@ -84,7 +84,7 @@ fn the_five_minute_policy_is_valid() {
         .unwrap();
     let source = SourceText {
         name: "gateway.yaml".to_owned(),
-        text: yaml.as_bytes().to_vec(),
+        text: yaml.into(),
     };
     let parsed = rfw::policy::parse(&[source]);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);

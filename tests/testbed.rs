@@ -128,7 +128,7 @@ fn packets_of_every_state_and_way_are_sent() {
 fn compiled(text: &str) -> (Model, Program) {
     let source = SourceText {
         name: "p.yaml".to_owned(),
-        text: text.as_bytes().to_vec(),
+        text: text.into(),
     };
     let policy = rfw::policy::parse(&[source]).policy.expect("a policy");
     let (model, found) = rfw::compile::resolve(policy, date(2026, 11, 24));
@@ -235,7 +235,7 @@ fn proofs_of_policies_by_chance_are_what_the_kernel_does() {
             let text = format!("{text}{EVERYTHING}");
             let source = SourceText {
                 name: "p.yaml".to_owned(),
-                text: text.as_bytes().to_vec(),
+                text: text.clone().into(),
             };
             let Some(policy) = rfw::policy::parse(&[source]).policy else {
                 continue;

@@ -59,7 +59,7 @@ pub(super) fn run(
     let mut record = remembered(global);
     let now = Timestamp::now().as_second();
     let mut read_now = counts(&live);
-    record.update(mark(&live).as_deref(), &read_now, now);
+    record.update(mark(&live).as_deref(), read_now.clone(), now);
     keep(&record, global, output);
     let places = places(global);
     if places.is_empty() {
@@ -93,7 +93,7 @@ pub(super) fn run(
         at = Instant::now();
         let now = Timestamp::now().as_second();
         let before = std::mem::replace(&mut read_now, counts(&live));
-        record.update(mark(&live).as_deref(), &read_now, now);
+        record.update(mark(&live).as_deref(), read_now.clone(), now);
         if KEEP_EVERY <= kept.elapsed() {
             keep(&record, global, output);
             kept = at;
@@ -131,7 +131,7 @@ fn noted(live: &Live, global: &Global) -> Option<Record> {
     if record.is_fresh(table.as_deref(), &counts, now) {
         return None;
     }
-    record.update(table.as_deref(), &counts, now);
+    record.update(table.as_deref(), counts, now);
     Some(record)
 }
 

@@ -45,7 +45,7 @@ pub(super) fn keep_saved(policy: SavedPolicy, global: &Global, output: &mut Outp
     } = policy;
     let texts = texts.into_iter().map(|(name, text)| SourceText {
         name,
-        text: text.into(),
+        text: Vec::from(text).into(),
     });
     let sources: Vec<_> = texts.collect();
     let now = GoodPolicy {

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_office_means_what_it_says() {
-        let text = include_bytes!("../../policies/office.yaml").to_vec();
+        let text = include_str!("../../policies/office.yaml").into();
         let source = SourceText {
             name: "office.yaml".into(),
             text,

@@ -154,7 +154,7 @@ mod tests {
                  zones: {{ lan: {{ interfaces: [eth1]{networks} }} }}\n\
                  policies:\n  - {{ name: in, from: lan, to: firewall, default: accept }}\n"
             )
-            .into_bytes(),
+            .into(),
         };
         let policy = parse(&[source]).policy.unwrap();
         let compiled = compile(policy, date(2026, 11, 24)).0.unwrap();

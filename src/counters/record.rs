@@ -11,12 +11,16 @@
 //! Times are Unix seconds. A text that is damaged in any way is none.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Display, Formatter, Write};
 
 use super::Counts;
 use crate::ruleset::Count;
 
 const HEAD: &str = "rfw seen 1";
+/// Stands for what there is not.
+const NOTHING: &str = "-";
+/// About how long a line is, in bytes.
+const LINE: usize = 48;
 /// How long a rule is remembered that is no longer there: it may come back, as after a reboot without an apply.
 const GONE: i64 = 90 * 86_400;
 /// How soon is soon, in seconds.
@@ -67,7 +71,7 @@ pub struct Seen {
 
 impl Record {
     /// Takes note of a reading. `table` is the mark of the table, if there is one.
-    pub fn update(&mut self, table: Option<&str>, counts: &Counts, now: i64) {
+    pub fn update(&mut self, table: Option<&str>, counts: Counts, now: i64) {
         let went_back = |name: &String, count: &Count| {
             let before = self.rules.get(name);
             before.is_some_and(|rule| rule.gone.is_none() && count.packets < rule.count.packets)
@@ -81,8 +85,14 @@ impl Record {
         self.blind.retain(|blind| now - BLIND < blind.to);
         let surplus = self.blind.len().saturating_sub(MOST_BLIND);
         self.blind.drain(..surplus);
+        for (name, rule) in &mut self.rules {
+            if !counts.contains_key(name) {
+                rule.gone.get_or_insert(now);
+                rule.count = Count::default();
+            }
+        }
         for (name, count) in counts {
-            let rule = self.rules.entry(name.clone()).or_insert(Rule {
+            let rule = self.rules.entry(name).or_insert(Rule {
                 known: now,
                 seen: None,
                 gone: None,
@@ -98,14 +108,8 @@ impl Record {
             if before < count.packets {
                 rule.seen = Some(now);
             }
-            rule.count = *count;
+            rule.count = count;
             rule.gone = None;
-        }
-        for (name, rule) in &mut self.rules {
-            if !counts.contains_key(name) {
-                rule.gone.get_or_insert(now);
-                rule.count = Count::default();
-            }
         }
         self.rules
             .retain(|_, rule| rule.gone.is_none_or(|gone| now - GONE < gone));
@@ -151,7 +155,10 @@ impl Record {
             blind,
             rules,
         } = self;
-        let mut text = format!("{HEAD}\ntable {}\nread {read}\n", shown(table.as_ref()));
+        let table = table.as_deref().unwrap_or(NOTHING);
+        let mut text = format!("{HEAD}\ntable {table}\nread {read}\n");
+        // What a rule that has not counted much takes, so that it rarely grows.
+        text.reserve(rules.len() * LINE);
         // Writing to a string cannot fail.
         for Blind { from, to } in blind {
             let _ = writeln!(text, "blind {from} {to}");
@@ -163,7 +170,7 @@ impl Record {
                 gone,
                 count: Count { packets, bytes },
             } = rule;
-            let (seen, gone) = (shown(seen.as_ref()), shown(gone.as_ref()));
+            let (seen, gone) = (Time(*seen), Time(*gone));
             let _ = writeln!(text, "{known} {seen} {gone} {packets} {bytes} {name}");
         }
         text
@@ -202,13 +209,21 @@ impl Record {
     }
 }
 
-fn shown<T: ToString>(value: Option<&T>) -> String {
-    value.map_or_else(|| "-".to_owned(), T::to_string)
+/// A time that there may not be.
+struct Time(Option<i64>);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(time) => write!(f, "{time}"),
+            None => f.write_str(NOTHING),
+        }
+    }
 }
 
 fn option<T: std::str::FromStr>(word: &str) -> Option<Option<T>> {
     match word {
-        "-" => Some(None),
+        NOTHING => Some(None),
         word => word.parse().ok().map(Some),
     }
 }
@@ -237,10 +252,10 @@ mod tests {
     #[test]
     fn who_counts_is_seen() {
         let mut record = Record::default();
-        record.update(Some("m"), &counts(&[("a", 0), ("b", 3)]), 100);
+        record.update(Some("m"), counts(&[("a", 0), ("b", 3)]), 100);
         assert_eq!(record.of("a"), seen(100, None));
         assert_eq!(record.of("b"), seen(100, Some(100)));
-        record.update(Some("m"), &counts(&[("a", 1), ("b", 3), ("c", 0)]), 200);
+        record.update(Some("m"), counts(&[("a", 1), ("b", 3), ("c", 0)]), 200);
         assert_eq!(record.of("a"), seen(100, Some(200)));
         assert_eq!(record.of("b"), seen(100, Some(100)));
         assert_eq!(record.of("c"), seen(200, None));
@@ -250,18 +265,18 @@ mod tests {
     #[test]
     fn a_new_table_counts_from_nothing() {
         let mut record = Record::default();
-        record.update(Some("m"), &counts(&[("a", 9), ("b", 9), ("c", 9)]), 100);
+        record.update(Some("m"), counts(&[("a", 9), ("b", 9), ("c", 9)]), 100);
         // A reboot: no table yet, then a new one. `a` has counted in it, more than before even.
-        record.update(None, &counts(&[]), 150);
+        record.update(None, counts(&[]), 150);
         assert_eq!(record.of("a"), None);
-        record.update(Some("n"), &counts(&[("a", 12), ("b", 0), ("c", 2)]), 200);
+        record.update(Some("n"), counts(&[("a", 12), ("b", 0), ("c", 2)]), 200);
         assert_eq!(record.of("a"), seen(100, Some(200)));
         assert_eq!(record.of("b"), seen(100, Some(100)));
         assert_eq!(record.of("c"), seen(100, Some(200)));
         let blind: Vec<Blind> = record.blind_after(0).collect();
         assert_eq!(blind, [Blind { from: 100, to: 150 }]);
         // The same table, whose counters somebody has reset.
-        record.update(Some("n"), &counts(&[("a", 5), ("b", 0), ("c", 2)]), 300);
+        record.update(Some("n"), counts(&[("a", 5), ("b", 0), ("c", 2)]), 300);
         assert_eq!(record.of("a"), seen(100, Some(300)));
         assert_eq!(record.of("c"), seen(100, Some(200)));
         assert_eq!(record.blind_after(200).count(), 1);
@@ -270,14 +285,14 @@ mod tests {
     #[test]
     fn what_is_gone_for_long_is_forgotten() {
         let mut record = Record::default();
-        record.update(Some("m"), &counts(&[("a", 1), ("b", 1)]), 0);
-        record.update(Some("m"), &counts(&[("b", 1)]), DAY);
+        record.update(Some("m"), counts(&[("a", 1), ("b", 1)]), 0);
+        record.update(Some("m"), counts(&[("b", 1)]), DAY);
         assert_eq!(record.of("a"), None);
-        record.update(Some("m"), &counts(&[("a", 0), ("b", 1)]), 2 * DAY);
+        record.update(Some("m"), counts(&[("a", 0), ("b", 1)]), 2 * DAY);
         assert_eq!(record.of("a"), seen(0, Some(0)));
-        record.update(Some("m"), &counts(&[("b", 1)]), 3 * DAY);
-        record.update(Some("m"), &counts(&[("b", 1)]), 95 * DAY);
-        record.update(Some("m"), &counts(&[("a", 0), ("b", 1)]), 96 * DAY);
+        record.update(Some("m"), counts(&[("b", 1)]), 3 * DAY);
+        record.update(Some("m"), counts(&[("b", 1)]), 95 * DAY);
+        record.update(Some("m"), counts(&[("a", 0), ("b", 1)]), 96 * DAY);
         assert_eq!(record.of("a"), seen(96 * DAY, None));
         assert_eq!(record.of("b"), seen(0, Some(0)));
     }
@@ -287,7 +302,7 @@ mod tests {
         let mut record = Record::default();
         let two = counts(&[("a", 0), ("b", 3)]);
         assert!(!record.is_fresh(Some("m"), &two, 100));
-        record.update(Some("m"), &two, 100);
+        record.update(Some("m"), two.clone(), 100);
         assert!(record.is_fresh(Some("m"), &counts(&[("a", 9), ("b", 9)]), 399));
         assert!(!record.is_fresh(Some("m"), &two, 400));
         assert!(!record.is_fresh(Some("m"), &two, 99));
@@ -295,15 +310,15 @@ mod tests {
         assert!(!record.is_fresh(Some("m"), &counts(&[("a", 0)]), 101));
         assert!(!record.is_fresh(None, &two, 101));
         // What was passed over is not lost.
-        record.update(Some("m"), &counts(&[("a", 9), ("b", 3)]), 400);
+        record.update(Some("m"), counts(&[("a", 9), ("b", 3)]), 400);
         assert_eq!(record.of("a"), seen(100, Some(400)));
     }
 
     #[test]
     fn it_is_kept_whole_or_not_at_all() {
         let mut record = Record::default();
-        record.update(Some("m"), &counts(&[("lan/a b", 1), ("c", 0)]), 100);
-        record.update(Some("n"), &counts(&[("c", 7)]), 200);
+        record.update(Some("m"), counts(&[("lan/a b", 1), ("c", 0)]), 100);
+        record.update(Some("n"), counts(&[("c", 7)]), 200);
         let text = record.to_text();
         assert_eq!(
             text,

@@ -9,12 +9,14 @@ mod nearest;
 mod path;
 mod render;
 mod source;
+mod text;
 
 pub use code::Code;
 pub use nearest::nearest;
 pub use path::{DocPath, Segment};
 pub use render::{Finding, Report, printable};
 pub use source::{Lines, Locate, Position, SourceText, Spot, is_invisible};
+pub use text::Text;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Texts that diagnostics are about, and places in them.
 
-use super::Place;
+use super::{Place, Text};
 use std::ops::Range;
 
 /// A text and where it is from.
@@ -8,8 +8,8 @@ use std::ops::Range;
 pub struct SourceText {
     /// What to call it in messages: a path or `<stdin>`.
     pub name: String,
-    /// The bytes as they were read; not necessarily UTF-8.
-    pub text: Vec<u8>,
+    /// The bytes as they were read.
+    pub text: Text,
 }
 
 /// Bytes of a source.

@@ -132,6 +132,14 @@ impl Writer {
         self.bytes.len()
     }
 
+    /// Takes away what was written after so many bytes, which must end an attribute.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        Self {
+            bytes: self.bytes.split_off(at),
+            overlong: self.overlong,
+        }
+    }
+
     pub(super) fn bytes(&mut self, kind: u16, value: &[u8]) {
         let start = self.begin(kind);
         self.bytes.extend_from_slice(value);

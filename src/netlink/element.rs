@@ -21,30 +21,33 @@ pub(super) enum Part {
     Key,
 }
 
-/// The kernel's elements that make up one element, each as the attributes of its list entry.
-pub(super) fn write(spec: &SetSpec, element: &Element, part: Part) -> Vec<Vec<u8>> {
+/// The kernel's elements that make up one element, as entries of a list.
+pub(super) fn write(list: &mut Writer, spec: &SetSpec, element: &Element, part: Part) {
     let ranges_are_pairs = spec.interval && spec.key.len() == 1;
-    let mut entries = Vec::with_capacity(2);
     let end = ranges_are_pairs
         .then(|| successor(element.key.last()))
         .flatten();
-    let mut writer = Writer::new();
-    write_data(&mut writer, sys::NFTA_SET_ELEM_KEY, &element.key.lo);
-    if spec.interval && !ranges_are_pairs {
-        write_data(&mut writer, sys::NFTA_SET_ELEM_KEY_END, element.key.last());
-    }
-    if part == Part::Whole {
-        let open = ranges_are_pairs && end.is_none();
-        write_content(&mut writer, spec, element, open);
-    }
-    entries.extend(writer.finish());
+    list.list_element(|writer| {
+        write_data(writer, sys::NFTA_SET_ELEM_KEY, &element.key.lo);
+        if spec.interval && !ranges_are_pairs {
+            write_data(writer, sys::NFTA_SET_ELEM_KEY_END, element.key.last());
+        }
+        if part == Part::Whole {
+            let open = ranges_are_pairs && end.is_none();
+            write_content(writer, spec, element, open);
+        }
+    });
     if let Some(end) = end {
-        let mut writer = Writer::new();
-        writer.be32(sys::NFTA_SET_ELEM_FLAGS, sys::NFT_SET_ELEM_INTERVAL_END);
-        write_data(&mut writer, sys::NFTA_SET_ELEM_KEY, &end);
-        entries.extend(writer.finish());
+        write_end(list, &end);
     }
-    entries
+}
+
+/// The kernel's element that ends an interval.
+fn write_end(list: &mut Writer, end: &[u8]) {
+    list.list_element(|writer| {
+        writer.be32(sys::NFTA_SET_ELEM_FLAGS, sys::NFT_SET_ELEM_INTERVAL_END);
+        write_data(writer, sys::NFTA_SET_ELEM_KEY, end);
+    });
 }
 
 /// The same for an element that is nothing but its key, from its first to its last one, as entries of a list.
@@ -62,10 +65,7 @@ pub(super) fn write_plain(list: &mut Writer, spec: &SetSpec, lo: &[u8], hi: &[u8
         }
     });
     if let Some(end) = end {
-        list.list_element(|writer| {
-            writer.be32(sys::NFTA_SET_ELEM_FLAGS, sys::NFT_SET_ELEM_INTERVAL_END);
-            write_data(writer, sys::NFTA_SET_ELEM_KEY, &end);
-        });
+        write_end(list, &end);
     }
 }
 
@@ -345,9 +345,9 @@ mod tests {
         let mut entries = Vec::new();
         let mut unknown = Vec::new();
         for element in elements {
-            for bytes in write(spec, element, Part::Whole) {
-                read_entry(spec, &bytes, &mut entries, &mut unknown).unwrap();
-            }
+            let mut list = Writer::new();
+            write(&mut list, spec, element, Part::Whole);
+            read(spec, &list.finish().unwrap(), &mut entries, &mut unknown).unwrap();
         }
         entries.reverse();
         (assemble(spec, entries), unknown)

@@ -322,11 +322,11 @@ fn element_messages(
         }
     }
     for element in elements.rich() {
-        for entry in element::write(spec, element, part) {
-            if list.len() + entry.len() > LIST_LIMIT {
-                bodies.push(send(std::mem::take(&mut list)));
-            }
-            list.list_element(|writer| writer.append(&entry));
+        let before = list.len();
+        element::write(&mut list, spec, element, part);
+        if before > 0 && list.len() > LIST_LIMIT {
+            let next = list.split_off(before);
+            bodies.push(send(std::mem::replace(&mut list, next)));
         }
     }
     if list.len() > 0 {

@@ -37,7 +37,14 @@ fn number(bytes: &mut Vec<u8>, tag: u8, value: u32) {
 
 /// Text with its NUL.
 fn text(bytes: &mut Vec<u8>, tag: u8, text: &str) {
-    entry(bytes, tag, &[text.as_bytes(), &[0]].concat());
+    // As in `entry`.
+    let Ok(length) = u8::try_from(text.len() + 1) else {
+        return;
+    };
+    bytes.reserve(text.len() + 3);
+    bytes.extend_from_slice(&[tag, length]);
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(0);
 }
 
 fn entries(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {

@@ -30,8 +30,8 @@ pub struct References {
 pub fn references(document: &SourceText) -> References {
     let mut found = References::default();
     // Most texts have none, and looking for words is quicker than reading.
-    let has_word = std::str::from_utf8(&document.text)
-        .is_ok_and(|text| text.contains("include") || text.contains("file"));
+    let text = document.text.utf8();
+    let has_word = text.is_some_and(|text| text.contains("include") || text.contains("file"));
     if !has_word {
         return found;
     }

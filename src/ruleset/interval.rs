@@ -283,6 +283,22 @@ impl Addresses {
     }
 }
 
+impl FromIterator<Self> for Addresses {
+    /// The addresses in any of them.
+    fn from_iter<I: IntoIterator<Item = Self>>(all: I) -> Self {
+        let mut all = all.into_iter();
+        let Self { mut v4, mut v6 } = all.next().unwrap_or_default();
+        for more in all {
+            v4.0.extend(more.v4.0);
+            v6.0.extend(more.v6.0);
+        }
+        Self {
+            v4: v4.0.into_iter().collect(),
+            v6: v6.0.into_iter().collect(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,7 +57,7 @@ impl Texts {
         let paths = self.lists.iter().map(String::as_str);
         paths
             .zip(texts)
-            .map(|(path, (number, source))| (path, number, source.text.as_slice()))
+            .map(|(path, (number, source))| (path, number, &*source.text))
     }
 }
 
@@ -116,7 +116,7 @@ impl Gathering<'_> {
         self.total += text.len();
         let text = SourceText {
             name: self.tree.name(path),
-            text,
+            text: text.into(),
         };
         let number = self.files.len();
         self.files.push(File {
@@ -317,7 +317,7 @@ impl Gathering<'_> {
                     }
                     Ok(text) => {
                         total += text.len();
-                        let name = self.tree.name(path);
+                        let (name, text) = (self.tree.name(path), text.into());
                         lists.insert(path.to_owned(), SourceText { name, text });
                     }
                     Err(Unreadable::TooLarge { .. }) => {

@@ -92,6 +92,7 @@ impl GoodPolicy {
                 if (&mut rest).take(length as u64).read_to_end(&mut text)? != length {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
+                let text = text.into();
                 sources.push(SourceText { name, text });
             }
             let is_whole = rest.fill_buf()?.is_empty()
@@ -124,7 +125,7 @@ impl GoodPolicy {
         })?;
         let head = format!("{HEAD}{line}\n");
         let parts = [head.as_bytes()].into_iter();
-        let parts = parts.chain(sources.iter().map(|source| source.text.as_slice()));
+        let parts = parts.chain(sources.iter().map(|source| &*source.text));
         replace_with(directory, FILE, &format!(".{FILE}.new"), parts, true)
     }
 
@@ -187,7 +188,7 @@ mod tests {
     fn sources(port: &str) -> Vec<SourceText> {
         let text = |name: &str, text: &[u8]| SourceText {
             name: name.into(),
-            text: text.to_vec(),
+            text: text.to_vec().into(),
         };
         vec![
             text("main:a.yaml", format!("port: {port}\n").as_bytes()),

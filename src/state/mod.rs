@@ -202,7 +202,7 @@ fn if_there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
 pub fn digest(sources: &[SourceText]) -> String {
     let mut hash = Sha256::new();
     for SourceText { name, text } in sources {
-        for part in [name.as_bytes(), text] {
+        for part in [name.as_bytes(), &**text] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

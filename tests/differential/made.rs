@@ -25,7 +25,7 @@ const POLICIES: usize = 40;
 pub(super) fn compile(text: &str) -> Option<Valid> {
     let source = SourceText {
         name: "made.yaml".to_owned(),
-        text: text.as_bytes().to_vec(),
+        text: text.into(),
     };
     let policy = rfw::policy::parse(&[source]).policy?;
     let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));

@@ -17,7 +17,7 @@ use crate::support::{alone, policies};
 fn compiled(text: &str) -> Option<Valid> {
     let source = SourceText {
         name: "policy.yaml".to_owned(),
-        text: text.as_bytes().to_vec(),
+        text: text.into(),
     };
     let policy = rfw::policy::parse(&[source]).policy?;
     let (compiled, _) = rfw::compile::compile(policy, date(2026, 11, 24));

@@ -316,7 +316,7 @@ impl Simulated {
         let good = GoodPolicy::load(&self.disk).expect("what was good always loads");
         let (_, sources) = good?;
         let text = &sources[0].text;
-        let policy = POLICIES.iter().position(|own| own.as_bytes() == *text);
+        let policy = POLICIES.iter().position(|own| own.as_bytes() == &**text);
         Some(policy.expect("one of ours"))
     }
 
@@ -324,7 +324,7 @@ impl Simulated {
     fn keep(&mut self, policy: usize) {
         let sources = [SourceText {
             name: "policy".to_owned(),
-            text: POLICIES[policy].as_bytes().to_vec(),
+            text: POLICIES[policy].into(),
         }];
         let good = GoodPolicy {
             policy: digest(&sources),

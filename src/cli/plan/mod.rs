@@ -147,7 +147,7 @@ fn saved_policy(loaded: Loaded, trusted: Option<Trusted>, global: &Global) -> Sa
         signer: trusted.and_then(|it| it.signer),
         documents: loaded.documents,
         lists: loaded.list_paths,
-        texts: texts.map(|it| (it.name, it.text.into())).collect(),
+        texts: texts.map(|it| (it.name, it.text.to_vec().into())).collect(),
     }
 }
 

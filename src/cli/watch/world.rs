@@ -334,7 +334,7 @@ impl reconcile::World for Gateway<'_> {
         let result = apply::carry_out(&mut kernel, &planned, self.global, &mut output);
         let own = kernel.made().iter().map(|made| made.0).collect();
         match result {
-            Ok(generation) => {
+            Ok((generation, _)) => {
                 self.record_all(&planned, &mut output);
                 self.said = listing(&planned) + &output.take();
                 Ok(Applied {

@@ -46,6 +46,16 @@ enum Kind {
 }
 
 impl<'a> Decided<'a> {
+    /// Nothing is decided yet, and so many rules may have addresses of their own: making room for them bit by bit would
+    /// take longer than all the rest.
+    pub(super) fn with_capacity(rules: usize) -> Self {
+        Self {
+            sets: HashMap::with_capacity(rules),
+            pairs: HashMap::with_capacity(rules),
+            ..Self::default()
+        }
+    }
+
     /// Notes that a rule decides whatever no rule before it did.
     pub(super) fn add(&mut self, extent: Extent<'a>, rule: usize) {
         let Extent {

@@ -15,7 +15,7 @@ use crate::ruleset::Family;
 /// Points out rules that an earlier rule of their policy leaves nothing to.
 pub(super) fn rules(model: &Model, diagnostics: &mut Diagnostics) {
     for policy in &model.policies {
-        let mut decided = Decided::default();
+        let mut decided = Decided::with_capacity(policy.rules.len());
         for (index, rule) in policy.rules.iter().enumerate() {
             let extent = extent(rule, model);
             if !Family::BOTH

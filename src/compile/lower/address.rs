@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::octets::Octets;
 use super::output::{Entry, Output, SetNames};
 use super::set;
 use crate::compile::model::{Model, Selected, Selector};
@@ -13,18 +14,18 @@ use crate::ruleset::{
 };
 
 /// A range of values as bytes in network order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
     /// First value.
-    pub(super) lo: Box<[u8]>,
+    pub(super) lo: Octets,
     /// Last value.
-    pub(super) hi: Box<[u8]>,
+    pub(super) hi: Octets,
     /// The prefix length when it is one prefix.
     pub(super) prefix: Option<u8>,
 }
 
 impl Span {
-    fn of<T: Bound>(interval: Interval<T>, bytes: impl Fn(T) -> Box<[u8]>) -> Self {
+    fn of<T: Bound>(interval: Interval<T>, bytes: impl Fn(T) -> Octets) -> Self {
         Self {
             lo: bytes(interval.lo),
             hi: bytes(interval.hi),
@@ -35,9 +36,9 @@ impl Span {
     /// A comparison without a set.
     pub(super) fn operand(&self) -> Operand {
         match self.prefix {
-            _ if self.lo == self.hi => Operand::Value(self.lo.clone()),
-            Some(length) => Operand::Prefix(self.lo.clone(), length),
-            None => Operand::Range(self.lo.clone(), self.hi.clone()),
+            _ if self.lo == self.hi => Operand::Value(self.lo.into()),
+            Some(length) => Operand::Prefix(self.lo.into(), length),
+            None => Operand::Range(self.lo.into(), self.hi.into()),
         }
     }
 }
@@ -142,7 +143,11 @@ pub(super) enum Part {
 }
 
 /// The ways in which packets of a family can match a selector; none when they cannot.
-pub(super) fn parts(selector: &Selector, family: Family, model: &Model) -> Vec<Part> {
+pub(super) fn parts(
+    selector: &Selector,
+    family: Family,
+    model: &Model,
+) -> impl Iterator<Item = Part> {
     let include = &selector.include;
     let Addresses { v4, v6 } = &*addresses(include, model);
     let by_address = include.is_empty()
@@ -159,7 +164,6 @@ pub(super) fn parts(selector: &Selector, family: Family, model: &Model) -> Vec<P
         .into_iter()
         .chain(by_host.into_keys().map(Part::HostParts))
         .chain(sets(include).map(|(at, _)| Part::Set(at)))
-        .collect()
 }
 
 /// The sets in a list, with their places.
@@ -248,10 +252,10 @@ fn host_operand(
     let spans: Vec<Span> = hosts
         .iter()
         .map(|host| {
-            let bytes: Box<[u8]> = host.address().octets().into();
+            let address = host.address().octets().into();
             Span {
-                lo: bytes.clone(),
-                hi: bytes,
+                lo: address,
+                hi: address,
                 prefix: None,
             }
         })

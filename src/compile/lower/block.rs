@@ -16,6 +16,7 @@ use std::ops::Range;
 
 use super::address::{self, End, Part, Span};
 use super::filter;
+use super::octets::Octets;
 use super::output::{Entry, Output};
 use super::row::{Protocol, Row, rows};
 use crate::compile::model::{Action, Model, Rule as PolicyRule, Selector, ZonePolicy};
@@ -53,7 +54,7 @@ pub(super) fn lower_rules(policy: &ZonePolicy, model: &Model, output: &mut Outpu
                 number => format!("{}.{word}{number}", policy.name),
             };
             let shapes = std::mem::take(&mut shaped.shapes);
-            lowered.extend(lookups(shapes, &stem, policy, first.action, output));
+            lowered.extend(lookups(shapes, &stem, policy, run, first.action, output));
         }
         for (number, rule) in run.iter().enumerate() {
             if shaped.has_all(number) {
@@ -110,21 +111,21 @@ struct Cell {
     key: Box<[u8]>,
 }
 
-/// Keys and the rule that owns each.
-type Owned<'a> = Vec<(Box<[u8]>, &'a PolicyRule)>;
+/// Keys, and the number in the run of the rule that owns each.
+type Owned = Vec<(Box<[u8]>, usize)>;
 
 /// The part of a run that becomes maps.
 #[derive(Default)]
-struct Shaped<'a> {
+struct Shaped {
     /// Shapes in the order they first appear, each with its keys in the order of the rules.
-    shapes: Vec<(Shape, Owned<'a>)>,
+    shapes: Vec<(Shape, Owned)>,
     /// The rows that are in the maps, in order: number of the rule in the run, number of the row in the rule.
     rows: Vec<(usize, usize)>,
     /// How many rows each rule of the run has.
     in_all: Vec<usize>,
 }
 
-impl Shaped<'_> {
+impl Shaped {
     /// Whether a row of a rule is in the maps.
     fn has(&self, rule: usize, row: usize) -> bool {
         self.rows.binary_search(&(rule, row)).is_ok()
@@ -148,7 +149,7 @@ struct Candidate {
 
 /// Finds the rows of a run that become elements: those whose every shape has enough rows. Of a long run only the cells are
 /// kept, the rows are made again where they are wanted.
-fn shape<'a>(run: &'a [PolicyRule], model: &Model) -> Shaped<'a> {
+fn shape(run: &[PolicyRule], model: &Model) -> Shaped {
     let mut shaped = Shaped::default();
     if !run.iter().all(is_plain) {
         return shaped;
@@ -195,9 +196,6 @@ fn shape<'a>(run: &'a [PolicyRule], model: &Model) -> Shaped<'a> {
     }
     let mut places: BTreeMap<Shape, usize> = BTreeMap::new();
     for candidate in candidates {
-        let Some(rule) = run.get(candidate.rule) else {
-            continue;
-        };
         shaped.rows.push((candidate.rule, candidate.row));
         for Cell { shape, key } in cells.get_mut(candidate.cells).into_iter().flatten() {
             let place = *places.entry(*shape).or_insert(shaped.shapes.len());
@@ -205,19 +203,22 @@ fn shape<'a>(run: &'a [PolicyRule], model: &Model) -> Shaped<'a> {
                 shaped.shapes.push((*shape, Vec::new()));
             }
             if let Some((_, keys)) = shaped.shapes.get_mut(place) {
-                keys.push((std::mem::take(key), rule));
+                keys.push((std::mem::take(key), candidate.rule));
             }
         }
     }
     shaped
 }
 
-/// The shapes of a row, each once.
-fn shapes(cells: &[Cell]) -> Vec<Shape> {
-    let mut shapes: Vec<Shape> = cells.iter().map(|cell| cell.shape).collect();
-    shapes.sort_unstable();
-    shapes.dedup();
-    shapes
+/// The shapes of a row, each once. A row has few cells.
+fn shapes(cells: &[Cell]) -> impl Iterator<Item = Shape> {
+    let is_first = |at: usize, shape: Shape| {
+        let mut before = cells.iter().take(at);
+        before.all(|cell| cell.shape != shape)
+    };
+    let shapes = cells.iter().map(|cell| cell.shape).enumerate();
+    let firsts = shapes.filter(move |(at, shape)| is_first(*at, *shape));
+    firsts.map(|(_, shape)| shape)
 }
 
 /// Adds a row as elements; `None` where it cannot be, whatever was added until then.
@@ -302,7 +303,7 @@ fn join<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -> Box<[u8]> {
     key.into()
 }
 
-type Prefix = (Box<[u8]>, u8);
+type Prefix = (Octets, u8);
 
 /// The prefixes of a selector; `[None]` when any address will do.
 fn prefixes(
@@ -325,25 +326,24 @@ fn prefixes(
     }
     address::spans(&addresses, family)
         .iter()
-        .map(|Span { lo, prefix, .. }| {
-            prefix.map(|length| (length > 0).then(|| (lo.clone(), length)))
-        })
+        .map(|Span { lo, prefix, .. }| prefix.map(|length| (length > 0).then_some((*lo, length))))
         .collect()
 }
 
 /// One map and one rule for each shape.
 fn lookups(
-    shapes: Vec<(Shape, Owned<'_>)>,
+    shapes: Vec<(Shape, Owned)>,
     stem: &str,
     policy: &ZonePolicy,
+    run: &[PolicyRule],
     action: Action,
     output: &mut Output,
 ) -> Vec<Rule> {
     let verdict = verdict(action, output);
     let mut rules = Vec::new();
     for (shape, mut keys) in shapes {
-        // The first of those with the same key stays.
-        keys.sort_by(|(left, _), (right, _)| left.cmp(right));
+        // The first of those with the same key stays. In place: there are tens of thousands.
+        keys.sort_unstable();
         keys.dedup_by(|(later, _), (first, _)| later == first);
         let name = format!("{stem}.{}", shape_name(shape));
         let addresses =
@@ -354,7 +354,7 @@ fn lookups(
         let elements = keys.into_iter().map(|(key, owner)| Element {
             key: Key::exact(key),
             datum: Some(Datum::Verdict(verdict.clone())),
-            name: Some(stable_name(policy, owner)),
+            name: run.get(owner).map(|rule| stable_name(policy, rule)),
             count: None,
         });
         let origin = crate::ruleset::Origin(policy.at.to_string());

@@ -177,7 +177,7 @@ pub(super) fn on<'a>(
 pub(super) fn stem(zone: &str, networks: &[Span]) -> String {
     let bytes = networks
         .iter()
-        .flat_map(|span| span.lo.iter().chain(&span.hi));
+        .flat_map(|span| span.lo.iter().chain(&*span.hi));
     // FNV-1a, 32 bits.
     let sum = bytes.fold(0x811c_9dc5, |sum: u32, byte| {
         (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)

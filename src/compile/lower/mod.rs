@@ -38,6 +38,7 @@ mod filter;
 mod interface;
 mod membership;
 mod nat;
+mod octets;
 mod offload;
 mod output;
 mod raw;

@@ -158,7 +158,7 @@ impl Output {
             spec.interval = interval;
             let elements = spans
                 .iter()
-                .map(|span| element(Key::range(span.lo.clone(), span.hi.clone()), None));
+                .map(|span| element(Key::range(span.lo, span.hi), None));
             self.set(spec, elements.collect(), Some(origin.clone()));
         }
         name

@@ -1,6 +1,6 @@
 //! Rows: a policy rule is for several services and both families, an nft rule for one of each at most.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::address::{self, End, Part};
 use super::output::{Entry, Output, SetNames, element};
@@ -56,24 +56,25 @@ pub(super) fn rows<'a>(
     let mut ways: Vec<(Option<Family>, Part, Part)> = Vec::new();
     if selective(source) || selective(destination) {
         for family in Family::BOTH {
-            let destinations = address::parts(destination, family, model);
             for from in address::parts(source, family, model) {
-                ways.extend(destinations.iter().map(|to| (Some(family), from, *to)));
+                let destinations = address::parts(destination, family, model);
+                ways.extend(destinations.map(|to| (Some(family), from, to)));
             }
         }
     } else {
         ways.push((None, Part::Addresses, Part::Addresses));
     }
     let mut rows = Vec::with_capacity(ways.len());
-    for (protocol, helper) in protocols(services) {
-        for (family, source_part, destination_part) in &ways {
+    for asked in protocols(services) {
+        // The last one is not a copy.
+        let asked = std::iter::repeat_n(asked, ways.len());
+        for ((protocol, helper), (family, source_part, destination_part)) in asked.zip(&ways) {
             let fits = match &protocol {
                 Protocol::Icmp(_) => *family != Some(Family::Ipv6),
                 Protocol::Icmpv6(_) => *family != Some(Family::Ipv4),
                 Protocol::Any | Protocol::Ports(..) | Protocol::Numbers(_) => true,
             };
             if fits {
-                let (protocol, helper) = (protocol.clone(), helper.clone());
                 rows.push(Row {
                     family: *family,
                     source,
@@ -94,9 +95,18 @@ fn protocols(services: &[Service]) -> Vec<(Protocol, Option<Box<str>>)> {
     if services.is_empty() {
         return vec![(Protocol::Any, None)];
     }
-    let mut merged: BTreeMap<Option<Box<str>>, Service> = BTreeMap::new();
+    // Rarely more than one.
+    let mut merged: Vec<(&Option<Box<str>>, Service)> = Vec::with_capacity(1);
     for service in services {
-        let into = merged.entry(service.helper.clone()).or_default();
+        let helper = &service.helper;
+        let at = merged.binary_search_by_key(&helper, |(known, _)| *known);
+        let at = at.unwrap_or_else(|at| {
+            merged.insert(at, (helper, Service::default()));
+            at
+        });
+        let Some((_, into)) = merged.get_mut(at) else {
+            continue;
+        };
         for (transport, ports) in service.ports.iter() {
             into.ports.add(transport, ports);
         }

@@ -265,6 +265,9 @@ fn too_deep(name: &str) -> Diagnostic {
 
 /// Complains about entries that another entry of the same list holds already.
 pub(super) fn overlapping(entries: &[Host], at: &DocPath, diagnostics: &mut Diagnostics) {
+    if entries.len() < 2 {
+        return;
+    }
     let mut v4: Vec<(Interval<u32>, usize)> = Vec::new();
     let mut v6: Vec<(Interval<u128>, usize)> = Vec::new();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();

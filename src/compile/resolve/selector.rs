@@ -65,7 +65,7 @@ fn selected(
 ) -> Option<Vec<Selected>> {
     super::group::overlapping(entries, at, diagnostics);
     let mut selected = Vec::new();
-    let mut in_place = Addresses::default();
+    let mut in_place: Vec<Addresses> = Vec::new();
     let mut host_parts = BTreeSet::new();
     let mut known = true;
     for (index, entry) in entries.iter().enumerate() {
@@ -87,15 +87,16 @@ fn selected(
                 }
             }
             Host::Name(name) => match networks(name.as_str(), &at, scope, diagnostics) {
-                Some(networks) => in_place = in_place.union(&networks),
+                Some(networks) => in_place.push(networks),
                 None => known = false,
             },
             Host::HostPart(host) => _ = host_parts.insert(*host),
             Host::Address(_) | Host::Prefix(_) | Host::Range(_) => {
-                in_place = in_place.union(&addresses_of(entry));
+                in_place.push(addresses_of(entry));
             }
         }
     }
+    let in_place: Addresses = in_place.into_iter().collect();
     if !in_place.is_empty() {
         // Nearly always the only one.
         selected.reserve_exact(1);

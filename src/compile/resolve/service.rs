@@ -135,7 +135,7 @@ fn of_written(
         helper,
     } = service;
     let mut ports = Ports::default();
-    let mut text = Vec::new();
+    let mut text = String::new();
     let lists = [
         (Transport::Tcp, tcp),
         (Transport::Udp, udp),
@@ -145,23 +145,18 @@ fn of_written(
     ];
     for (transport, ranges) in lists {
         if !ranges.is_empty() {
-            text.push(listed(transport.name(), ranges));
+            list(&mut text, transport.name(), ranges);
             ports.add(transport, &intervals(ranges));
             overlapping(ranges, &at.key(transport.name()), diagnostics);
         }
     }
-    for (word, types) in [
-        ("icmp", strings(icmp)),
-        ("icmpv6", strings(icmpv6)),
-        ("protocol", strings(protocol)),
-    ] {
-        if !types.is_empty() {
-            text.push(listed(word, &types));
-        }
-    }
+    list(&mut text, "icmp", icmp);
+    list(&mut text, "icmpv6", icmpv6);
+    list(&mut text, "protocol", protocol);
+    text.push_str(" }");
     let resolved = Service {
         name: if name.is_empty() {
-            format!("{{ {} }}", text.join(", ")).into()
+            text.into()
         } else {
             name.into()
         },
@@ -174,18 +169,19 @@ fn of_written(
     helper_fits(&resolved, at, diagnostics).then_some(resolved)
 }
 
-fn listed(word: &str, values: &[impl std::fmt::Display]) -> String {
-    let mut text = format!("{word}: [");
+/// Adds `word: [values]` to a map in braces, unless there are none.
+fn list(text: &mut String, word: &str, values: &[impl std::fmt::Display]) {
+    if values.is_empty() {
+        return;
+    }
+    let before = if text.is_empty() { "{ " } else { ", " };
+    // Writing to a string cannot fail.
+    _ = write!(text, "{before}{word}: [");
     for (at, value) in values.iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };
-        // Writing to a string cannot fail.
         _ = write!(text, "{comma}{value}");
     }
-    text + "]"
-}
-
-fn strings(values: &[impl std::fmt::Display]) -> Vec<String> {
-    values.iter().map(ToString::to_string).collect()
+    text.push(']');
 }
 
 fn intervals(ranges: &[PortRange]) -> Intervals<u16> {
@@ -196,6 +192,9 @@ fn intervals(ranges: &[PortRange]) -> Intervals<u16> {
 }
 
 fn overlapping(ranges: &[PortRange], at: &DocPath, diagnostics: &mut Diagnostics) {
+    if ranges.len() < 2 {
+        return;
+    }
     let mut sorted: Vec<(usize, &PortRange)> = ranges.iter().enumerate().collect();
     sorted.sort_by_key(|(index, range)| (range.lo(), std::cmp::Reverse(range.hi()), *index));
     let mut widest: Option<(usize, &PortRange)> = None;

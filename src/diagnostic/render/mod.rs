@@ -261,7 +261,7 @@ mod tests {
     fn sources(texts: &[&[u8]]) -> Vec<SourceText> {
         let named = texts.iter().enumerate().map(|(nth, text)| SourceText {
             name: format!("{nth}.yaml"),
-            text: text.to_vec(),
+            text: text.to_vec().into(),
         });
         named.collect()
     }

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, SourceText, is_invisible};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Largest file, in bytes.
 pub const LARGEST_FILE: usize = 4 << 20;
@@ -9,8 +10,8 @@ pub const LARGEST_FILE: usize = 4 << 20;
 pub const LARGEST_POLICY: usize = 16 << 20;
 
 /// The text of a source, or what is wrong with it. One complaint: whoever sends UTF-16 gets no list of NULs.
-pub(crate) fn decode(source: usize, document: &SourceText) -> Result<&str, Diagnostic> {
-    let bytes = document.text.as_slice();
+pub(crate) fn decode(source: usize, document: &SourceText) -> Result<&Arc<String>, Diagnostic> {
+    let bytes = &*document.text;
     let complaint = |code, range: Range<usize>, message: &str, label: &str, help: &str| {
         Diagnostic::error(code, message)
             .at_text(source, range, label)
@@ -46,12 +47,13 @@ pub(crate) fn decode(source: usize, document: &SourceText) -> Result<&str, Diagn
             "save it as UTF-8 without byte order mark (BOM)",
         ));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
+    let text = document.text.utf8().ok_or_else(|| {
+        let error = std::str::from_utf8(bytes).err();
+        let at = error.map_or(0, |error| error.valid_up_to());
         let byte = bytes.get(at).copied().unwrap_or_default();
         complaint(
             Code::NotUtf8,
-            at..at + error.error_len().unwrap_or(1),
+            at..at + error.and_then(|error| error.error_len()).unwrap_or(1),
             &format!("the file is not UTF-8: byte 0x{byte:02x} at offset {at}"),
             "no character",
             "save it as UTF-8",

@@ -36,6 +36,7 @@ pub use decode::{LARGEST_FILE, LARGEST_POLICY};
 use merge::File;
 use serde_json::Value;
 use serde_path_to_error::Segment as Step;
+use std::sync::Arc;
 
 /// What was read.
 #[derive(Clone, Debug)]
@@ -198,7 +199,7 @@ fn read(source: usize, document: &SourceText) -> Reading {
 }
 
 /// The text as a tree: plain ones quickly, others and their mistakes by the guard.
-fn see(source: usize, text: &str) -> guard::Seen {
+fn see(source: usize, text: &Arc<String>) -> guard::Seen {
     match plain::plain(text) {
         Some(tree) => guard::Seen {
             tree,

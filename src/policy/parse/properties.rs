@@ -15,7 +15,7 @@ const OFFICE: &str = include_str!("../../../policies/office.yaml");
 fn source(text: impl Into<Vec<u8>>) -> SourceText {
     SourceText {
         name: "x".into(),
-        text: text.into(),
+        text: text.into().into(),
     }
 }
 
@@ -125,7 +125,7 @@ proptest! {
     fn places_are_right(words in proptest::collection::vec("[a-zé→\u{1f600}]{1,5}", 1..20), crlf: bool) {
         let end = if crlf { "\r\n" } else { "\n" };
         let text: String = words.iter().enumerate().map(|(nth, word)| format!("# ü{end}k{nth}: [ {word} ]{end}")).collect();
-        let seen = guard::guard(0, &text);
+        let seen = guard::guard(0, &text.clone().into());
         prop_assert!(seen.whole);
         let (root, _) = seen.tree.root().unwrap();
         for (nth, word) in words.iter().enumerate() {
@@ -140,7 +140,7 @@ proptest! {
 
 /// In pieces of any size serde_yaml reads what it reads in one piece; of what the readers agree on, that is the tree.
 fn pieces_are_the_whole(text: &str, size: usize) -> Result<bool, TestCaseError> {
-    let seen = see(0, text);
+    let seen = see(0, &text.to_owned().into());
     if !seen.whole || !seen.diagnostics.is_empty() {
         return Ok(false);
     }
@@ -336,7 +336,7 @@ proptest! {
     #[test]
     fn trees_are_checked_as_json_is(document in changed()) {
         let text = serde_yaml::to_string(&document).unwrap();
-        let tree = see(0, &text).tree;
+        let tree = see(0, &text.into()).tree;
         let root = tree.root().unwrap().0;
         // A broken number is text to a tree, which the other reader contradicts.
         if meaning::to_json(&tree, root).as_ref() == Some(&document) {

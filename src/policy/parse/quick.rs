@@ -100,7 +100,7 @@ mod tests {
             .iter()
             .map(|text| SourceText {
                 name: "x".into(),
-                text: text.as_bytes().to_vec(),
+                text: (*text).into(),
             })
             .collect();
         let thorough = thoroughly(&sources);

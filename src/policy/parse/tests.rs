@@ -6,7 +6,7 @@ use crate::diagnostic::{DocPath, Locate, Report, SourceText};
 fn sources(texts: &[&str]) -> Vec<SourceText> {
     let named = texts.iter().enumerate().map(|(nth, text)| SourceText {
         name: nth.to_string(),
-        text: text.as_bytes().to_vec(),
+        text: (*text).into(),
     });
     named.collect()
 }

@@ -14,7 +14,7 @@ pub(crate) struct NodeId(u32);
 /// The nodes of one document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tree {
-    text: Arc<str>,
+    text: Arc<String>,
     nodes: Vec<Node>,
     /// Scalars that read otherwise than they are written, in the order of the text.
     rewritten: Vec<(NodeId, Box<str>)>,
@@ -146,11 +146,16 @@ fn small(number: usize) -> u32 {
 
 impl Tree {
     /// A tree without nodes for this text.
-    pub(crate) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &Arc<String>) -> Self {
         Tree {
-            text: text.into(),
+            text: Arc::clone(text),
             ..Tree::default()
         }
+    }
+
+    /// Gives back the room that was kept for more nodes.
+    pub(crate) fn fit(&mut self) {
+        self.nodes.shrink_to_fit();
     }
 
     /// Adds a scalar. The first node added is the root.

@@ -575,12 +575,9 @@ fn top_1000() -> Intervals<u16> {
         } if hi - lo < LONGEST => Interval::new(*lo, *hi),
         _ => None,
     });
-    let mut ports: Intervals<u16> = known.collect();
-    for port in 1..=u16::MAX {
-        if claim::size(&ports) >= MOST {
-            break;
-        }
-        ports = ports.union(&std::iter::once(Interval::single(port)).collect());
-    }
-    ports
+    let known: Intervals<u16> = known.collect();
+    let missing = MOST.saturating_sub(claim::size(&known));
+    let first = (1..=u16::MAX).filter(|port| !known.contains(*port));
+    let first = first.take(missing as usize).map(Interval::single);
+    first.chain(known.iter()).collect()
 }

@@ -11,6 +11,7 @@ use super::tree::{Kind, NodeId, Shape, Tree, is_null};
 use crate::diagnostic::{Code, Diagnostic};
 use cursor::Cursor;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+use std::sync::Arc;
 use std::{collections::BTreeMap, ops::Range};
 
 /// Deepest nesting of lists and maps.
@@ -35,7 +36,7 @@ pub(crate) struct Seen {
 }
 
 /// Reads the only document of a text.
-pub(crate) fn guard(source: usize, text: &str) -> Seen {
+pub(crate) fn guard(source: usize, text: &Arc<String>) -> Seen {
     let mut guard = Guard {
         source,
         text,

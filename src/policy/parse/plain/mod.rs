@@ -12,9 +12,10 @@ mod tests;
 use super::guard::{DEEPEST, MOST_NODES};
 use super::tree::{NodeId, Shape, Tree};
 use scalar::{Scalar, scalar};
+use std::sync::Arc;
 
 /// Reads a text; `None` if it is not surely plain.
-pub(crate) fn plain(text: &str) -> Option<Tree> {
+pub(crate) fn plain(text: &Arc<String>) -> Option<Tree> {
     let mut reader = Reader {
         text,
         bytes: text.as_bytes(),
@@ -31,6 +32,7 @@ pub(crate) fn plain(text: &str) -> Option<Tree> {
         return None;
     }
     reader.block_map(0, None)?;
+    reader.tree.fit();
     reader.column.is_none().then_some(reader.tree)
 }
 

@@ -4,12 +4,14 @@ use super::plain;
 use crate::policy::parse::{guard::guard, tree::Tree};
 use proptest::prelude::*;
 use serde_json::Value;
+use std::sync::Arc;
 
 const OFFICE: &str = include_str!("../../../../policies/office.yaml");
 
 /// Whether the quick reader takes the text, which it must then read like the guard.
 #[track_caller]
 fn takes(text: &str) -> bool {
+    let text = &Arc::new(text.to_owned());
     let Some(tree) = plain(text) else {
         return false;
     };
