@@ -4,9 +4,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use rfw::state::{KeptSet, UntouchedTable, Verified, keep, kept};
 use serde_json::Value;
 
+use super::netlink::event::make_noise;
 use super::support::daemon::Daemon;
 use super::support::rfw::Desk;
 use super::support::{Host, alone, nft};
@@ -246,6 +248,29 @@ fn after_a_commit_that_touches_the_table_everything_is_listed() {
             said.contains("theirs") && !Large::is_believed(&said),
             "{said}"
         );
+        let _ = daemon.stop();
+    });
+}
+
+#[test]
+fn after_events_that_were_lost_everything_is_listed() {
+    alone(|| {
+        let large = Large::new();
+        let daemon = large.daemon(&[]);
+        large.others_commit("a");
+        large.until_told(&daemon);
+        large.lie();
+        daemon.signal(Signal::SIGSTOP);
+        large
+            .host
+            .run(|| make_noise(|script| nft::load(&large.host, script)));
+        daemon.signal(Signal::SIGCONT);
+        let report = daemon.until("lost", |report| {
+            report["foreign"]["lost"] != 0 && report["steps"]["causes"]["lost"] != Value::Null
+        });
+        assert_eq!(report["drift"]["seen"], 0, "{report:#}");
+        assert_eq!(large.look(&daemon)["drift"]["seen"], 0);
+        assert_eq!(large.elements(), 20_000);
         let _ = daemon.stop();
     });
 }

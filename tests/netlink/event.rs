@@ -67,3 +67,70 @@ fn what_cannot_be_told_from_own_commits_is_missed() {
         heard.recv_timeout(Duration::from_secs(5)).unwrap();
     });
 }
+
+/// What was lost may be the beginning of a commit whose end is heard.
+#[test]
+fn after_a_loss_commits_are_heard_in_part_until_it_is_quiet() {
+    alone(|| {
+        let mut events = RulesetEvents::open().unwrap();
+        make_noise(|script| _ = nft(&["-f", "-"], script));
+        assert_eq!(events.wait().unwrap(), [RulesetEvent::Lost]);
+        let mut heard = || {
+            let heard = events.wait().unwrap().into_iter();
+            let whole = heard.map(|event| match event {
+                RulesetEvent::Commit(commit) => commit.is_whole,
+                RulesetEvent::Lost => false,
+            });
+            whole.collect::<Vec<bool>>()
+        };
+        let mut commits = Vec::new();
+        while of_listeners(WAITING) != 0 {
+            commits.extend(heard());
+        }
+        assert!(
+            commits.contains(&false) && !commits.contains(&true),
+            "{commits:?}"
+        );
+        assert_eq!(heard(), [false; 0], "it is quiet");
+        let mut commits = Vec::new();
+        for name in ["a", "b", "c"] {
+            nft(&["add", "table", "ip", name], "");
+        }
+        while commits.len() < 3 {
+            commits.extend(heard());
+        }
+        assert_eq!(commits, [false, true, true]);
+    });
+}
+
+/// Has nft commit to a table of its own until the kernel cannot tell a listener of this namespace any more, who does not listen
+/// meanwhile.
+pub(crate) fn make_noise(load: impl Fn(&str)) {
+    let elements: Vec<String> = (0..1_000).map(|nth: u32| nth.to_string()).collect();
+    let elements = elements.join(", ");
+    let script = format!(
+        "add table ip noise; add set ip noise s {{ type mark; elements = {{ {elements} }}; }}; delete table ip noise"
+    );
+    let mut rounds = 0;
+    while of_listeners(DROPPED) == 0 {
+        assert!(rounds < 2_000, "nothing is lost");
+        load(&script);
+        rounds += 1;
+    }
+}
+
+/// Columns of `/proc/net/netlink`: bytes that wait to be read, messages that found no room.
+const WAITING: usize = 4;
+const DROPPED: usize = 8;
+
+/// What the kernel counts of the listeners to nf_tables in this namespace.
+fn of_listeners(column: usize) -> u64 {
+    let sockets = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    let words = sockets
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    words
+        .filter(|words| words[1] == "12" && words[3] == "00000040")
+        .map(|words| words[column].parse::<u64>().unwrap())
+        .sum()
+}

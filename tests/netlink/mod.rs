@@ -13,7 +13,7 @@ use rfw::ruleset::{DataType, Element, Elements, Key, SetKind, SetSpec};
 use super::support::{alone, program};
 
 mod commit;
-mod event;
+pub(crate) mod event;
 mod everything;
 mod listing;
 mod observe;
