@@ -89,17 +89,23 @@ need() {
   done
 }
 
+# Sets `apt` to apt-get as root, through sudo; or tells what whoever can be root should run.
+need_root_for() {
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null && as_root=(sudo) || fail "please run as root: $*"
+    # Without a terminal nobody can type a password.
+    [ -t 0 ] || sudo -n true 2>/dev/null || fail "sudo wants a password; please run: sudo $*"
+  fi
+  apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+}
+
 # apt-get install, as root, through sudo, or told to whoever can.
 install() {
   command -v apt-get >/dev/null || fail "these tools are missing, and there is no apt-get here; Debian calls them: $*"
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null && as_root=(sudo) || fail "please run as root: apt-get install $*"
-    # Without a terminal nobody can type a password.
-    [ -t 0 ] || sudo -n true 2>/dev/null || fail "sudo wants a password; please run: sudo apt-get install $*"
-  fi
+  local said apt
+  need_root_for apt-get install "$*"
   heading "Installing $*"
-  local said apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
   said=$("${apt[@]}" update 2>&1) ||
     printf '%s\napt-get update failed; going on with the package lists that are there\n' "$said" >&2
   said=$("${apt[@]}" install -y --no-install-recommends "$@" 2>&1) || fail "apt-get could not install $*: $said"
@@ -108,12 +114,17 @@ install() {
 # The tests start an sshd of their own. Where the machine has none, its package is unpacked beside them and not installed:
 # installed, it would open the machine to the network.
 need_sshd() {
-  local place=${CARGO_TARGET_DIR:-target}/sshd packages=(openssh-server libwrap0) work said
+  local place=${CARGO_TARGET_DIR:-target}/sshd packages=(openssh-server libwrap0) work said apt
   [ ! -x /usr/sbin/sshd ] && [ ! -x "$place/usr/sbin/sshd" ] || return 0
   command -v apt-get >/dev/null || fail "the tests need /usr/sbin/sshd, and there is no apt-get here; Debian calls it: ${packages[0]}"
   heading "Fetching ${packages[*]}"
   work=$(mktemp -d)
-  said=$(cd "$work" && apt-get -qq download "${packages[@]}" 2>&1) || fail "apt-get could not download ${packages[*]} (apt-get update?): $said"
+  if ! (cd "$work" && apt-get -qq download "${packages[@]}") >/dev/null 2>&1; then
+    # The package lists are old, or there are none.
+    need_root_for apt-get update
+    said=$("${apt[@]}" update 2>&1) || printf '%s\napt-get update failed\n' "$said" >&2
+    said=$(cd "$work" && apt-get -qq download "${packages[@]}" 2>&1) || fail "apt-get could not download ${packages[*]}: $said"
+  fi
   for said in "$work"/*.deb; do
     dpkg-deb -x "$said" "$work/all"
   done
