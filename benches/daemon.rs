@@ -74,19 +74,23 @@ fn main() -> ExitCode {
         fs::write(git.inner("next"), format!("{}\n", commits[round % 2])).expect("a ref");
         let began = Instant::now();
         fs::rename(git.inner("next"), git.inner("refs/heads/main")).expect("a ref that moves");
-        follow.push(after(&events, began));
+        follow.push(last(&commits_after(&events, began)));
     }
     print("commit to rules in force", follow);
 
-    let mut heal = Vec::new();
+    let (mut heal, mut whole) = (Vec::new(), Vec::new());
     for _ in 0..number(&arguments, "--heals", 10) {
         // More than a few in ten seconds are answered more slowly.
         while events.recv_timeout(Duration::from_millis(2_500)).is_ok() {}
         nft::load(&host, "flush ruleset");
         let flushed = events.recv().expect("the flush");
-        heal.push(after(&events, flushed));
+        let commits = commits_after(&events, flushed);
+        // What must be there before, everything that a packet meets now, and perhaps what it meets in weeks: see `outline`.
+        heal.extend(commits.get(1).or(commits.last()));
+        whole.push(last(&commits));
     }
     print("`nft flush ruleset` healed", heal);
+    print("and all times and lists back", whole);
 
     let seconds = number(&arguments, "--idle", 30) as u64;
     std::thread::sleep(Duration::from_secs(2));
@@ -122,15 +126,18 @@ fn look(host: &Host) -> Receiver<Instant> {
     receiver
 }
 
-/// How long until rfw's last commit of the next change.
-fn after(events: &Receiver<Instant>, began: Instant) -> Duration {
+/// How long until each of rfw's commits of the next change.
+fn commits_after(events: &Receiver<Instant>, began: Instant) -> Vec<Duration> {
     let bound = Duration::from_secs(20);
-    let mut at = events.recv_timeout(bound).expect("rfw commits something");
-    // A staging batch comes first.
+    let mut all = vec![events.recv_timeout(bound).expect("rfw commits something") - began];
     while let Ok(later) = events.recv_timeout(Duration::from_millis(100)) {
-        at = later;
+        all.push(later - began);
     }
-    at - began
+    all
+}
+
+fn last(commits: &[Duration]) -> Duration {
+    *commits.last().expect("a commit")
 }
 
 fn print(what: &str, mut spans: Vec<Duration>) {

@@ -275,6 +275,31 @@ fn what_others_do_is_named_and_undone() {
     });
 }
 
+/// Times and lists take the kernel longer than all rules together: the rules are there before.
+#[test]
+fn a_box_that_has_lost_its_table_is_closed_before_everything_is_back() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        let daily =
+            "schedules: { daily: { from: '08:00', to: '17:00' } }\ntimezone: Europe/Helsinki\n";
+        let scheduled = policy(1001).replace("action: accept,", "action: accept, schedule: daily,");
+        desk.write("policy.yaml", &format!("{scheduled}{daily}"));
+        let path = desk.file("policy.yaml").display().to_string();
+        let daemon = Daemon::start(&desk, &host, &["--policy", &path]);
+        let before = daemon.until("in force", in_force);
+        let listed = nft::table(&host, "inet rfw");
+        assert!(5_000 < listed.lines().count(), "all days until 2040");
+        nft::load(&host, "flush ruleset");
+        let after = daemon.until("whole again", |report| {
+            in_force(report) && report["generation"] != before["generation"]
+        });
+        assert_eq!(nft::table(&host, "inet rfw"), listed);
+        let generation = |report: &Value| report["generation"].as_u64().unwrap();
+        // The flush, sets and rules of the outline, the rest.
+        assert_eq!(generation(&after), generation(&before) + 4, "{after}");
+    });
+}
+
 #[test]
 fn drift_can_be_told_only() {
     alone(|| {

@@ -4,9 +4,11 @@
 //! again and plans again, and goes on only if what is to be done is still the same.
 
 mod error;
+mod outline;
 mod staged;
 
 pub use error::{Aftermath, ApplyError, Batch, RefusedOperation};
+pub use outline::{NotWhole, apply_outlined, outline};
 
 use crate::bytecode::Program;
 use crate::kernel::{CommitError, Kernel};

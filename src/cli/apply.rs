@@ -16,7 +16,8 @@ use super::plan::{self, Comparison, Format, Planned, Reading};
 use super::policy::Loaded;
 use super::validate::counted;
 use super::{Global, good, pull, session, settings, trust};
-use crate::apply::{self, Aftermath, ApplyError, Options, Outcome};
+use crate::apply::{self, Aftermath, ApplyError, NotWhole, Options, Outcome};
+use crate::bytecode::Program;
 use crate::kernel::Kernel;
 use crate::live::{Generation, Live};
 use crate::netlink::Netlink;
@@ -117,7 +118,7 @@ fn apply_texts(
     };
     let view = planned.view(plan::detail(arguments.all));
     plan::show(view, Some(&planned.loaded), arguments.format, output)?;
-    let carried = carry_out(kernel, &planned, global, output)?;
+    let carried = carry_out(kernel, &planned, None, global, output)?;
     good::keep(&planned.loaded, &planned.digest, global, output);
     // The program ends here: of ten thousand rules the system takes everything back at once, and piece by piece it would be
     // a thirtieth of all the time.
@@ -126,10 +127,12 @@ fn apply_texts(
 }
 
 /// Does what was planned: settings that must come first, the rules, the other settings. Remembers what was verified.
-/// Returns the generation that was read back, and what was, if anything was done.
+/// Returns the generation that was read back, and what was, if anything was done. Where there is no table, an `outline` of
+/// the rules comes before all of them.
 pub(super) fn carry_out(
     kernel: &mut dyn Kernel,
     planned: &Planned,
+    outline: Option<&Program>,
     global: &Global,
     output: &mut Output,
 ) -> Result<(Generation, Option<Live>), Failure> {
@@ -151,8 +154,15 @@ pub(super) fn carry_out(
         session::refuse_owned(Some(live))?;
         session::forget(global, output);
         let done = settings::before_rules(settings)?;
-        let outcome = apply::apply(kernel, program, plan, options(&mut pause, false))
-            .map_err(|error| failure(error, Some(loaded)).also_now(done))?;
+        let (wait, places) = (&mut pause, Some(loaded));
+        let outcome = match outline {
+            None => apply::apply(kernel, program, plan, options(wait, false))
+                .map_err(|error| failure(error, places).also_now(done)),
+            Some(outline) => {
+                apply::apply_outlined(kernel, program, outline, plan, options(wait, false))
+                    .map_err(|error| half_way(error, places).also_now(done))
+            }
+        }?;
         report(&outcome, output);
         read_back = outcome.live;
     }
@@ -160,6 +170,19 @@ pub(super) fn carry_out(
     let verified = read_back.as_ref().unwrap_or(live);
     session::remember(loaded, digest, verified, global, output);
     Ok((verified.generation, read_back))
+}
+
+/// A failure with an outline, or with the rest when the outline is in force.
+fn half_way(error: NotWhole, loaded: Option<&Loaded>) -> Failure {
+    let NotWhole { is_outlined, error } = error;
+    let failure = failure(error, loaded);
+    match is_outlined {
+        false => failure,
+        true => failure.also_now(vec![
+            "before that all rules were put in force, but of large sets only the times around now: lists of addresses are empty"
+                .to_owned(),
+        ]),
+    }
 }
 
 /// A kept plan needs no source of a policy: it holds what the kernel shall hold. It is applied only if the same operations would be

@@ -59,7 +59,7 @@ fn restore(kernel: &mut Netlink, global: &Global, output: &mut Output) -> Result
     let name = planned.loaded.headline();
     let name = name.unwrap_or_else(|| planned.digest.chars().take(12).collect());
     let is_there = planned.is_empty();
-    apply::carry_out(kernel, &planned, &global, output)?;
+    apply::carry_out(kernel, &planned, None, &global, output)?;
     output.line(&match is_there {
         true => format!("no changes; in force is the policy that was last: {name}"),
         false => format!("restored: {name}"),

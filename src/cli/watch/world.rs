@@ -10,6 +10,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use nix::fcntl::Flock;
 
+use crate::apply::outline;
 use crate::cli::error::Failure;
 use crate::cli::lists::{self, Fetched};
 use crate::cli::output::Output;
@@ -331,7 +332,13 @@ impl reconcile::World for Gateway<'_> {
             return Err(explain(failure, kind, Some(attempted()), output));
         }
         let mut kernel = Recorded::new(&mut self.kernel);
-        let result = apply::carry_out(&mut kernel, &planned, self.global, &mut output);
+        // Until it has its table again, the box filters nothing.
+        let outline = match planned.live.table {
+            None => outline(&planned.program, Timestamp::now().as_second()),
+            Some(_) => None,
+        };
+        let outline = outline.as_ref();
+        let result = apply::carry_out(&mut kernel, &planned, outline, self.global, &mut output);
         let own = kernel.made().iter().map(|made| made.0).collect();
         match result {
             Ok((generation, _)) => {
