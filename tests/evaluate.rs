@@ -32,12 +32,15 @@ impl Bench {
                     index: None,
                     kind: None,
                     addresses: addresses.split(' ').map(|it| it.parse().unwrap()).collect(),
+                    not_sources: Vec::new(),
+                    routes_loopback: false,
                 })
                 .to_vec(),
                 routes: ["0.0.0.0/0", "::/0"]
                     .map(|network| rfw::evaluate::Route {
                         network: network.parse().unwrap(),
                         oif: "eth0".to_owned(),
+                        gateway: None,
                     })
                     .to_vec(),
             },

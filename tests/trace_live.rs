@@ -6,6 +6,10 @@ use super::support::rfw::Desk;
 use super::support::{Host, Office, alone, nft};
 
 const DOCKER: &str = include_str!("differential/foreign/docker.rules");
+const DOCKER_28: [&str; 2] = [
+    include_str!("differential/foreign/recorded/docker-28.ip4.rules"),
+    include_str!("differential/foreign/recorded/docker-28.ip6.rules"),
+];
 const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/office.yaml");
 
 struct Bench {
@@ -200,6 +204,51 @@ fn a_rule_merged_into_a_verdict_map_has_its_place() {
         ] {
             assert!(changed.contains(part), "{part}: {changed}");
         }
+    });
+}
+
+#[test]
+fn what_docker_really_loads() {
+    alone(|| {
+        let bench = Bench::new();
+        let gateway = bench.gateway();
+        for (name, number) in [("docker0", 17), ("br-app", 18)] {
+            gateway.ip(&format!(
+                "link add {name} type bridge\nlink set {name} up\naddress add 172.{number}.0.1/16 dev {name}"
+            ));
+        }
+        gateway.must("iptables-nft-restore", &[], DOCKER_28[0]);
+        gateway.must("ip6tables-nft-restore", &[], DOCKER_28[1]);
+        // The policy of its chain drops what rfw accepts.
+        bench.check(
+            "--from lan --to wan udp/53",
+            &[
+                "drop, chain policy of table ip filter, chain FORWARD",
+                "table inet rfw accepts it, by `lan-to-wan/mail-and-dns` (",
+            ],
+        );
+        // A published port goes to the container, and rfw lets nobody go there.
+        bench.check(
+            "--from wan 198.51.100.7 --to 203.0.113.10 tcp/8080",
+            &[
+                "destination 203.0.113.10 port 8080 becomes 172.17.0.2 port 80",
+                "goes on by docker0",
+                "drop by `forward/default`, ",
+            ],
+        );
+        // Of two that translate a port rfw comes first, but Docker forwards it no better than anything else.
+        bench.check(
+            "--from wan 198.51.100.7 --to 203.0.113.10 tcp/443",
+            &[
+                "destination 203.0.113.10 port 443 becomes 192.168.1.20 port 443 by `nat/web`",
+                "drop, chain policy of table ip filter, chain FORWARD",
+                "table inet rfw accepts it, by `nat/web/forward` (",
+            ],
+        );
+        bench.check(
+            "--from wan 198.51.100.7 --to 172.17.0.2 tcp/80",
+            &["drop, table ip raw, chain PREROUTING, rule handle "],
+        );
     });
 }
 

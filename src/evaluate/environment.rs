@@ -28,6 +28,11 @@ pub struct Interface {
     pub kind: Option<u16>,
     /// The box's addresses on it, with the lengths of their networks; the first of each family is the primary one.
     pub addresses: Vec<IpNet>,
+    /// Those of them that the box does not take as a source by itself: secondary ones and those not for the whole world (IPv4),
+    /// deprecated ones as long as there are others (IPv6).
+    pub not_sources: Vec<IpAddr>,
+    /// `route_localnet`: 127.0.0.0/8 may come from there and go there.
+    pub routes_loopback: bool,
 }
 
 /// A route.
@@ -37,6 +42,8 @@ pub struct Route {
     pub network: IpNet,
     /// By which interface; empty if packets are refused.
     pub oif: String,
+    /// Who takes packets further.
+    pub gateway: Option<IpAddr>,
 }
 
 /// The index of an interface that no rule names: the greatest, which the kernel never gives away.
@@ -54,6 +61,8 @@ pub enum AddressType {
     Local,
     /// 3
     Broadcast,
+    /// 4: of an IPv6 network the first address, which all its routers have (RFC 4291, section 2.6.1).
+    Anycast,
     /// 5
     Multicast,
     /// 7
@@ -67,6 +76,7 @@ impl AddressType {
             Self::Unicast => 1,
             Self::Local => 2,
             Self::Broadcast => 3,
+            Self::Anycast => 4,
             Self::Multicast => 5,
             Self::Unreachable => 7,
         }
@@ -101,6 +111,7 @@ impl Environment {
                 Some(index) => name(index).map_or_else(String::new, |link| link.name.clone()),
                 None => String::new(),
             },
+            gateway: route.gateway,
         });
         Self {
             interfaces: links
@@ -110,6 +121,8 @@ impl Environment {
                     index: Some(link.index),
                     kind: Some(link.kind),
                     addresses: addresses(link),
+                    not_sources: link.not_sources.clone(),
+                    routes_loopback: link.routes_loopback,
                 })
                 .collect(),
             routes: routes.collect(),
@@ -128,6 +141,12 @@ impl Environment {
         let known = self.interface(name).and_then(|interface| interface.index);
         let known = known.or((name == LOOPBACK).then_some(1));
         known.unwrap_or(NAMELESS)
+    }
+
+    /// Whether 127.0.0.0/8 may come from an interface and go there.
+    pub(super) fn routes_loopback(&self, name: &str) -> bool {
+        let interface = self.interface(name);
+        name == LOOPBACK || interface.is_some_and(|it| it.routes_loopback)
     }
 
     /// The primary address of an interface.
@@ -152,37 +171,53 @@ impl Environment {
 
     /// Where packets to an address leave by the routes: the longest network wins.
     pub fn route(&self, address: IpAddr) -> Option<&str> {
+        self.next_hop(address).map(|(oif, _)| oif)
+    }
+
+    /// Likewise, and who takes packets further there, if it is not the address itself.
+    pub(super) fn next_hop(&self, address: IpAddr) -> Option<(&str, Option<IpAddr>)> {
         let links = self.interfaces.iter().flat_map(|interface| {
             let networks = interface.addresses.iter();
-            networks.map(|network| (network.trunc(), interface.name.as_str()))
+            networks.map(|network| (network.trunc(), interface.name.as_str(), None))
         });
         let routes = self.routes.iter();
-        let routes = routes.map(|route| (route.network.trunc(), route.oif.as_str()));
+        let routes = routes.map(|it| (it.network.trunc(), it.oif.as_str(), it.gateway));
         // Of equal length the first one: `max_by_key` would take the last.
         links
             .chain(routes)
-            .filter(|(network, _)| network.contains(&address))
-            .fold(None, |best: Option<(IpNet, &str)>, next| match best {
-                Some(best) if next.0.prefix_len() <= best.0.prefix_len() => Some(best),
-                _ => Some(next),
-            })
-            .map(|(_, oif)| oif)
-            .filter(|oif| !oif.is_empty())
+            .filter(|(network, ..)| network.contains(&address))
+            .fold(
+                None,
+                |best: Option<(IpNet, &str, Option<IpAddr>)>, next| match best {
+                    Some(best) if next.0.prefix_len() <= best.0.prefix_len() => Some(best),
+                    _ => Some(next),
+                },
+            )
+            .map(|(_, oif, gateway)| (oif, gateway))
+            .filter(|(oif, _)| !oif.is_empty())
     }
 
     /// Where packets to an address leave, if that is by this interface: it has to be the best way, not just one of them. The box's
     /// own addresses are reached by none.
     pub fn way<'a>(&'a self, address: IpAddr, on: Option<&'a str>) -> Option<&'a str> {
-        if self.owner(address).is_some() {
+        if self.owner(address).is_some() || self.is_anycast(address) {
             return None;
         }
         match on {
             // Each link has such addresses.
-            Some(on) if is_link_local(address) => Some(on),
+            Some(on) if is_on_each_link(address) => Some(on),
             on => self
                 .route(address)
                 .filter(|oif| on.is_none_or(|on| on == *oif)),
         }
+    }
+
+    /// Whether it is the address that a box that forwards has in a network beside its own: linux/net/ipv6/addrconf.c,
+    /// `addrconf_join_anycast`.
+    pub(super) fn is_anycast(&self, address: IpAddr) -> bool {
+        let networks = self.interfaces.iter().flat_map(|it| &it.addresses);
+        let mut networks = networks.filter(|network| network.prefix_len() < 127);
+        address.is_ipv6() && networks.any(|network| network.network() == address)
     }
 
     /// The type of an address: of the whole box, or as one interface sees it.
@@ -212,6 +247,9 @@ impl Environment {
                 AddressType::Unicast
             };
         }
+        if self.is_anycast(address) {
+            return AddressType::Anycast;
+        }
         let is_broadcast = self.interfaces.iter().any(|interface| {
             is_on(&interface.name)
                 && interface.addresses.iter().any(|network| match network {
@@ -222,14 +260,14 @@ impl Environment {
         if is_broadcast {
             return AddressType::Broadcast;
         }
-        if address.is_ipv6() && self.route(address).is_none() && !is_link_local(address) {
+        if address.is_ipv6() && self.route(address).is_none() && !is_on_each_link(address) {
             return AddressType::Unreachable;
         }
         AddressType::Unicast
     }
 }
 
-/// fe80::/10, which is reached by every interface.
-fn is_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80)
+/// fe80::/64, to which each interface has a route of its own. Of fe80::/10 that is all that links use.
+pub(super) fn is_on_each_link(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if u128::from(v6) >> 64 == 0xfe80 << 48)
 }

@@ -10,7 +10,7 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `packet`, `environment`, `choice` | what is given |
+//! | `packet`, `environment`, `source`, `choice` | what is given |
 //! | `firewall`, `table`, `view` | all tables by their hooks; one of them; chains and rules as they are named and known |
 //! | `operation`, `lookup`, `resolve` | rules and sets, and how their names are resolved |
 //! | `machine`, `step`, `effect`, `extension`, `register`, `header`, `load`, `hash` | one base chain on one packet |
@@ -33,6 +33,7 @@ mod outcome;
 mod packet;
 mod register;
 mod resolve;
+mod source;
 mod step;
 mod table;
 mod translate;

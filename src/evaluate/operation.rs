@@ -161,6 +161,12 @@ pub(super) enum Op {
         to: Register,
         len: usize,
     },
+    /// An option of IPv4 or an extension header of IPv6, which no packet has: whether it is there, or what is in it.
+    Header {
+        to: Register,
+        is_v6: bool,
+        presence: bool,
+    },
     Notrack,
     Flow,
     /// A match of iptables.
@@ -194,6 +200,7 @@ impl Op {
             | Self::Numgen { .. }
             | Self::Hash { .. }
             | Self::Rt { .. }
+            | Self::Header { .. }
             | Self::Match(_) => true,
             Self::Lookup { result, .. } => *result != LookupResult::Verdict,
             Self::Target(target) => **target == xtables::Target::Nothing,

@@ -214,6 +214,15 @@ impl Names<'_> {
                     connections,
                 }
             }
+            Instruction::Exthdr { to, op, flags, .. }
+                if matches!(*op, sys::NFT_EXTHDR_OP_IPV6 | sys::NFT_EXTHDR_OP_IPV4) =>
+            {
+                Op::Header {
+                    to: *to,
+                    is_v6: *op == sys::NFT_EXTHDR_OP_IPV6,
+                    presence: flags & sys::NFT_EXTHDR_F_PRESENT != 0,
+                }
+            }
             Instruction::Exthdr { .. } => return Err(Opaque::Expression("exthdr".to_owned())),
             Instruction::Rt { key, to } => Op::Rt {
                 to: *to,

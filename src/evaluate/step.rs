@@ -146,6 +146,17 @@ impl<'a> Run<'a> {
                 self.registers.forget(*to, *len);
                 Flow::Next
             }
+            Op::Header {
+                to,
+                is_v6,
+                presence,
+            } => {
+                if !presence || *is_v6 != self.packet.is_v6() {
+                    return Flow::Break;
+                }
+                self.registers.put(*to, &[0]);
+                Flow::Next
+            }
             Op::Notrack => {
                 if self.tracking == Tracking::NotYet {
                     self.tracking = Tracking::Untracked;

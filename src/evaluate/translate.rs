@@ -96,14 +96,16 @@ impl Run<'_> {
         flags: u32,
     ) -> Result<(), Trouble> {
         let oif = self.packet.oif.as_deref().unwrap_or_default();
-        let known = self
-            .environment
-            .interface(oif)
-            .is_some_and(|it| !it.addresses.is_empty());
-        let target = match self.environment.primary(oif, self.packet.is_v6()) {
-            Some(address) => Target::Among(address, address),
-            None if known => return Err(Trouble::Kernel(Kernel::NoAddress)),
-            None => Target::Own,
+        let interface = self.environment.interface(oif);
+        // One that nobody has said anything of may have any.
+        let is_known = interface.is_some_and(|it| !it.addresses.is_empty() || it.index.is_some());
+        let target = if is_known {
+            match self.environment.source(self.packet.destination, oif) {
+                Some(address) => Target::Among(address, address),
+                None => return Err(Trouble::Kernel(Kernel::NoAddress)),
+            }
+        } else {
+            Target::Own
         };
         self.translate(rule, false, &target, port, flags)
     }
@@ -131,7 +133,7 @@ impl Run<'_> {
                 .environment
                 .interface(iif)
                 .is_some_and(|it| !it.addresses.is_empty());
-            match self.environment.primary(iif, v6) {
+            match self.environment.received(iif, self.packet.destination) {
                 None if known => return Err(Trouble::Kernel(Kernel::NoAddress)),
                 address => address,
             }

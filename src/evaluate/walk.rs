@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::environment::{AddressType, LOOPBACK};
+use super::environment::{AddressType, LOOPBACK, is_on_each_link};
 use super::firewall::What;
 use super::machine::{Ended, Run, Tracking};
 use super::outcome::{Decision, Kernel, Reason, Step};
@@ -263,13 +263,22 @@ impl Run<'_> {
             return Ok(());
         }
         let destination = self.packet.destination;
-        let own = self.redirected || self.environment.owner(destination).is_some();
+        let own = self.redirected
+            || self.environment.owner(destination).is_some()
+            || self.environment.is_anycast(destination);
         let oif = if own {
             Some(LOOPBACK)
         } else {
             self.environment.route(destination)
         };
         match oif {
+            // linux/net/ipv4/route.c, `__mkroute_output`
+            Some(oif)
+                if matches!(self.packet.source, IpAddr::V4(v4) if v4.is_loopback())
+                    && !self.environment.routes_loopback(oif) =>
+            {
+                Err(self.kernel(Kernel::MartianSource))
+            }
             Some(oif) => {
                 self.packet.oif = Some(oif.to_owned());
                 Ok(())
@@ -286,7 +295,7 @@ impl Run<'_> {
         }
         let kind = self.environment.address_type(self.packet.destination, None);
         match kind {
-            AddressType::Local | AddressType::Broadcast => Ok(true),
+            AddressType::Local | AddressType::Broadcast | AddressType::Anycast => Ok(true),
             // Groups are forwarded by multicast routing only, which rfw does not set up.
             AddressType::Multicast => Ok(true),
             AddressType::Unicast | AddressType::Unreachable => Ok(false),
@@ -299,9 +308,20 @@ impl Run<'_> {
         if self.packet.oif.is_some() && !rewritten {
             return Ok(());
         }
-        match self.environment.route(self.packet.destination) {
+        let destination = self.packet.destination;
+        let iif = self.packet.iif.as_deref();
+        let oif = match destination {
+            // Each link has a route to such of its own, and to those of another none leads (`rt6_need_strict`).
+            _ if is_on_each_link(destination) => iif,
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => self
+                .environment
+                .route(destination)
+                .filter(|oif| Some(*oif) == iif),
+            _ => self.environment.route(destination),
+        };
+        match oif.map(str::to_owned) {
             Some(oif) => {
-                self.packet.oif = Some(oif.to_owned());
+                self.packet.oif = Some(oif);
                 Ok(())
             }
             None => Err(self.kernel(Kernel::NoRoute)),
@@ -311,7 +331,9 @@ impl Run<'_> {
     /// linux/net/ipv4/ip_forward.c, linux/net/ipv6/ip6_output.c, `ip6_forward`: before the hook, so that its chains see one
     /// hop less.
     fn forwarded(&mut self) -> Result<(), End> {
+        // Whoever is told a better way on his own link may have any source.
         if let IpAddr::V6(source) = self.packet.source
+            && self.packet.iif != self.packet.oif
             && (source.is_unspecified() || source.is_unicast_link_local())
         {
             return Err(self.kernel(Kernel::NotForwarded));
@@ -345,7 +367,9 @@ impl Run<'_> {
             return Err(self.kernel(Kernel::MartianSource));
         }
         let zero = destination.is_unspecified() && !source.is_unspecified();
-        if zero || (destination.is_loopback() && !self.redirected) {
+        let iif = self.packet.iif.as_deref().unwrap_or_default();
+        let loopback = destination.is_loopback() && !self.environment.routes_loopback(iif);
+        if zero || (loopback && !self.redirected) {
             return Err(self.kernel(Kernel::MartianDestination));
         }
         Ok(())

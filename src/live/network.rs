@@ -30,6 +30,11 @@ pub struct Link {
     pub is_up: bool,
     /// The box's addresses on it with the lengths of their networks, in the kernel's order.
     pub addresses: Vec<IpNet>,
+    /// Those of them that the box does not take as a source by itself: secondary ones and those not for the whole world (IPv4),
+    /// deprecated ones (IPv6).
+    pub not_sources: Vec<IpAddr>,
+    /// `route_localnet`: 127.0.0.0/8 may come from there and go there.
+    pub routes_loopback: bool,
 }
 
 /// A route.

@@ -3,6 +3,7 @@
 //! Numbers are those of linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h and linux/fib_rules.h; they are in host order, addresses in
 //! network order.
 
+use std::fs;
 use std::io;
 use std::net::IpAddr;
 
@@ -52,9 +53,17 @@ pub fn network() -> io::Result<Network> {
     if let Some(what) = bad {
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    for (index, address) in addresses {
+    for Address {
+        link: index,
+        address,
+        is_source,
+    } in addresses
+    {
         if let Some(link) = network.links.iter_mut().find(|link| link.index == index) {
             link.addresses.push(address);
+            if !is_source {
+                link.not_sources.push(address.addr());
+            }
         }
     }
     network.links.sort_by_key(|link| link.index);
@@ -109,21 +118,50 @@ fn link(body: &[u8]) -> Result<Option<Link>, Malformed> {
             link.name = attribute.string();
         }
     }
+    link.routes_loopback = ["all", &link.name].into_iter().any(routes_loopback);
     Ok((!link.name.is_empty()).then_some(link))
 }
 
+/// An address of the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Address {
+    /// The index of the interface.
+    link: u32,
+    address: IpNet,
+    /// Whether the box may take it as a source by itself.
+    is_source: bool,
+}
+
+/// Of an interface, or of all.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "rtnetlink does not tell this setting of `all`"
+)]
+fn routes_loopback(name: &str) -> bool {
+    let value = fs::read(format!("/proc/sys/net/ipv4/conf/{name}/route_localnet"));
+    value.is_ok_and(|value| value.first() == Some(&b'1'))
+}
+
 /// `struct ifaddrmsg` { family, prefixlen, flags, scope, index: u32 }
-fn address(body: &[u8]) -> Result<Option<(u32, IpNet)>, Malformed> {
+fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
+    const IFA_FLAGS: u16 = 8;
+    const SECONDARY: u32 = 0x01;
+    /// Not taken if there is another: `IFA_F_OPTIMISTIC`, `IFA_F_DADFAILED`, `IFA_F_DEPRECATED`, `IFA_F_TENTATIVE`.
+    const DOUBTFUL: u32 = 0x04 | 0x08 | 0x20 | 0x40;
+    /// `RT_SCOPE_UNIVERSE`
+    const EVERYWHERE: u8 = 0;
     let (header, rest) = split(body, 8)?;
     let (mut local, mut peer) = (None, None);
+    let mut flags = header.get(2).copied().map_or(0, u32::from);
     for attribute in attributes(rest) {
         let attribute = attribute?;
         match attribute.kind {
             // Of a point-to-point link the other end's.
             IFA_ADDRESS => peer = ip(attribute.value),
             IFA_LOCAL => local = ip(attribute.value),
+            IFA_FLAGS => flags = number(&attribute)?,
             _ => {}
         }
     }
@@ -133,7 +171,15 @@ fn address(body: &[u8]) -> Result<Option<(u32, IpNet)>, Malformed> {
     Ok(local.or(peer).and_then(|address| {
         let whole = if address.is_ipv4() { 32 } else { 128 };
         let length = if is_peer { whole } else { length };
-        Some((index, IpNet::new(address, length).ok()?))
+        let is_source = match address {
+            IpAddr::V4(_) => flags & SECONDARY == 0 && header.get(3) == Some(&EVERYWHERE),
+            IpAddr::V6(_) => flags & DOUBTFUL == 0,
+        };
+        Some(Address {
+            link: index,
+            address: IpNet::new(address, length).ok()?,
+            is_source,
+        })
     }))
 }
 

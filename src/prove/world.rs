@@ -76,6 +76,8 @@ pub(super) fn world(model: &Model, number: usize) -> Environment {
             index: u32::try_from(index + 2).ok(),
             kind: None,
             addresses: addresses.into(),
+            not_sources: Vec::new(),
+            routes_loopback: false,
         });
     }
     environment.interfaces.push(evaluate::Interface {
@@ -90,6 +92,7 @@ pub(super) fn world(model: &Model, number: usize) -> Environment {
         environment.routes.extend(networks.map(|network| Route {
             network,
             oif: oif.clone(),
+            gateway: None,
         }));
     }
     for family in Family::BOTH {
@@ -101,6 +104,7 @@ pub(super) fn world(model: &Model, number: usize) -> Environment {
             environment.routes.push(Route {
                 network,
                 oif: called(oif),
+                gateway: None,
             });
         }
     }
@@ -132,6 +136,7 @@ pub(super) fn by_way_of(
         environment.routes.push(Route {
             network: alone(destination),
             oif: oif.to_owned(),
+            gateway: None,
         });
     }
     environment

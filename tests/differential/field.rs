@@ -3,12 +3,13 @@
 //! Each packet has a source port (or echo id) of its own. It is sent by a raw socket into the box; behind all other chains of
 //! the box stand chains that log what passes, before all others one that logs what the box answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rfw::evaluate::{
-    Answer, Decision, Environment, Evaluation, Interface, Outcome, Packet, Route, Upper,
+    Answer, Decision, Environment, Evaluation, Interface, Kernel, Outcome, Packet, Reason, Route,
+    Upper,
 };
 
 use crate::support::nflog::Listener;
@@ -21,7 +22,13 @@ pub(super) const FIRST: u16 = 20_000;
 /// The nflog group of the chains that watch.
 pub(super) const GROUP: u16 = 77;
 
+/// So long nothing is logged when all is.
+const QUIET: Duration = Duration::from_millis(150);
+/// So long packets are waited for.
+const LONGEST: Duration = Duration::from_secs(3);
+
 pub(super) const WATCH: &str = "table inet watch {
+    chain came { type filter hook prerouting priority -1000; iifname != lo log prefix \"came\" group 77; }
     chain passed-in { type filter hook input priority 1000; log prefix \"in\" group 77; }
     chain passed-out { type filter hook postrouting priority 1000; log prefix \"out\" group 77; }
     chain answered { type filter hook output priority -1000; log prefix \"answer\" group 77; }
@@ -92,6 +99,7 @@ pub(super) const PORTS: [u16; 13] = [
 /// The box and its neighbours.
 pub(super) struct Field {
     pub(super) center: Host,
+    /// Of the neighbours; behind those the box's own.
     pub(super) wires: Vec<Wire>,
     log: Listener,
     pub(super) environment: Environment,
@@ -130,8 +138,11 @@ impl Field {
                 index: None,
                 kind: Some(1),
                 addresses: here.map(|it| it.parse().unwrap()).to_vec(),
+                not_sources: Vec::new(),
+                routes_loopback: false,
             });
         }
+        wires.push(Wire::new(&center));
         for key in ["all/rp_filter", "all/send_redirects"] {
             center.sysctl(&format!("net/ipv4/conf/{key}"), "0");
         }
@@ -142,6 +153,7 @@ impl Field {
             .map(|network| Route {
                 network: network.parse().unwrap(),
                 oif: "eth0".to_owned(),
+                gateway: None,
             })
             .to_vec();
         nft::load(&center, WATCH);
@@ -160,10 +172,27 @@ impl Field {
         &self,
         batch: Vec<(u16, usize, Sent)>,
     ) -> impl Iterator<Item = (usize, Sent, Vec<Event>)> {
-        for (_, link, sent) in &batch {
-            self.wires[*link].send(sent);
+        let mut missing: BTreeSet<u16> = BTreeSet::new();
+        let mut events = BTreeMap::new();
+        // The kernel keeps no more of what is logged than about a hundred packets for us.
+        for some in batch.chunks(10) {
+            for (id, link, sent) in some {
+                if *link < self.neighbours.len() {
+                    self.wires[*link].send(sent);
+                    missing.insert(*id);
+                } else {
+                    // What the box may not send, it does not.
+                    let _ = self.wires[*link].try_send(sent);
+                }
+            }
+            self.hear(Duration::from_millis(1), &mut events, &mut missing);
         }
-        let mut events = self.watch();
+        // On a busy machine the kernel gets to them when it has time.
+        let begin = Instant::now();
+        self.hear(QUIET, &mut events, &mut missing);
+        while !missing.is_empty() && begin.elapsed() < LONGEST {
+            self.hear(QUIET, &mut events, &mut missing);
+        }
         batch
             .into_iter()
             .map(move |(id, link, sent)| (link, sent, events.remove(&id).unwrap_or_default()))
@@ -171,14 +200,28 @@ impl Field {
 
     /// What the kernel made of packets, by their ids.
     pub(super) fn watch(&self) -> BTreeMap<u16, Vec<Event>> {
-        let mut events: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
-        for (prefix, bytes) in self.log.packets(Duration::from_millis(150)) {
+        let mut events = BTreeMap::new();
+        self.hear(QUIET, &mut events, &mut BTreeSet::new());
+        events
+    }
+
+    /// Reads what is logged until nothing is for a while: what became of packets, and which have come to the box at all.
+    fn hear(
+        &self,
+        quiet: Duration,
+        events: &mut BTreeMap<u16, Vec<Event>>,
+        missing: &mut BTreeSet<u16>,
+    ) {
+        for (prefix, bytes) in self.log.packets(quiet) {
             let event = wire::seen(&bytes).and_then(|seen| event(&prefix, &seen));
-            if let Some((id, event)) = event {
-                events.entry(id).or_default().push(event);
+            match event {
+                Some((id, Event::Passed(..))) if prefix == "came" => {
+                    missing.remove(&id);
+                }
+                Some((id, event)) => events.entry(id).or_default().push(event),
+                None => {}
             }
         }
-        events
     }
 }
 
@@ -312,7 +355,18 @@ pub(super) fn agrees(outcome: &Outcome, events: &[Event]) -> bool {
             let dport = packet.upper.ports().map_or(0, |(_, dport)| dport);
             (packet.source, packet.destination, dport) == (*source, *destination, *port)
         }
+        // The kernel says so to whom it could not forward for: beyond the scope of the source.
+        (Decision::Drop, None) if outcome.reason == Reason::Kernel(Kernel::NotForwarded) => {
+            events.is_empty() || events == [Event::Error(2)]
+        }
+        (Decision::Drop, None) if outcome.reason == Reason::Kernel(Kernel::NoRoute) => {
+            events.is_empty() || events == [Event::Error(0)]
+        }
         (Decision::Drop, None) => events.is_empty(),
+        // What went to all is not answered (RFC 1122, section 3.2.2); so end the networks here.
+        (Decision::Reject(_), None) if events.is_empty() => {
+            matches!(outcome.packet.destination, IpAddr::V4(v4) if v4.octets()[3] == 255)
+        }
         (Decision::Reject(Answer::TcpReset), None) => events == [Event::Reset],
         (Decision::Reject(Answer::Icmpx(code)), None) => {
             let codes = if outcome.packet.is_v6() {

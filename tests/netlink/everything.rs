@@ -32,6 +32,8 @@ fn check(host: &Host, source: &str, destination: &str, expect: &str) {
             addresses: ["192.0.2.1/24", "2001:db8::1/64"]
                 .map(|it| it.parse().unwrap())
                 .to_vec(),
+            not_sources: Vec::new(),
+            routes_loopback: false,
         }],
         routes: Vec::new(),
     };

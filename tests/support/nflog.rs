@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use nix::errno::Errno;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::time::TimeVal;
@@ -60,7 +61,13 @@ impl Listener {
         );
         setsockopt(&self.socket, ReceiveTimeout, &quiet).expect("SO_RCVTIMEO");
         let mut packets = Vec::new();
-        while let Ok((datagram, _)) = self.socket.recv_from_full() {
+        loop {
+            let datagram = match self.socket.recv_from_full() {
+                Ok((datagram, _)) => datagram,
+                // Something was lost, but there is more.
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => continue,
+                Err(_) => break,
+            };
             for message in pieces(&datagram, 4) {
                 if u16::from_ne_bytes([message[4], message[5]]) == PACKET {
                     let payload = attribute(message, PAYLOAD).to_vec();

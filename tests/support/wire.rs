@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, sendto, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, sendto, setsockopt,
+    socket, sockopt,
 };
 
 use super::Host;
@@ -51,15 +52,23 @@ impl Wire {
             )
             .expect("a raw socket")
         };
-        host.run(|| Self {
+        let wire = host.run(|| Self {
             v4: open(AddressFamily::Inet),
             v6: open(AddressFamily::Inet6),
-        })
+        });
+        setsockopt(&wire.v4, sockopt::Broadcast, &true).unwrap();
+        wire
     }
 
     /// Sends it by the routes of the host.
     #[track_caller]
     pub(crate) fn send(&self, sent: &Sent) {
+        self.try_send(sent)
+            .unwrap_or_else(|error| panic!("{sent:?}: {error}"));
+    }
+
+    /// Likewise; whoever sends is told when his own rules or routes do not let it out.
+    pub(crate) fn try_send(&self, sent: &Sent) -> nix::Result<()> {
         let to = SockaddrStorage::from(SocketAddr::new(sent.destination, 0));
         let socket = if sent.destination.is_ipv6() {
             &self.v6
@@ -67,8 +76,7 @@ impl Wire {
             &self.v4
         };
         let bytes = packet(sent);
-        sendto(socket.as_raw_fd(), &bytes, &to, MsgFlags::empty())
-            .unwrap_or_else(|error| panic!("{sent:?}: {error}"));
+        sendto(socket.as_raw_fd(), &bytes, &to, MsgFlags::empty()).map(drop)
     }
 }
 

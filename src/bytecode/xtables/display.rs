@@ -121,6 +121,9 @@ impl Display for Match {
             } => write!(f, "{}--mark {mark:#x}/{mask:#x}", not(*inverted)),
             Self::Limit { inverted: false } => Ok(()),
             Self::Limit { inverted: true } => f.write_str("above the limit"),
+            Self::Remember => f.write_str("--set"),
+            Self::Often { inverted } => write!(f, "{}as often", not(*inverted)),
+            Self::Header => Ok(()),
             Self::Connections { inverted: false } => f.write_str("above the number"),
             Self::Connections { inverted: true } => f.write_str("up to the number"),
             Self::Addresses {

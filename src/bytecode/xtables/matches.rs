@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::info::Info;
+use super::info::{IPV6, Info};
 use super::{Masked, text};
 
 /// A match whose meaning is certain.
@@ -128,6 +128,15 @@ pub enum Match {
         /// `!`
         inverted: bool,
     },
+    /// `recent --set`: always.
+    Remember,
+    /// `recent --update` or `--rcheck` with a number of hits: whether there were so many.
+    Often {
+        /// `!`
+        inverted: bool,
+    },
+    /// An extension header of IPv6: whether the packet has one.
+    Header,
     /// `rpfilter`: whether the interface leads back to the source.
     ReversePath {
         /// Any interface is good enough.
@@ -213,6 +222,9 @@ pub(super) fn read(name: &str, revision: u32, family: u8, info: Info<'_>) -> Opt
         },
         ("statistic", 0) => statistic(info)?,
         ("rpfilter", 0) => reverse_path(info)?,
+        ("recent", 0 | 1) => recent(info)?,
+        ("rt" | "frag" | "hbh" | "dst", 0) if family == IPV6 => Match::Header,
+        ("ah", 0) if family == IPV6 => Match::Header,
         _ => return None,
     })
 }
@@ -351,6 +363,19 @@ fn icmp(info: Info<'_>, any: u8) -> Option<Match> {
         code: (info.u8(1)?, info.u8(2)?),
         inverted: info.u8(3)? & 1 != 0,
     })
+}
+
+/// `struct xt_recent_mtinfo`. Whether an address is in a list, whoever put it there, is nothing that rules tell.
+fn recent(info: Info<'_>) -> Option<Match> {
+    const CHECK: u8 = 1;
+    const SET: u8 = 2;
+    const UPDATE: u8 = 4;
+    let (hits, what, inverted) = (info.u32(4)?, info.u8(8)?, info.u8(9)? != 0);
+    match what & !(1 << 4 | 1 << 5) {
+        SET if !inverted => Some(Match::Remember),
+        CHECK | UPDATE if hits > 1 => Some(Match::Often { inverted }),
+        _ => None,
+    }
 }
 
 /// `struct xt_hashlimit_mtinfo3`: a name of 255 bytes, then the configuration.

@@ -123,7 +123,9 @@ fn targets_in_words() {
     check("target", "NFQUEUE", 3, &[0; 8], "target NFQUEUE");
 }
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 32] = [
+    "recent",
+    "rt",
     "comment",
     "conntrack",
     "state",

@@ -364,6 +364,7 @@ fn environment(zones: &BTreeMap<String, Zone>) -> Environment {
             .extend(networks.into_iter().map(|network| Route {
                 network,
                 oif: oif.clone(),
+                gateway: None,
             }));
     }
     environment

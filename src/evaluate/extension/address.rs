@@ -12,6 +12,7 @@ impl Run<'_> {
         const UNSPEC: u16 = 1;
         const UNICAST: u16 = 1 << 1;
         const LOCAL: u16 = 1 << 2;
+        const ANYCAST: u16 = 1 << 4;
         const MULTICAST: u16 = 1 << 5;
         const UNREACHABLE: u16 = 1 << 7;
         let address = self.end_address(destination)?;
@@ -19,19 +20,20 @@ impl Run<'_> {
         let IpAddr::V6(v6) = address else {
             return Some(mask & (1 << is.number()) != 0);
         };
-        if mask & !(UNSPEC | UNICAST | LOCAL | MULTICAST | UNREACHABLE) != 0 {
+        if mask & !(UNSPEC | UNICAST | LOCAL | ANYCAST | MULTICAST | UNREACHABLE) != 0 {
             return None;
         }
         // Not one of them, as in IPv4, but all of them.
         let holds = (mask & MULTICAST == 0 || v6.is_multicast())
             && (mask & UNICAST == 0 || !(v6.is_multicast() || v6.is_unspecified()))
             && (mask & UNSPEC == 0 || v6.is_unspecified());
-        if !holds || mask & (LOCAL | UNREACHABLE) == 0 {
+        if !holds || mask & (LOCAL | ANYCAST | UNREACHABLE) == 0 {
             return Some(holds);
         }
         Some(match is {
             AddressType::Local => mask & LOCAL != 0,
             AddressType::Unreachable => mask & UNREACHABLE != 0,
+            AddressType::Anycast => mask & ANYCAST != 0,
             AddressType::Unicast | AddressType::Broadcast | AddressType::Multicast => false,
         })
     }
@@ -52,7 +54,10 @@ impl Run<'_> {
         }
         Some(match self.environment.address_type(source, None) {
             AddressType::Local => accept_local,
-            AddressType::Broadcast | AddressType::Multicast | AddressType::Unreachable => false,
+            AddressType::Broadcast
+            | AddressType::Anycast
+            | AddressType::Multicast
+            | AddressType::Unreachable => false,
             AddressType::Unicast => {
                 let on = (!loose).then_some(iif);
                 self.environment.way(source, on).is_some()

@@ -125,6 +125,11 @@ impl Run<'_> {
                 };
                 (is & mask == *mark) != *inverted
             }
+            Match::Remember => true,
+            // As often as that is what a limit calls too often.
+            Match::Often { inverted } => self.rate(rule) == *inverted,
+            // Packets with such are not modelled.
+            Match::Header => false,
             Match::Limit { inverted } => self.rate(rule) != *inverted,
             Match::Connections { inverted } => self.connections(rule) == *inverted,
             Match::Addresses {

@@ -1,19 +1,21 @@
 //! The tables of others: what the kernel makes of packets with them beside rfw's, and what the evaluator says of what was read of everything.
 //!
-//! `docker.rules` and `firewalld.nft` have the shape of what those tools load; rules of iptables by chance come beside them. iptables-nft
-//! itself loads them, so that what is read is what it makes of them.
+//! `recorded` holds what those tools really loaded. `docker.rules` and `firewalld.nft` have the shape of it, with more of what is seldom in
+//! it; rules of iptables by chance come beside them. iptables-nft itself loads them, so that what is read is what it makes of them.
 
 mod chance;
+mod recorded;
+mod several;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use rfw::evaluate::{Choices, Environment, Firewall, Within, evaluate};
+use rfw::evaluate::{Choices, Decision, Environment, Firewall, Packet, Reason, Within, evaluate};
 use rfw::netlink::{Netlink, network};
 
-use super::field::{self, Cable, Dice, FIRST, Field, WATCH, after, agrees, packet, told};
+use super::field::{self, Cable, Dice, Event, FIRST, Field, WATCH, after, agrees, packet, told};
 use super::given;
 use super::ledger::Ledger;
 use super::made::compile;
@@ -136,6 +138,79 @@ fn the_table_that_was_made_last_is_asked_first() {
     });
 }
 
+/// All that the kernel of the box holds, as it was read.
+struct Read {
+    firewall: Firewall,
+    /// The same for who does not know in which order tables of one priority are asked.
+    any_order: Firewall,
+    environment: Environment,
+    choices: Choices,
+}
+
+impl Read {
+    fn of(field: &Field) -> Self {
+        let (everything, network) = field.center.run(|| {
+            let everything = Netlink::open().unwrap().everything().unwrap();
+            (everything, network().unwrap())
+        });
+        let firewall = everything
+            .tables
+            .into_iter()
+            .fold(Firewall::new(), |firewall, table| {
+                firewall.with_any(table, &|_, _| None)
+            });
+        assert!(firewall.unmodelled().is_empty());
+        Self {
+            any_order: firewall.clone().in_any_order(),
+            firewall,
+            environment: Environment::of(&network),
+            choices: Choices {
+                rates: Within::Either,
+                connections: Within::Either,
+                ..Choices::default()
+            },
+        }
+    }
+
+    /// What the kernel made of a packet must be what is said of it. Why nothing is said of it, if nothing is.
+    #[track_caller]
+    fn hold(
+        &self,
+        ledger: &mut Ledger,
+        packet: &Packet,
+        (link, sent): (&str, &Sent),
+        events: &[Event],
+        rules: &str,
+    ) -> Option<String> {
+        ledger.count(events);
+        let Self {
+            firewall,
+            any_order,
+            environment,
+            choices,
+        } = self;
+        let in_any_order = evaluate(any_order, packet, environment, choices);
+        let is_told = in_any_order
+            .outcomes
+            .iter()
+            .any(|it| it.decision == Decision::Unknown || agrees(it, events));
+        let told_all = told(&in_any_order);
+        assert!(is_told, "{sent:?}: {events:?}\n{told_all}\n{rules}");
+        let evaluation = evaluate(firewall, packet, environment, choices);
+        let mut outcomes = evaluation.outcomes.iter();
+        let unknown = outcomes.find(|it| it.decision == Decision::Unknown);
+        let Some(unknown) = unknown else {
+            ledger.hold(&evaluation, (link, sent), events, rules);
+            return None;
+        };
+        let rule = match unknown.reason {
+            Reason::Opaque(rule, _) => firewall.rule(rule),
+            _ => None,
+        };
+        Some(format!("{:?} {rule:?}", unknown.reason))
+    }
+}
+
 /// Loads the rules of both families by iptables itself.
 fn iptables(host: &Host, v4: &str, v6: &str) {
     for (program, rules) in [("iptables-nft-restore", v4), ("ip6tables-nft-restore", v6)] {
@@ -146,12 +221,12 @@ fn iptables(host: &Host, v4: &str, v6: &str) {
 }
 
 /// Gives all ends of cables addresses that the others know for good: rules by chance drop what asks for them, too.
-fn know_each_other(field: &Field) {
+fn know_each_other(field: &Field, cables: &[Cable]) {
     for (number, host) in field.neighbours.iter().enumerate() {
-        let (name, here, there) = LINKS[number];
+        let (name, here, there) = cables[number];
         let ends = [
             (host, "eth0", ether(number)),
-            (&field.center, name, ether(number + LINKS.len())),
+            (&field.center, name, ether(number + cables.len())),
         ];
         for (host, name, own) in ends {
             host.ip(&format!("link set {name} address {}", ether_text(own)));
@@ -186,13 +261,7 @@ fn run(count: usize, seed: u64) {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let field = Field::new(&LINKS);
-    know_each_other(&field);
-    let choices = Choices {
-        rates: Within::Either,
-        connections: Within::Either,
-        ..Choices::default()
-    };
-    let environment = Environment::of(&field.center.run(|| network().unwrap()));
+    know_each_other(&field, &LINKS);
     let mut id = FIRST;
     let mut ledger = Ledger::default();
     let mut unknown = BTreeMap::new();
@@ -224,17 +293,7 @@ fn run(count: usize, seed: u64) {
         if has_rfw && !rfw_is_first {
             nft::load(&field.center, &rfw);
         }
-        let everything = field
-            .center
-            .run(|| Netlink::open().unwrap().everything().unwrap());
-        let firewall = everything
-            .tables
-            .into_iter()
-            .fold(Firewall::new(), |firewall, table| {
-                firewall.with_any(table, &|_, _| None)
-            });
-        assert!(firewall.unmodelled().is_empty());
-        let any_order = firewall.clone().in_any_order();
+        let read = Read::of(&field);
         let batch: Vec<(u16, usize, Sent)> = (0..PACKETS)
             .map(|_| {
                 id = after(id);
@@ -243,30 +302,19 @@ fn run(count: usize, seed: u64) {
             })
             .collect();
         for (link, sent, events) in field.try_all(batch) {
-            ledger.count(&events);
             let mut packet = packet(LINKS[link].0, &sent);
             packet.ether = Some((ether(link), ether(link + LINKS.len())));
-            // Who does not know the order in which tables of one priority are asked, names what becomes of it in each.
-            let in_any_order = evaluate(&any_order, &packet, &environment, &choices);
-            let is_told = in_any_order
-                .outcomes
-                .iter()
-                .any(|it| it.decision == rfw::evaluate::Decision::Unknown || agrees(it, &events));
-            let told_all = told(&in_any_order);
-            assert!(is_told, "{sent:?}: {events:?}\n{told_all}\n{others}");
-            let evaluation = evaluate(&firewall, &packet, &environment, &choices);
-            if evaluation.decision() == Some(rfw::evaluate::Decision::Unknown) {
-                let reason = &evaluation.outcomes[0].reason;
-                let rule = match reason {
-                    rfw::evaluate::Reason::Opaque(rule, _) => firewall.rule(*rule),
-                    _ => None,
-                };
-                let why = format!("{reason:?} {rule:?}");
+            let rfw = if has_rfw { rfw.as_str() } else { "" };
+            let rules = format!("{others}\n{rfw}");
+            let why = read.hold(
+                &mut ledger,
+                &packet,
+                (LINKS[link].0, &sent),
+                &events,
+                &rules,
+            );
+            if let Some(why) = why {
                 *unknown.entry(why).or_insert(0) += 1;
-            } else {
-                let rfw = if has_rfw { rfw.as_str() } else { "" };
-                let rules = format!("{others}\n{rfw}");
-                ledger.hold(&evaluation, (LINKS[link].0, &sent), &events, &rules);
             }
         }
     }
