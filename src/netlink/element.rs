@@ -87,8 +87,10 @@ fn write_content(writer: &mut Writer, spec: &SetSpec, element: &Element, open: b
     if !userdata.is_empty() {
         writer.bytes(sys::NFTA_SET_ELEM_USERDATA, &userdata);
     }
-    // In a set whose elements count, one that says nothing of its count begins at zero.
-    if let Some(count) = count.or_else(|| spec.counter.then(Count::default)) {
+    // In a set whose elements count, the kernel gives one that says nothing of its count the set's own counter, which is
+    // at zero (`nft_add_set_elem`); saying it would take a thirtieth of the time of ten thousand rules.
+    let count = count.filter(|count| !spec.counter || *count != Count::default());
+    if let Some(count) = count {
         writer.nest(sys::NFTA_SET_ELEM_EXPR, |writer| {
             expression::write_expression(writer, &Instruction::Counter(count));
         });
