@@ -1,7 +1,8 @@
 //! Rules in nft's own words: what they do to packets, what a plan says of them, and which are refused.
 
 use super::support::gate::Gate;
-use super::support::{alone, serve, tcp};
+use super::support::rfw::Desk;
+use super::support::{Host, alone, serve, tcp};
 
 const POLICY: &str = "groups: { friends: [203.0.113.7, 203.0.113.8, \"2001:db8:0:1::7\"] }
 policies:
@@ -219,5 +220,31 @@ fn without_nft_only_raw_rules_do_not_work() {
             output.stderr
         );
         gate.apply("policies: [{ name: none, from: lan, to: wan, default: accept }]\n");
+    });
+}
+
+#[test]
+fn what_asks_for_the_length_is_not_proven() {
+    alone(|| {
+        let (host, desk) = (Host::new("box"), Desk::new());
+        for (rule, proven) in [
+            ("meta length > 100 counter drop", false),
+            ("ip length > 100 counter drop", false),
+            ("ip6 length > 100 counter drop", false),
+            ("tcp dport 23 counter drop", true),
+        ] {
+            let text = format!(
+                "version: 1\nname: raw\nzones: {{ lan: {{ interfaces: [eth0] }} }}\n\
+                 policies: [{{ name: in, from: lan, to: firewall, default: accept }}]\n\
+                 raw: [{{ name: odd, hook: input, place: before, rules: [{rule:?}] }}]\n\
+                 tests: [{{ name: web, from: lan, to: firewall, service: http, expect: accept }}]\n"
+            );
+            let path = desk.write("raw.yaml", &text);
+            let output = desk.rfw(&host, &["test", &path]);
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert_eq!(output.success(), proven, "{rule}: {said}");
+            let not_proven = "`raw/odd/1` in chain `raw/odd` compares packets in a way that proofs do not follow";
+            assert_eq!(said.contains(not_proven), !proven, "{rule}: {said}");
+        }
     });
 }

@@ -124,6 +124,49 @@ fn packets_of_every_state_and_way_are_sent() {
     });
 }
 
+/// A network in another one, behind an interface of its own: who is in it should not come by the other.
+const NESTED: &str = "version: 1
+sysctl: { forwarding: true, rp_filter: MODE }
+zones:
+  open: { interfaces: [eth0] }
+  wide: { interfaces: [eth1], networks: [192.168.0.0/16] }
+  near: { interfaces: [eth2], networks: [192.168.5.0/24] }
+policies:
+  - { name: all, from: any, to: [firewall, open], default: accept }
+tests:
+  - { name: there, from: { zone: near, address: 192.168.5.7 }, to: firewall, service: ssh, expect: accept }
+  - { name: elsewhere, from: { zone: wide, address: 192.168.5.7 }, to: firewall, service: ssh, expect: accept }
+  - { name: through, from: { zone: wide, address: 192.168.5.7 }, to: { zone: open, address: 198.51.100.7 }, service: ssh, expect: accept }
+  - { name: false-source, from: { zone: open, address: 192.168.5.7 }, to: firewall, service: ssh, expect: drop }
+";
+
+#[test]
+fn sources_that_another_interface_leads_to() {
+    alone(|| {
+        let desk = Desk::new();
+        for mode in ["disabled", "loose", "strict"] {
+            let path = desk.write("p.yaml", &NESTED.replace("MODE", mode));
+            let (code, out, err) = rfw_test(&[&path]);
+            let filters = mode == "strict";
+            assert_eq!(
+                code,
+                Some(if filters { 3 } else { 0 }),
+                "{mode}: {out}{err}"
+            );
+            let drops = "`rp_filter` drops packets from 192.168.5.7 that come in by eth1; 1 sent, the kernel agrees";
+            assert_eq!(
+                out.matches(drops).count(),
+                if filters { 2 } else { 0 },
+                "{out}"
+            );
+            // What the rules drop as well is dropped.
+            for name in ["there", "false-source"] {
+                assert!(out.contains(&format!("ok    {name} ")), "{out}");
+            }
+        }
+    });
+}
+
 /// What a policy means and compiles to.
 fn compiled(text: &str) -> (Model, Program) {
     let source = SourceText {

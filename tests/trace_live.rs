@@ -245,6 +245,15 @@ fn what_docker_really_loads() {
                 "table inet rfw accepts it, by `nat/web/forward` (",
             ],
         );
+        // What iptables-nft leaves to iptables is told in its words, also where it does not fit.
+        let words = [
+            "trace", "--live", "--policy", POLICY, "--from", "lan", "--to", "wan", "udp/53",
+        ];
+        let said = bench.desk.must(gateway, &words);
+        assert!(
+            said.contains("does not fit: [ match addrtype --dst-type LOCAL ]"),
+            "{said}"
+        );
         bench.check(
             "--from wan 198.51.100.7 --to 172.17.0.2 tcp/80",
             &["drop, table ip raw, chain PREROUTING, rule handle "],

@@ -82,7 +82,7 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
     fn instruction(&mut self, instruction: &Instruction) -> Option<Held> {
         match instruction {
             Instruction::Meta { key, to } => {
-                let content = meta(*key);
+                let content = meta(*key)?;
                 self.put(*to, content);
             }
             Instruction::Payload {
@@ -208,6 +208,14 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
             (PayloadBase::Transport, _, _) => (&PORTS, None),
             (PayloadBase::Link | PayloadBase::Inner, _, _) => (&[], None),
         };
+        let length = match (base, self.family) {
+            (PayloadBase::Network, Some(2)) => 2..4,
+            (PayloadBase::Network, _) => 4..6,
+            _ => 0..0,
+        };
+        if length.start < offset + len && offset < length.end {
+            return None;
+        }
         let mut meets = fields
             .iter()
             .filter(|(_, at, width)| *at < offset + len && offset < at + width);
@@ -277,7 +285,7 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
     }
 }
 
-fn meta(key: u32) -> Content {
+fn meta(key: u32) -> Option<Content> {
     let whole = |atom, len| {
         Content::Part(Part {
             atoms: vec![(atom, None, len)],
@@ -286,14 +294,16 @@ fn meta(key: u32) -> Content {
             mask: None,
         })
     };
-    match key {
+    Some(match key {
+        // Packets of a proof have one length, and others have others.
+        sys::NFT_META_LEN => return None,
         sys::NFT_META_IIFNAME => Content::Interface { incoming: true },
         sys::NFT_META_OIFNAME => Content::Interface { incoming: false },
         sys::NFT_META_NFPROTO => Content::Family,
         sys::NFT_META_L4PROTO => whole(Atom::Protocol, 1),
         sys::NFT_META_TIME_NS => whole(Atom::Time, 8),
         _ => Content::Fixed,
-    }
+    })
 }
 
 fn masked(part: &Part, mask: &[u8]) -> Option<Part> {

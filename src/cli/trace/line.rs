@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::rule::{is_own, text, visible};
 use super::words::{decision, kernel_text, translation};
+use crate::bytecode::xtables::extension;
 use crate::cli::places::Places;
 use crate::evaluate::{ChainRef, Decision, Firewall, Met, Outcome, RuleRef, Step};
 use crate::ruleset::ChainPolicy;
@@ -139,6 +140,10 @@ fn at_instruction(rule: RuleRef, place: u16, firewall: &Firewall) -> String {
         return String::new();
     };
     let place = usize::from(place);
+    let extension = view.instructions.get(place).and_then(extension);
+    if let Some(extension) = extension {
+        return format!(": [ {} ]", visible(&extension.text(view.nfproto)));
+    }
     let first = place.saturating_sub(1);
     let shown = view.instructions.get(first..=place).unwrap_or_default();
     let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
