@@ -1,4 +1,5 @@
-//! A box with several addresses on its interfaces: which of them it takes when it masquerades, and to which it redirects.
+//! A box with several addresses on its interfaces: which of them it takes when it masquerades, and to which it redirects; and where those of
+//! 127.0.0.0/8 may go.
 
 use std::time::Duration;
 
@@ -103,5 +104,57 @@ fn the_kernel_takes_the_address_that_the_evaluator_takes() {
             assert_eq!(unknown, None);
         }
         ledger.close("a box with several addresses");
+    });
+}
+
+/// What the box sends to itself goes elsewhere, and what comes in goes to what listens at 127.0.0.1 alone.
+const LOOPBACK: &str = "table ip loopback {
+    chain out { type nat hook output priority -100; udp dport 5353 dnat to 192.168.1.20:53; }
+    chain pre { type nat hook prerouting priority -100; udp dport 9000 dnat to 127.0.0.1:9000; }
+}";
+
+#[test]
+fn loopback_addresses_go_where_the_box_lets_them() {
+    alone_for(Duration::from_secs(120), || {
+        let field = Field::new(&LINKS);
+        know_each_other(&field, &LINKS);
+        nft::load(
+            &field.center,
+            &format!("flush ruleset\n{WATCH}\n{LOOPBACK}"),
+        );
+        let mut id = FIRST;
+        let mut passed = Vec::new();
+        for (name, value) in [("eth1", "0"), ("eth1", "1"), ("eth1", "0"), ("all", "1")] {
+            let key = format!("net/ipv4/conf/{name}/route_localnet");
+            field.center.sysctl(&key, value);
+            let read = Read::of(&field);
+            let ends = [
+                (LINKS.len(), "127.0.0.1", "127.0.0.1", 5353),
+                (LINKS.len(), "192.168.1.1", "127.0.0.1", 5353),
+                (1, "192.168.1.20", "192.168.1.1", 9000),
+                (0, "203.0.113.9", "203.0.113.10", 9000),
+            ];
+            let batch = ends.map(|(link, source, destination, dport)| {
+                id = after(id);
+                let sent = Sent {
+                    source: source.parse().unwrap(),
+                    destination: destination.parse().unwrap(),
+                    what: What::Udp { sport: id, dport },
+                };
+                (id, link, sent)
+            });
+            let mut ledger = Ledger::default();
+            for (link, sent, events) in field.try_all(batch.to_vec()) {
+                let mut packet = packet("", &sent);
+                packet.iif = LINKS.get(link).map(|(name, ..)| (*name).to_owned());
+                let unknown = read.hold(&mut ledger, &packet, (name, &sent), &events, LOOPBACK);
+                assert_eq!(unknown, None);
+                passed.push(!events.is_empty());
+            }
+            ledger.close(&format!("a box where {key} is {value}"));
+        }
+        let off = [false, true, false, false];
+        let eth1 = [true, true, true, false];
+        assert_eq!(passed, [off, eth1, off, [true; 4]].concat());
     });
 }
