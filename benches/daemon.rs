@@ -34,6 +34,7 @@ use measured::number;
 use policy::Policy;
 use rfw::kernel::Kernel;
 use rfw::netlink::Netlink;
+use rfw::plan::Operation;
 use support::daemon::Daemon;
 use support::git::Git;
 use support::rfw::Desk;
@@ -78,8 +79,10 @@ fn main() -> ExitCode {
     }
     print("commit to rules in force", follow);
 
-    let (mut heal, mut whole) = (Vec::new(), Vec::new());
+    let (mut heal, mut whole, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    let (other, its_desk) = (Host::new("other"), Desk::new());
     for _ in 0..number(&arguments, "--heals", 10) {
+        alone.push(kernel_alone(&other, &its_desk, &path));
         // More than a few in ten seconds are answered more slowly.
         while events.recv_timeout(Duration::from_millis(2_500)).is_ok() {}
         nft::load(&host, "flush ruleset");
@@ -91,6 +94,10 @@ fn main() -> ExitCode {
     }
     print("`nft flush ruleset` healed", heal);
     print("and all times and lists back", whole);
+    print(
+        "for so long after it the kernel takes nobody's transaction",
+        alone,
+    );
 
     let seconds = number(&arguments, "--idle", 30) as u64;
     std::thread::sleep(Duration::from_secs(2));
@@ -134,6 +141,26 @@ fn commits_after(events: &Receiver<Instant>, began: Instant) -> Vec<Duration> {
         all.push(later - began);
     }
     all
+}
+
+/// How long the kernel takes for the next transaction, an empty table, when the same ruleset was taken away elsewhere: its
+/// lock is held until what was there is freed, so that nobody could heal sooner.
+fn kernel_alone(host: &Host, desk: &Desk, policy: &str) -> Duration {
+    let _ = desk.must(
+        host,
+        &["apply", "--policy", policy, "--rev", "main", "--full"],
+    );
+    host.run(|| {
+        let mut kernel = Netlink::open().expect("a netlink socket");
+        let generation = kernel.generation().expect("a generation");
+        let bare = kernel.commit(generation, &[Operation::DeleteTable]);
+        let began = Instant::now();
+        let table = [Operation::AddTable { mark: [7; 16] }];
+        let after = kernel.commit(bare.expect("a table"), &table);
+        let took = began.elapsed();
+        let _ = kernel.commit(after.expect("no table"), &[Operation::DeleteTable]);
+        took
+    })
 }
 
 fn last(commits: &[Duration]) -> Duration {
