@@ -152,13 +152,23 @@ fn kernel_alone(host: &Host, desk: &Desk, policy: &str) -> Duration {
     );
     host.run(|| {
         let mut kernel = Netlink::open().expect("a netlink socket");
-        let generation = kernel.generation().expect("a generation");
-        let bare = kernel.commit(generation, &[Operation::DeleteTable]);
+        let before = kernel.generation().expect("a generation");
+        let deleter = host.spawn(move || {
+            let mut kernel = Netlink::open().expect("a netlink socket");
+            kernel
+                .commit(before, &[Operation::DeleteTable])
+                .expect("a table");
+        });
+        let mut now = before;
+        while now == before {
+            now = kernel.generation().expect("a generation");
+        }
         let began = Instant::now();
         let table = [Operation::AddTable { mark: [7; 16] }];
-        let after = kernel.commit(bare.expect("a table"), &table);
+        let after = kernel.commit(now, &table).expect("no table");
         let took = began.elapsed();
-        let _ = kernel.commit(after.expect("no table"), &[Operation::DeleteTable]);
+        deleter.join().expect("a table that is gone");
+        let _ = kernel.commit(after, &[Operation::DeleteTable]);
         took
     })
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rfw::evaluate::{
     Answer, Decision, Environment, Evaluation, Interface, Kernel, Outcome, Packet, Reason, Route,
     Upper,
@@ -275,6 +276,15 @@ pub(super) fn event(prefix: &str, seen: &Seen<'_>) -> Option<(u16, Event)> {
 
 /// Numbers by chance that are the same again with the same seed.
 pub(super) struct Dice(pub(super) u64);
+
+/// What a run by chance draws from: policies, and dice for the rest. `what` tells runs apart that have the same seed.
+pub(super) fn chance(seed: u64, what: u8) -> (TestRunner, Dice) {
+    let mut bytes = [what; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let runner = TestRunner::new_with_rng(Config::default(), rng);
+    (runner, Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1))
+}
 
 impl Dice {
     pub(super) fn below(&mut self, most: usize) -> usize {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rfw::bytecode::linearize;
 use rfw::diagnostic::SourceText;
 use rfw::evaluate::{Choices, Firewall, Within, evaluate};
@@ -12,7 +11,7 @@ use rfw::kernel::Kernel;
 use rfw::netlink::Netlink;
 use rfw::ruleset::{Valid, validate};
 
-use super::field::{Dice, FIRST, Field, LINKS, after, packet};
+use super::field::{FIRST, Field, LINKS, after, chance, packet};
 use super::given;
 use super::ledger::Ledger;
 use crate::support::wire::Sent;
@@ -41,11 +40,7 @@ fn the_kernel_does_what_the_evaluator_says() {
 }
 
 fn run(count: usize, seed: u64) {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let (mut runner, mut dice) = chance(seed, 7);
     let field = Field::new(&LINKS);
     let choices = Choices {
         rates: Within::Either,

@@ -11,11 +11,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rfw::evaluate::{Choices, Decision, Environment, Firewall, Packet, Reason, Within, evaluate};
 use rfw::netlink::{Netlink, network};
 
-use super::field::{self, Cable, Dice, Event, FIRST, Field, WATCH, after, agrees, packet, told};
+use super::field::{self, Cable, Event, FIRST, Field, WATCH, after, agrees, chance, packet, told};
 use super::given;
 use super::ledger::Ledger;
 use super::made::compile;
@@ -255,11 +254,7 @@ fn ether_text(address: [u8; 6]) -> String {
 }
 
 fn run(count: usize, seed: u64) {
-    let mut bytes = [9; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let (mut runner, mut dice) = chance(seed, 9);
     let field = Field::new(&LINKS);
     know_each_other(&field, &LINKS);
     let mut id = FIRST;

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::{LINKS as FIVE, Read, ether, iptables, know_each_other};
-use crate::differential::field::{Cable, Dice, FIRST, Field, PORTS, V4, V6, WATCH, after, packet};
+use crate::differential::field::{
+    Cable, Dice, FIRST, Field, PORTS, V4, V6, WATCH, after, chance, packet,
+};
 use crate::differential::given;
 use crate::differential::ledger::Ledger;
 use crate::differential::made::compile;
@@ -224,11 +225,7 @@ fn the_kernel_does_what_is_read_of_what_others_really_load() {
 }
 
 fn run(rounds: usize, seed: u64) {
-    let mut bytes = [11; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let (mut runner, mut dice) = chance(seed, 11);
     let field = Field::new(&LINKS);
     know_each_other(&field, &LINKS);
     let mut id = FIRST;
