@@ -1,5 +1,7 @@
 //! What goes over ssh goes over a real sshd: fetching, pushing, and asking another box for its digests.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -8,7 +10,7 @@ use super::support::daemon::Daemon;
 use super::support::git::Git;
 use super::support::rfw::Desk;
 use super::support::sshd::{Rights, Somebody, Sshd};
-use super::support::{Host, alone, link, nft};
+use super::support::{Host, alone, alone_for, link, nft};
 
 const HERE: &str = "10.9.0.1";
 const THERE: &str = "10.9.0.2";
@@ -24,7 +26,8 @@ fn connected(name: &str, sshd: &Sshd) -> Host {
 
 #[test]
 fn a_commit_is_fetched_from_a_host_that_the_user_knows_and_from_no_other() {
-    alone(|| {
+    // A busy sshd may leave a connection without an answer, which ssh gives up after 20 seconds; the daemon tries again.
+    alone_for(Duration::from_secs(180), || {
         let desk = Desk::new();
         let somebody = Somebody::new(&desk);
         let forge = Sshd::start(&somebody, "forge", Rights::None, &[]);

@@ -13,7 +13,7 @@ use super::Host;
 use super::rfw::Desk;
 
 /// How long anything may take on a busy machine.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(50);
 
 /// A daemon that runs on a host; killed when dropped.
 #[derive(Debug)]
