@@ -12,7 +12,7 @@ use crate::bytecode::Program;
 use crate::kernel::Kernel;
 use crate::live::Live;
 use crate::plan::{self, Plan};
-use crate::ruleset::{DataType, Elements, Keys, KeysBuilder, Set};
+use crate::ruleset::{DataType, Elements, Key, Keys, KeysBuilder, Set};
 
 /// Sets of fewer elements are made whole: they take a millisecond.
 const LARGE: usize = 1_000;
@@ -35,13 +35,10 @@ pub fn outline(desired: &Program, now: i64) -> Option<Program> {
     is_less.then_some(outline)
 }
 
-/// The times around now; keys are nanoseconds since 1970.
+/// The times around now.
 fn around(keys: &Keys, now: i64) -> Keys {
-    let nanoseconds = |seconds: i64| {
-        let seconds = u64::try_from(now.saturating_add(seconds)).unwrap_or(0);
-        seconds.saturating_mul(1_000_000_000).to_be_bytes()
-    };
-    let (first, last) = (nanoseconds(AROUND.start), nanoseconds(AROUND.end));
+    let [first, last] =
+        [AROUND.start, AROUND.end].map(|seconds| Key::moment(now.saturating_add(seconds)));
     let near = |(lo, hi): &(&[u8], &[u8])| **hi >= first[..] && **lo < last[..];
     let mut kept = KeysBuilder::new(keys.width(), keys.has_ranges(), 0);
     for (lo, hi) in keys.iter().filter(near) {
@@ -72,31 +69,24 @@ pub fn apply_outlined(
 ) -> Result<Outcome, NotWhole> {
     let failed = |is_outlined| move |error| NotWhole { is_outlined, error };
     let mark = plan.mark().unwrap_or_default();
-    let Options {
-        attempts,
-        wait,
-        recheck,
-    } = options;
     let bare = Live {
         generation: plan.base,
         table: None,
         others: Vec::new(),
     };
     let first = plan::plan(&bare, outline, mark);
-    let options = Options {
-        attempts,
-        wait: &mut *wait,
-        recheck,
+    let once = Options {
+        wait: &mut *options.wait,
+        ..options
     };
-    let first = apply(kernel, outline, &first, options).map_err(failed(false))?;
+    let first = apply(kernel, outline, &first, once).map_err(failed(false))?;
     let Some(live) = &first.live else {
         return Ok(first);
     };
     let rest = plan::plan(live, desired, mark);
     let options = Options {
-        attempts,
-        wait,
         recheck: false,
+        ..options
     };
     let second = apply(kernel, desired, &rest, options).map_err(failed(true))?;
     Ok(Outcome {

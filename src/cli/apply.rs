@@ -154,15 +154,15 @@ pub(super) fn carry_out(
         session::refuse_owned(Some(live))?;
         session::forget(global, output);
         let done = settings::before_rules(settings)?;
-        let (wait, places) = (&mut pause, Some(loaded));
+        let mut wait = pause;
+        let options = options(&mut wait, false);
         let outcome = match outline {
-            None => apply::apply(kernel, program, plan, options(wait, false))
-                .map_err(|error| failure(error, places).also_now(done)),
-            Some(outline) => {
-                apply::apply_outlined(kernel, program, outline, plan, options(wait, false))
-                    .map_err(|error| half_way(error, places).also_now(done))
-            }
-        }?;
+            None => apply::apply(kernel, program, plan, options)
+                .map_err(|error| failure(error, Some(loaded))),
+            Some(outline) => apply::apply_outlined(kernel, program, outline, plan, options)
+                .map_err(|error| half_way(error, loaded)),
+        };
+        let outcome = outcome.map_err(|failure| failure.also_now(done))?;
         report(&outcome, output);
         read_back = outcome.live;
     }
@@ -173,9 +173,9 @@ pub(super) fn carry_out(
 }
 
 /// A failure with an outline, or with the rest when the outline is in force.
-fn half_way(error: NotWhole, loaded: Option<&Loaded>) -> Failure {
+fn half_way(error: NotWhole, loaded: &Loaded) -> Failure {
     let NotWhole { is_outlined, error } = error;
-    let failure = failure(error, loaded);
+    let failure = failure(error, Some(loaded));
     match is_outlined {
         false => failure,
         true => failure.also_now(vec![

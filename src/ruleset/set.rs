@@ -138,6 +138,13 @@ pub struct Key {
 }
 
 impl Key {
+    /// The bytes of a moment in a set of [`DataType::Time`]: nanoseconds since 1970, of Unix seconds. Those of a set of ranges
+    /// are in network order.
+    pub fn moment(seconds: i64) -> [u8; 8] {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).to_be_bytes()
+    }
+
     /// One value.
     pub fn exact(bytes: impl Into<Box<[u8]>>) -> Self {
         Self {

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::rule::{is_own, text, visible};
+use super::rule::{is_own, text};
 use super::words::{decision, kernel_text, translation};
 use crate::bytecode::xtables::extension;
 use crate::cli::places::Places;
 use crate::evaluate::{ChainRef, Decision, Firewall, Met, Outcome, RuleRef, Step};
 use crate::ruleset::ChainPolicy;
+use crate::view::printable;
 
 /// A step on the way of a packet.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -80,7 +81,7 @@ pub(super) fn line(
             Line {
                 at: view.and_then(|view| places.element(&view)),
                 result: "an element of the verdict map that the next rule asks".to_owned(),
-                ..plain(2, visible(name))
+                ..plain(2, printable(name))
             }
         }
         Step::Rule(rule, met) => {
@@ -89,7 +90,7 @@ pub(super) fn line(
                 (_, Some(handle)) if !is_own(&view) => {
                     format!(
                         "{}, rule handle {handle}: {}",
-                        visible(view.chain),
+                        printable(view.chain),
                         text(&view)
                     )
                 }
@@ -142,7 +143,7 @@ fn at_instruction(rule: RuleRef, place: u16, firewall: &Firewall) -> String {
     let place = usize::from(place);
     let extension = view.instructions.get(place).and_then(extension);
     if let Some(extension) = extension {
-        return format!(": [ {} ]", visible(&extension.text(view.nfproto)));
+        return format!(": [ {} ]", printable(&extension.text(view.nfproto)));
     }
     let first = place.saturating_sub(1);
     let shown = view.instructions.get(first..=place).unwrap_or_default();

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::evaluate::RuleView;
 use crate::nft;
 use crate::ruleset::TABLE;
+use crate::view::printable;
 
 /// A rule as the kernel has it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -38,17 +39,5 @@ pub(super) fn is_own(rule: &RuleView<'_>) -> bool {
 /// What it does, in nft's words.
 pub(super) fn text(rule: &RuleView<'_>) -> String {
     let text = nft::any_rule_text(rule.nfproto, None, rule.instructions);
-    visible(&text)
-}
-
-/// Names and comments of others may hold anything.
-pub(super) fn visible(text: &str) -> String {
-    let visible = text.chars().map(|character| {
-        if character.is_control() {
-            '?'
-        } else {
-            character
-        }
-    });
-    visible.collect()
+    printable(&text)
 }

@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::line::{Line, line};
-use super::rule::{LiveRule, live_rule, visible};
+use super::rule::{LiveRule, live_rule};
 use super::words::{decision, packet_text, reason, translation};
 use crate::cli::places::Places;
 use crate::evaluate::{Decision, Evaluation, Firewall, Outcome, Packet, Reason};
 use crate::ruleset::TABLE;
+use crate::view::printable;
 
 /// A packet and all that can become of it. Whatever becomes of it, the exit code is 0.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -96,7 +97,7 @@ fn one(outcome: &Outcome, firewall: &Firewall, places: &Places<'_>) -> OutcomeVi
     OutcomeView {
         decision: decision(outcome.decision),
         reason: reason(&outcome.reason, firewall),
-        rule: named.map(|named| visible(named.name())),
+        rule: named.map(|named| printable(named.name())),
         at: named.and_then(|named| places.decided(&named)),
         live: deciding
             .and_then(|rule| firewall.rule(rule))
@@ -141,10 +142,13 @@ fn despite(
         format!(", by `{rule}`{at}")
     });
     let all_the_same = match outcome.decision {
-        Decision::Drop => format!("table {family} {} drops it all the same", visible(table)),
-        Decision::Reject(_) => format!("table {family} {} rejects it all the same", visible(table)),
+        Decision::Drop => format!("table {family} {} drops it all the same", printable(table)),
+        Decision::Reject(_) => format!(
+            "table {family} {} rejects it all the same",
+            printable(table)
+        ),
         Decision::Accept => return None,
-        Decision::Unknown => format!("what table {family} {} does is not known", visible(table)),
+        Decision::Unknown => format!("what table {family} {} does is not known", printable(table)),
     };
     Some(format!("table inet rfw accepts it{by}; {all_the_same}"))
 }

@@ -1,10 +1,11 @@
 //! What the evaluator says, in words.
 
-use super::rule::{LiveRule, is_own, live_rule, visible};
+use super::rule::{LiveRule, is_own, live_rule};
 use crate::evaluate::{
     Answer, Decision, Firewall, Kernel, Opaque, Packet, Reason, RuleRef, Translation, Upper,
 };
 use crate::ruleset::Icmpx;
+use crate::view::printable;
 
 pub(super) fn translation(translation: &Translation, firewall: &Firewall) -> String {
     let Translation {
@@ -99,8 +100,8 @@ pub(super) fn reason(reason: &Reason, firewall: &Firewall) -> String {
                 } = rule;
                 format!(
                     "table {}, chain {}, rule handle {handle}: {text}",
-                    visible(&table),
-                    visible(&chain)
+                    printable(&table),
+                    printable(&chain)
                 )
             }
             _ => format!(

@@ -35,7 +35,7 @@ pub(super) fn sets(model: &Model, output: &mut Output) {
         spec.comment = Some(COMMENT.to_owned());
         let elements = windows.iter().map(|window| {
             element(
-                Key::range(nanoseconds(window.start), nanoseconds(window.end)),
+                Key::range(Key::moment(window.start), Key::moment(window.end)),
                 None,
             )
         });
@@ -140,12 +140,4 @@ fn end_of(name: &str) -> Vec<Vec<Statement>> {
 
 fn set_name(schedule: &str) -> String {
     format!("schedule/{schedule}")
-}
-
-/// A key of a set of ranges is in network order.
-fn nanoseconds(seconds: i64) -> [u8; 8] {
-    let nanoseconds = u64::try_from(seconds)
-        .unwrap_or(0)
-        .saturating_mul(1_000_000_000);
-    nanoseconds.to_be_bytes()
 }
