@@ -161,9 +161,14 @@ impl<'t> Reader<'t> {
         let node = self.open(shape)?;
         let outer = self.keys.len();
         self.at += 1;
+        let mut comma = None;
         loop {
             self.space_in_brackets(column)?;
             if self.peek()? == end {
+                // After a comma and a space, a map ends for the guard at the comma.
+                if comma.is_some_and(|comma| !is_list || comma + 1 != self.at) {
+                    return None;
+                }
                 break;
             }
             if !is_list {
@@ -180,7 +185,10 @@ impl<'t> Reader<'t> {
             }
             self.space_in_brackets(column)?;
             match self.peek()? {
-                b',' => self.at += 1,
+                b',' => {
+                    comma = Some(self.at);
+                    self.at += 1;
+                }
                 byte if byte == end => break,
                 _ => return None,
             }
