@@ -146,6 +146,7 @@ table inet rfw-not {
         let others =
             || ["ip docker", "inet rfw-not"].map(|table| nft::table_json(&gate.gateway, table));
         let before = others();
+        assert!(before[0].contains("\"expires\": …"), "{}", before[0]);
         gate.apply(&policy(true, 2000));
         gate.apply(&policy(false, 2001));
         assert_eq!(others(), before);

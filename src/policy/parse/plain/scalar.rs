@@ -68,7 +68,11 @@ fn unquoted(rest: &[u8], in_brackets: bool) -> Option<usize> {
             None | Some(b'\n') => return Some(end),
             // A comment needs a space before it.
             Some(b'#') => return (end < length).then_some(end),
-            Some(b',' | b']' | b'}') if in_brackets => return Some(end),
+            // The guard takes a dash by itself at the end for the beginning of something.
+            Some(b',' | b']' | b'}') if in_brackets => {
+                let is_odd = rest.get(..length).is_some_and(|it| it.ends_with(b" -"));
+                return (!is_odd).then_some(end);
+            }
             Some(_) => return None,
         }
     }

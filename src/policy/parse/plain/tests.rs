@@ -63,6 +63,8 @@ fn it_leaves_alone_what_is_odd() {
         "a",
         "a:",
         "a: b: c",
+        "a: { b: c -}",
+        "a: [b -, c]",
         "a: { b: c, }",
         "a: { b: c,}",
         "a: [b, ]",
