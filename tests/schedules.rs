@@ -135,15 +135,48 @@ fn policy(zone: &str) -> Policy {
         .unwrap_or_else(|| panic!("{:?}", parsed.diagnostics))
 }
 
-/// The ranges of a set, in nanoseconds, both ends included, as the kernel compares them.
+/// When the kernel finds the clock in a set: ranges in nanoseconds, both ends included, in order.
 fn ranges(set: &Set) -> Vec<(u64, u64)> {
-    assert_eq!(set.spec.key, [DataType::Time]);
+    const SECOND: u64 = 1_000_000_000;
     assert!(set.spec.interval);
-    let number = |key: &[u8]| u64::from_be_bytes(key.try_into().unwrap());
-    let elements = set.elements.iter();
-    elements
-        .map(|element| (number(&element.key.lo), number(element.key.last())))
-        .collect()
+    let number = |key: &[u8]| {
+        key.iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let mut ranges = Vec::new();
+    for element in set.elements.iter() {
+        let (lo, hi) = (&*element.key.lo, element.key.last());
+        let (first, last) = (number(&lo[..8]), number(&hi[..8]));
+        match set.spec.key.as_slice() {
+            [DataType::Time] => ranges.push((first, last)),
+            [DataType::Time, DataType::Day, DataType::Hour] => {
+                for day in first / SECOND / 86_400..=last / SECOND / 86_400 {
+                    // 1970-01-01 was a Thursday, which is number 4.
+                    if (lo[8]..=hi[8]).contains(&u8::try_from((day + 4) % 7).unwrap()) {
+                        let from = (day * 86_400 + number(&lo[12..])) * SECOND;
+                        let to = (day * 86_400 + number(&hi[12..]) + 1) * SECOND - 1;
+                        if from.max(first) <= to.min(last) {
+                            ranges.push((from.max(first), to.min(last)));
+                        }
+                    }
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    ranges.sort_unstable();
+    let mut joined: Vec<(u64, u64)> = Vec::new();
+    for (lo, hi) in ranges {
+        match joined.last_mut() {
+            // Over midnight.
+            Some(last) if last.1 + 1 == lo => last.1 = hi,
+            last => {
+                assert!(last.is_none_or(|last| last.1 < lo), "disjoint");
+                joined.push((lo, hi));
+            }
+        }
+    }
+    joined
 }
 
 /// Ranges that are asked about one moment after the other.
@@ -245,7 +278,8 @@ fn every_boundary(zone_name: &str) {
                 assert_eq!(nanoseconds % 1_000_000_000, 0);
                 i64::try_from(nanoseconds / 1_000_000_000).unwrap()
             };
-            let (start, end) = (seconds(*lo), seconds(*hi));
+            // A window of moments has the very nanosecond with which it closes, a slot has not.
+            let (start, end) = (seconds(*lo), seconds(hi + hi % 2));
             let open = |second| case.is_open_at(second, &zone);
             assert!(open(start) && open(end - 1), "{zone_name}: {}", case.text);
             // Nothing is open outside of the time for which is compiled.
@@ -257,6 +291,28 @@ fn every_boundary(zone_name: &str) {
             assert!(end == HORIZON || !open(end), "{zone_name}: {}", case.text);
         }
     }
+}
+
+/// How many elements a working week, nights over midnight, and the hour after midnight on weekends have, by zone: one for each time that the
+/// clocks are moved; day by day only where nft could not show them by the hour.
+#[test]
+fn schedules_are_small() {
+    let elements = |zone: &str| -> Vec<usize> {
+        let model = resolve(policy(zone), date(2026, 11, 24)).0.unwrap();
+        let ruleset = lower(&model);
+        let set = |name: &str| ruleset.sets.iter().find(|set| set.spec.name == name);
+        let names = ["schedule/s0", "schedule/s1", "schedule/s4"];
+        names.map(|name| set(name).unwrap().elements.len()).to_vec()
+    };
+    assert_eq!(elements("UTC"), [1, 2, 2]);
+    // Midnight UTC is in its working day.
+    assert_eq!(elements("Asia/Tokyo"), [2, 1, 1]);
+    assert_eq!(elements("Asia/Kathmandu"), [1, 1, 1]);
+    assert_eq!(elements("Europe/Helsinki"), [31, 31, 31]);
+    // And here.
+    assert_eq!(elements("Australia/Lord_Howe"), [62, 31, 31]);
+    assert_eq!(elements("America/New_York"), [31, 3_913, 1_566]);
+    assert_eq!(elements("America/Phoenix"), [1, 3_913, 2]);
 }
 
 #[test]

@@ -280,8 +280,9 @@ fn what_others_do_is_named_and_undone() {
 fn a_box_that_has_lost_its_table_is_closed_before_everything_is_back() {
     alone(|| {
         let (host, desk) = (Host::new("box"), Desk::new());
+        // Hours that old versions of nft could not show are told day by day.
         let daily =
-            "schedules: { daily: { from: '08:00', to: '17:00' } }\ntimezone: Europe/Helsinki\n";
+            "schedules: { daily: { from: '20:00', to: '23:00' } }\ntimezone: America/New_York\n";
         let scheduled = policy(1001).replace("action: accept,", "action: accept, schedule: daily,");
         desk.write("policy.yaml", &format!("{scheduled}{daily}"));
         let path = desk.file("policy.yaml").display().to_string();

@@ -174,6 +174,14 @@ mod tests {
                 Operand::AnyBit(Ct::label_bits([5, 91])),
             ),
             is(Expression::Meta(Meta::Time), Operand::Set("s".into())),
+            is(
+                Expression::Concat(
+                    [Meta::Time, Meta::Day, Meta::Hour]
+                        .map(Expression::Meta)
+                        .into(),
+                ),
+                Operand::Set("t".into()),
+            ),
             Statement::CtLabel(91),
             Statement::CtLabel(0),
             Statement::Verdict(Verdict::Accept),

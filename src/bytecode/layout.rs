@@ -94,6 +94,8 @@ pub(super) fn meta_key(meta: Meta) -> u32 {
         Meta::Nfproto => sys::NFT_META_NFPROTO,
         Meta::L4proto => sys::NFT_META_L4PROTO,
         Meta::Time => sys::NFT_META_TIME_NS,
+        Meta::Day => sys::NFT_META_TIME_DAY,
+        Meta::Hour => sys::NFT_META_TIME_HOUR,
     }
 }
 
@@ -107,6 +109,8 @@ pub(super) fn meta_of(key: u32) -> Option<Meta> {
         Meta::Nfproto,
         Meta::L4proto,
         Meta::Time,
+        Meta::Day,
+        Meta::Hour,
     ]
     .into_iter()
     .find(|meta| meta_key(*meta) == key)
@@ -132,10 +136,10 @@ pub(super) fn ct_of(key: u32) -> Option<Ct> {
 pub(super) fn width(expression: &Expression) -> usize {
     match expression {
         Expression::Meta(Meta::Iifname | Meta::Oifname) => 16,
-        Expression::Meta(Meta::Nfproto | Meta::L4proto) => 1,
+        Expression::Meta(Meta::Nfproto | Meta::L4proto | Meta::Day) => 1,
         Expression::Meta(Meta::Time) => 8,
         Expression::Ct(Ct::Label) => 16,
-        Expression::Meta(Meta::Iif | Meta::Oif)
+        Expression::Meta(Meta::Iif | Meta::Oif | Meta::Hour)
         | Expression::Ct(Ct::State | Ct::Status)
         | Expression::FibDaddrType { .. }
         | Expression::Numgen { .. }
@@ -152,12 +156,14 @@ pub(super) fn width(expression: &Expression) -> usize {
 /// Whether the value is a number in the byte order of the host, so that `<` needs it turned first.
 pub(super) fn is_host_order(expression: &Expression) -> bool {
     match expression {
-        Expression::Meta(Meta::Iif | Meta::Oif | Meta::Time)
+        Expression::Meta(Meta::Iif | Meta::Oif | Meta::Time | Meta::Hour)
         | Expression::Ct(_)
         | Expression::FibDaddrType { .. }
         | Expression::Numgen { .. }
         | Expression::Jhash { .. } => true,
-        Expression::Meta(Meta::Iifname | Meta::Oifname | Meta::Nfproto | Meta::L4proto)
+        Expression::Meta(
+            Meta::Iifname | Meta::Oifname | Meta::Nfproto | Meta::L4proto | Meta::Day,
+        )
         | Expression::Field(_)
         | Expression::Masked(..)
         | Expression::Concat(_)

@@ -125,7 +125,7 @@ impl Linear {
             key: sys::NFT_RT_TCPMSS,
             to: FIRST,
         });
-        self.hton(2);
+        self.hton(FIRST, 2);
         self.out.push(Instruction::ExthdrSet {
             from: FIRST,
             header: TCPOPT_MAXSEG,

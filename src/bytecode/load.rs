@@ -178,10 +178,30 @@ impl Linear {
         });
     }
 
-    pub(super) fn hton(&mut self, width: u32) {
+    /// Loads what is looked up in a set. Times are only in sets of ranges, whose keys are compared byte by byte, so that they
+    /// are turned first.
+    pub(super) fn load_for_set(&mut self, expression: &Expression, to: Register) {
+        match expression {
+            Expression::Concat(fields) => {
+                let mut at = usize::from(to.0);
+                for field in fields {
+                    self.load_for_set(field, slot(at));
+                    at += layout::width(field).div_ceil(4);
+                }
+            }
+            _ => {
+                self.load(expression, to, SECOND);
+                if let Expression::Meta(Meta::Time | Meta::Hour) = expression {
+                    self.hton(to, layout::width(expression) as u32);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hton(&mut self, register: Register, width: u32) {
         self.out.push(Instruction::Byteorder {
-            from: FIRST,
-            to: FIRST,
+            from: register,
+            to: register,
             op: sys::NFT_BYTEORDER_HTON,
             len: width,
             size: width,

@@ -6,7 +6,7 @@ use super::layout::{self, prefix_mask, prefix_of};
 use super::load::{FIRST, Linear, SECOND};
 use super::recover::{Load, key};
 use super::{Comparison, Instruction, LookupResult};
-use crate::ruleset::{Expression, Field, Meta, Operand, Relation, Statement};
+use crate::ruleset::{Expression, Field, Operand, Relation, Statement};
 
 impl Linear {
     /// Appends a match.
@@ -28,10 +28,7 @@ impl Linear {
             Operand::Prefix(value, bits) => self.prefix(left, inverted, value, *bits),
             Operand::Range(lo, hi) => self.range(left, inverted, lo, hi),
             Operand::Set(name) => {
-                self.load(left, FIRST, SECOND);
-                if let Expression::Meta(Meta::Time) = left {
-                    self.hton(8);
-                }
+                self.load_for_set(left, FIRST);
                 self.out.push(Instruction::Lookup {
                     set: name.clone(),
                     from: FIRST,
@@ -75,7 +72,7 @@ impl Linear {
         let (mut lo, mut hi) = (lo.to_vec(), hi.to_vec());
         if layout::is_host_order(left) {
             let width = layout::width(left) as u32;
-            self.hton(width);
+            self.hton(FIRST, width);
             if cfg!(target_endian = "little") {
                 lo.reverse();
                 hi.reverse();

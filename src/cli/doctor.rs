@@ -11,13 +11,13 @@ use super::{Global, agent, counters, session, settings};
 use crate::bytecode::Instruction;
 use crate::health::{self, Facts, Report, SettingDrift, Severity, Surroundings};
 use crate::live::Live;
-use crate::{host, netlink, state};
+use crate::{compile, host, netlink, state};
 
 /// Look at the box for what will go wrong
 ///
 /// What the kernel cannot do, asked by dry runs; how full its tables of neighbours and connections are, before they are full; what rules of
 /// other tables and of iptables-legacy do to what rfw accepts; services that write to the ruleset, too; who else may write what rfw trusts; settings that contradict the
-/// policy or are commonly wrong. Needs no policy and changes nothing. Exits with 2 when there is a warning.
+/// policy or are commonly wrong; a time zone of the kernel's own that moves schedules. Needs no policy and changes nothing. Exits with 2 when there is a warning.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How to print the findings
@@ -87,8 +87,26 @@ fn facts(root: &Path, global: &Global) -> Facts {
         foreign: foreign.map_err(|error| error.to_string()),
         neighbours: netlink::neighbour_tables().map_err(|error| error.to_string()),
         conntrack: host::conntrack().map_err(|error| error.to_string()),
+        time_zone: time_zone(global),
         log: host::kernel_log().map_err(|error| format!("/dev/kmsg: {error}")),
     }
+}
+
+/// The kernel's own time zone, and the schedules in force that it moves.
+fn time_zone(global: &Global) -> Result<health::TimeZone, String> {
+    let minutes_west = host::minutes_west().map_err(|error| error.to_string())?;
+    let mut moved = Vec::new();
+    if minutes_west != 0
+        && let Ok(mut kernel) = session::open()
+        && let Ok(live) = counters::read(&mut kernel, global)
+    {
+        let sets = live.table.iter().flat_map(|table| &table.sets);
+        moved = compile::moved_schedules(sets.map(|live| &live.set), minutes_west);
+    }
+    Ok(health::TimeZone {
+        minutes_west,
+        moved,
+    })
 }
 
 /// The settings of the box, and what of rfw's table they matter to.

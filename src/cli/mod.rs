@@ -35,6 +35,7 @@ mod session;
 mod settings;
 mod status;
 mod test;
+mod time_zone;
 mod trace;
 mod trust;
 mod validate;

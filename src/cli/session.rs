@@ -18,7 +18,7 @@ use super::Global;
 use super::error::{Explained, Failure};
 use super::output::Output;
 use super::policy::Loaded;
-use super::{counters, settings};
+use super::{counters, settings, time_zone};
 use crate::kernel::{Kernel, ObserveError};
 use crate::live::{Generation, Known, Live};
 use crate::netlink::{Netlink, TableIdentity};
@@ -156,11 +156,13 @@ pub(super) fn still_verified(
         settings: _,
         lists,
         elements: _,
+        minutes_west,
         warnings,
         next,
     } = verified;
     let holds = policy == digest
         && *node == global.node
+        && *minutes_west == time_zone::minutes_west()
         && *lists == state::copies_digest(&global.state_dir)
         && until.is_none_or(|until| Timestamp::now().as_second() < until);
     if !holds {
@@ -236,6 +238,7 @@ pub(super) fn remember(
                 .collect(),
             lists: loaded.lists.clone(),
             elements,
+            minutes_west: time_zone::minutes_west(),
             warnings: loaded.warnings.clone(),
             next: loaded.switches.clone(),
         }

@@ -14,7 +14,7 @@ mod resolve;
 mod settings;
 
 pub use list::{Lists, lists};
-pub use lower::{closed, lower};
+pub use lower::{closed, lower, moved_schedules};
 pub use settings::settings;
 
 use crate::diagnostic::Diagnostics;

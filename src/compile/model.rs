@@ -13,7 +13,7 @@ use super::claim::Test;
 use crate::diagnostic::DocPath;
 use crate::policy::{HostPart, Prefix, RawHook, RawPlace, SetSource, Url};
 use crate::ruleset::{Addresses, Icmpx, Interval, Limit, Log, NatFlags};
-use crate::schedule::Windows;
+use crate::schedule::{Slot, Windows};
 
 /// A checked policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,6 +206,8 @@ pub struct Terms {
 pub struct Schedule {
     /// When it is open; at least once.
     pub windows: Windows,
+    /// The same in fewer words, where there are fewer.
+    pub slots: Option<Vec<Slot>>,
     /// The label of connections that are ended when it closes, 0 to 127; `None` lets them go on.
     pub cut: Option<u8>,
     /// Where it stands.

@@ -153,6 +153,8 @@ fn data_type(feed: &mut Feed, data: DataType) {
         DataType::Icmpv6Type => 7,
         DataType::Time => 8,
         DataType::Number => 9,
+        DataType::Day => 10,
+        DataType::Hour => 11,
     });
 }
 

@@ -16,6 +16,7 @@ mod permission;
 mod service;
 mod status;
 mod sysctl;
+mod time_zone;
 
 pub use conntrack::Conntrack;
 pub use feature::{Feature, FeatureAnswer};
@@ -28,6 +29,7 @@ pub use permission::{Rights, TrustedFile, TrustedKind};
 pub use service::{SERVICES, Service};
 pub use status::{CommitStatus, Daemon, Drift, Peer, SettingDrift, Status, Verified};
 pub use sysctl::{KEYS, Surroundings};
+pub use time_zone::{ADVICE as TIME_ZONE_ADVICE, TimeZone};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -55,6 +57,8 @@ pub struct Facts {
     pub rights: Result<Rights, String>,
     /// The settings of the box.
     pub surroundings: Result<Surroundings, String>,
+    /// The kernel's own time zone.
+    pub time_zone: Result<TimeZone, String>,
 }
 
 /// All checks, in the order of their findings.
@@ -69,6 +73,7 @@ pub const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     service::check,
     permission::check,
     sysctl::check,
+    time_zone::check,
 ];
 
 /// One thing that was looked at.

@@ -14,6 +14,7 @@ mod keep;
 mod legacy;
 mod rights;
 mod service;
+mod time_zone;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,6 +28,7 @@ pub use keep::{KeepError, discard, is_elsewhere, keep};
 pub use legacy::legacy;
 pub use rights::rights;
 pub use service::services;
+pub use time_zone::minutes_west;
 
 /// Where the kernel shows its settings.
 const SYSCTL: &str = "/proc/sys";

@@ -12,7 +12,7 @@ const MASK: u32 = (1 << BITS) - 1;
 const INTEGER: u32 = 4;
 
 /// Every type that has a number.
-const NUMBERS: [(DataType, u32); 10] = [
+const NUMBERS: [(DataType, u32); 12] = [
     (DataType::Number, INTEGER),
     (DataType::Ipv4Addr, 7),
     (DataType::Ipv6Addr, 8),
@@ -23,6 +23,8 @@ const NUMBERS: [(DataType, u32); 10] = [
     (DataType::Icmpv6Type, 29),
     (DataType::Ifname, 41),
     (DataType::Time, 43),
+    (DataType::Hour, 44),
+    (DataType::Day, 45),
 ];
 
 /// The number of one type.
@@ -91,6 +93,7 @@ mod tests {
             ],
             0x0032_94c8,
         );
+        check(&[DataType::Time, DataType::Day, DataType::Hour], 0x2_bb6c);
     }
 
     #[test]

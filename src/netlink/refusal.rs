@@ -181,11 +181,12 @@ fn value_text(data_type: DataType, value: &[u8]) -> Option<String> {
         DataType::Ipv4Addr => Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?).to_string(),
         DataType::Ipv6Addr => Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).to_string(),
         DataType::InetService => u16::from_be_bytes(value.try_into().ok()?).to_string(),
-        DataType::InetProto | DataType::IcmpType | DataType::Icmpv6Type => {
+        DataType::InetProto | DataType::IcmpType | DataType::Icmpv6Type | DataType::Day => {
             u8::from_be_bytes(value.try_into().ok()?).to_string()
         }
         DataType::Ifname => super::attribute::string(value),
         DataType::Time => (u64::from_be_bytes(value.try_into().ok()?) / 1_000_000_000).to_string(),
+        DataType::Hour => u32::from_be_bytes(value.try_into().ok()?).to_string(),
         DataType::Mark | DataType::Number => u32::from_ne_bytes(value.try_into().ok()?).to_string(),
     })
 }

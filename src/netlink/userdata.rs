@@ -17,6 +17,7 @@ const ORDER_BIG_ENDIAN: u32 = 2;
 const EXPR_VERDICT: u32 = 1;
 const EXPR_PAYLOAD: u32 = 7;
 const EXPR_META: u32 = 9;
+const EXPR_CONCAT: u32 = 13;
 const EXPR_NUMGEN: u32 = 23;
 /// Stands in the declaration of such a set and means nothing there: nft takes any key.
 const MODULUS: u32 = 65536;
@@ -102,8 +103,8 @@ pub(super) fn set_comment(bytes: &[u8]) -> Option<String> {
 }
 
 /// User data of a set. A key of [`DataType::Number`] is declared as `numgen inc mod 65536`, the only way
-/// in which nft 1.0.6 can say it (`typeof jhash …` makes it crash); one of [`DataType::Time`] as `meta time`, because
-/// the `type time` that nft lists without it is another one to its parser.
+/// in which nft 1.0.6 can say it (`typeof jhash …` makes it crash); one of times as `meta time` and so on,
+/// because the `type time` that nft lists without it is another one to its parser.
 pub(super) fn set(spec: &SetSpec) -> Vec<u8> {
     let mut bytes = Vec::new();
     let key_order = match spec.key.as_slice() {
@@ -145,7 +146,27 @@ fn order(data_type: DataType) -> u32 {
 fn typeof_key(key: &[DataType]) -> Option<Vec<u8>> {
     match key {
         [DataType::Number] => Some(expression(EXPR_NUMGEN, &[0, MODULUS, 0])),
-        [DataType::Time] => Some(expression(EXPR_META, &[sys::NFT_META_TIME_NS])),
+        [only] => Some(expression(EXPR_META, &[meta_of(*only)?])),
+        fields => {
+            let mut inside = Vec::new();
+            for (tag, field) in (0..).zip(fields) {
+                entry(
+                    &mut inside,
+                    tag,
+                    &expression(EXPR_META, &[meta_of(*field)?]),
+                );
+            }
+            Some(nested(EXPR_CONCAT, &inside))
+        }
+    }
+}
+
+/// The `meta` expression that yields a type without a name.
+fn meta_of(data_type: DataType) -> Option<u32> {
+    match data_type {
+        DataType::Time => Some(sys::NFT_META_TIME_NS),
+        DataType::Day => Some(sys::NFT_META_TIME_DAY),
+        DataType::Hour => Some(sys::NFT_META_TIME_HOUR),
         _ => None,
     }
 }
@@ -170,6 +191,8 @@ fn typeof_value(kind: &SetKind) -> Option<Vec<u8>> {
             | DataType::IcmpType
             | DataType::Icmpv6Type
             | DataType::Time
+            | DataType::Day
+            | DataType::Hour
             | DataType::Number,
         ) => None,
     }
@@ -181,9 +204,13 @@ fn expression(kind: u32, fields: &[u32]) -> Vec<u8> {
     for (tag, field) in (0..).zip(fields) {
         number(&mut inside, tag, *field);
     }
+    nested(kind, &inside)
+}
+
+fn nested(kind: u32, inside: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     number(&mut bytes, 0, kind);
-    entry(&mut bytes, 1, &inside);
+    entry(&mut bytes, 1, inside);
     bytes
 }
 
@@ -193,7 +220,12 @@ mod tests {
 
     #[track_caller]
     fn check(kind: SetKind, key: DataType, expect: &str) {
-        let bytes = set(&SetSpec::new("m", vec![key], kind));
+        check_key(kind, &[key], expect);
+    }
+
+    #[track_caller]
+    fn check_key(kind: SetKind, key: &[DataType], expect: &str) {
+        let bytes = set(&SetSpec::new("m", key.to_vec(), kind));
         let text: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(text.join(" "), expect);
     }
@@ -232,6 +264,14 @@ mod tests {
             SetKind::Set,
             DataType::Time,
             "00 04 01 00 00 00 03 0e 00 04 09 00 00 00 01 06 00 04 1e 00 00 00",
+        );
+        check_key(
+            SetKind::Set,
+            &[DataType::Time, DataType::Day, DataType::Hour],
+            "00 04 00 00 00 00 03 38 00 04 0d 00 00 00 01 30 \
+             00 0e 00 04 09 00 00 00 01 06 00 04 1e 00 00 00 \
+             01 0e 00 04 09 00 00 00 01 06 00 04 1f 00 00 00 \
+             02 0e 00 04 09 00 00 00 01 06 00 04 20 00 00 00",
         );
     }
 

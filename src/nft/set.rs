@@ -149,17 +149,14 @@ pub(super) fn object_lines(object: &Object) -> (String, Vec<String>) {
     }
 }
 
-/// `type KEY : VALUE`. nft has no name for the type of what `numgen` and `meta time` yield and takes an expression of
+/// `type KEY : VALUE`. nft has no name for the type of what `numgen` and the times yield and takes an expression of
 /// that type instead; its modulus means nothing there.
 fn types(key: &[DataType], kind: &SetKind) -> String {
     let value = match kind {
         SetKind::Map(data) => Some(*data),
         SetKind::Set | SetKind::VerdictMap => None,
     };
-    let by_example = key
-        .iter()
-        .chain(&value)
-        .any(|data| matches!(data, DataType::Number | DataType::Time));
+    let by_example = key.iter().chain(&value).any(|data| data.has_no_name());
     let (word, show): (_, fn(DataType) -> &'static str) = if by_example {
         ("typeof", example)
     } else {
@@ -189,6 +186,8 @@ pub(super) fn type_name(data: DataType) -> &'static str {
         DataType::IcmpType => "icmp_type",
         DataType::Icmpv6Type => "icmpv6_type",
         DataType::Time => "time",
+        DataType::Day => "day",
+        DataType::Hour => "hour",
         DataType::Number => "integer",
     }
 }
@@ -205,6 +204,8 @@ fn example(data: DataType) -> &'static str {
         DataType::IcmpType => "icmp type",
         DataType::Icmpv6Type => "icmpv6 type",
         DataType::Time => "meta time",
+        DataType::Day => "meta day",
+        DataType::Hour => "meta hour",
         DataType::Number => "numgen inc mod 65536",
     }
 }

@@ -197,6 +197,8 @@ pub(super) fn expression(it: &Expression) -> String {
             Meta::Nfproto => "meta nfproto",
             Meta::L4proto => "meta l4proto",
             Meta::Time => "meta time",
+            Meta::Day => "meta day",
+            Meta::Hour => "meta hour",
         }
         .to_owned(),
         Expression::Field(it) => field(*it),

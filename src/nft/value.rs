@@ -41,6 +41,8 @@ impl Kind {
                 Meta::Nfproto => Self::Nfproto,
                 Meta::L4proto => Self::Data(DataType::InetProto),
                 Meta::Time => Self::Time,
+                Meta::Day => Self::Data(DataType::Day),
+                Meta::Hour => Self::Number,
             },
             Expression::Field(field) | Expression::Masked(field, _) => Self::of_field(*field),
             Expression::Ct(Ct::State) => Self::Bits(&CT_STATE),
@@ -123,6 +125,10 @@ pub(super) fn value(kind: Kind, bytes: &[u8]) -> String {
                 .map_or_else(|| number.to_string(), |name| (*name).to_owned())
         }),
         Kind::Nfproto => byte(bytes, &[(2, "ipv4"), (10, "ipv6")]),
+        Kind::Data(DataType::Day) => byte(bytes, &DAYS),
+        Kind::Data(DataType::Hour) => {
+            <[u8; 4]>::try_from(bytes).map(|bytes| u32::from_be_bytes(bytes).to_string())
+        }
         Kind::Data(DataType::Time) => {
             <[u8; 8]>::try_from(bytes).map(|bytes| seconds(u64::from_be_bytes(bytes)))
         }
@@ -179,6 +185,8 @@ pub(super) fn interval(data: DataType, lo: &[u8], hi: &[u8]) -> String {
         | DataType::IcmpType
         | DataType::Icmpv6Type
         | DataType::Time
+        | DataType::Day
+        | DataType::Hour
         | DataType::Number => range(kind, lo, hi),
     }
 }
@@ -305,6 +313,17 @@ const ADDRESS_TYPE: [&str; 9] = [
     "blackhole",
     "unreachable",
     "prohibit",
+];
+
+/// nft's own names (`src/meta.c`), in quotes, because a `-` behind a bare name would be part of it
+const DAYS: [(u8, &str); 7] = [
+    (0, "\"Sunday\""),
+    (1, "\"Monday\""),
+    (2, "\"Tuesday\""),
+    (3, "\"Wednesday\""),
+    (4, "\"Thursday\""),
+    (5, "\"Friday\""),
+    (6, "\"Saturday\""),
 ];
 
 /// nft's own names (`src/proto.c`), which no file of the machine changes

@@ -20,6 +20,9 @@ impl RuleWalk<'_, '_> {
         let Some(set) = self.walk.sets.get(name).copied() else {
             return Some(Held::Maybe);
         };
+        if self.slots(set, from)? {
+            return Some(Held::Maybe);
+        }
         // Field by field: where it stands, and where its bytes are in the key.
         let mut slot = from.0;
         let mut at = 0;
@@ -28,6 +31,9 @@ impl RuleWalk<'_, '_> {
         for field in &set.spec.key {
             let width = field.width();
             let content = self.registers.get(&slot).cloned();
+            if content == Some(Content::Clock) {
+                return None;
+            }
             fields.push((content.unwrap_or(Content::Fixed), at..at + width));
             let padded = width.next_multiple_of(4);
             slot = slot.saturating_add(u8::try_from(padded / 4).unwrap_or(u8::MAX));
@@ -208,7 +214,7 @@ impl RuleWalk<'_, '_> {
         Some(())
     }
 
-    fn add(&mut self, part: &Part, shape: &Shape) {
+    pub(super) fn add(&mut self, part: &Part, shape: &Shape) {
         for (atom, family, _) in &part.atoms {
             self.found.predicates.push(Predicate {
                 atom: *atom,
@@ -223,7 +229,7 @@ impl RuleWalk<'_, '_> {
 }
 
 /// Bytes in network order as a number; of more than 16 the last ones.
-fn number(bytes: &[u8]) -> u128 {
+pub(super) fn number(bytes: &[u8]) -> u128 {
     bytes
         .iter()
         .fold(0, |number, byte| (number << 8) | u128::from(*byte))

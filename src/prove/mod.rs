@@ -16,6 +16,7 @@ mod enumerate;
 mod field;
 mod judge;
 mod rule;
+mod slot;
 mod upper;
 mod world;
 

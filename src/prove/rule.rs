@@ -19,6 +19,8 @@ pub(super) enum Content {
     Interface { incoming: bool },
     /// nfproto.
     Family,
+    /// The day of the week or the hour of the day. They follow the time, and are only understood beside it.
+    Clock,
     /// What every packet of a proof has alike, or what no packet has.
     Fixed,
     /// A constant.
@@ -105,7 +107,7 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
                     Some(Content::Part(part)) if xor.iter().all(|byte| *byte == 0) => {
                         Content::Part(masked(part, mask)?)
                     }
-                    Some(Content::Part(_)) => return None,
+                    Some(Content::Part(_) | Content::Clock) => return None,
                     _ => Content::Fixed,
                 };
                 self.put(*to, content);
@@ -121,11 +123,11 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
                 inverted: _,
                 lo,
                 hi,
-            } => {
-                if let Some(Content::Part(part)) = self.registers.get(&from.0).cloned() {
-                    self.between(&part, lo, hi)?;
-                }
-            }
+            } => match self.registers.get(&from.0).cloned() {
+                Some(Content::Part(part)) => self.between(&part, lo, hi)?,
+                Some(Content::Clock) => return None,
+                _ => {}
+            },
             Instruction::Lookup { set, from, result } => {
                 return self.lookup(set, *from, result);
             }
@@ -260,6 +262,7 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
                     self.protocol = data.first().copied();
                 }
             }
+            Some(Content::Clock) => return None,
             _ => {}
         }
         Some(Held::Maybe)
@@ -302,6 +305,7 @@ fn meta(key: u32) -> Option<Content> {
         sys::NFT_META_NFPROTO => Content::Family,
         sys::NFT_META_L4PROTO => whole(Atom::Protocol, 1),
         sys::NFT_META_TIME_NS => whole(Atom::Time, 8),
+        sys::NFT_META_TIME_DAY | sys::NFT_META_TIME_HOUR => Content::Clock,
         _ => Content::Fixed,
     })
 }

@@ -56,6 +56,12 @@ pub enum Meta {
     /// `meta time`: nanoseconds since 1970-01-01 UTC, 8 bytes, host order. The wall clock of the kernel, whatever its
     /// time zone is (linux/net/netfilter/nft_meta.c, `ktime_get_real_ns`).
     Time,
+    /// `meta day`: the day of the week, 1 byte, 0 is Sunday. Of UTC, unless the kernel has been given a time zone of its
+    /// own (`sys_tz`): then the day begins as many minutes earlier or later (`nft_meta_weekday`).
+    Day,
+    /// `meta hour`: seconds since midnight UTC, 4 bytes, host order, whatever the kernel's time zone is
+    /// (`nft_meta_hour`).
+    Hour,
 }
 
 /// Header fields.

@@ -26,6 +26,11 @@ pub enum DataType {
     /// compares byte by byte: there they are in network order. nft(8) can only name it by `typeof meta time`, and writes
     /// whole seconds.
     Time,
+    /// What `meta day` yields: 1 byte, 0 (Sunday) to 6 (Saturday).
+    Day,
+    /// What `meta hour` yields: 4 bytes, seconds since midnight UTC. As with [`Self::Time`], only in sets of ranges, and
+    /// there in network order. nft(8) shows it in the time zone of its reader.
+    Hour,
     /// The number that `numgen` or `jhash` yields: 4 bytes, host order. nft(8) can only name it by
     /// `typeof numgen inc mod …`.
     Number,
@@ -35,24 +40,30 @@ impl DataType {
     /// Bytes of one value, unpadded.
     pub fn width(self) -> usize {
         match self {
-            Self::InetProto | Self::IcmpType | Self::Icmpv6Type => 1,
+            Self::InetProto | Self::IcmpType | Self::Icmpv6Type | Self::Day => 1,
             Self::InetService => 2,
-            Self::Ipv4Addr | Self::Mark | Self::Number => 4,
+            Self::Ipv4Addr | Self::Mark | Self::Number | Self::Hour => 4,
             Self::Time => 8,
             Self::Ipv6Addr | Self::Ifname => 16,
         }
     }
 
+    /// Whether nft(8) can say that a set is of this type only by an expression that yields it: `typeof …`.
+    pub fn has_no_name(self) -> bool {
+        matches!(self, Self::Time | Self::Day | Self::Hour | Self::Number)
+    }
+
     /// Whether values are in the byte order of the host, but for the keys of a set of ranges.
     pub fn is_host_order(self) -> bool {
         match self {
-            Self::Ifname | Self::Mark | Self::Number | Self::Time => true,
+            Self::Ifname | Self::Mark | Self::Number | Self::Time | Self::Hour => true,
             Self::Ipv4Addr
             | Self::Ipv6Addr
             | Self::InetService
             | Self::InetProto
             | Self::IcmpType
-            | Self::Icmpv6Type => false,
+            | Self::Icmpv6Type
+            | Self::Day => false,
         }
     }
 }

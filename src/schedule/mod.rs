@@ -9,11 +9,13 @@
 //! [`HORIZON`]: the same on every day and every machine that has the same time zone database. Nothing here knows what
 //! time it is, how a schedule is written, or how the kernel asks for it.
 
+mod slots;
 mod windows;
 
 use jiff::civil::{Date, Weekday};
 use jiff::{Timestamp, tz::TimeZone};
 
+pub use slots::Slot;
 pub use windows::{Switch, Window, Windows};
 
 /// 2026-01-01T00:00:00Z in Unix seconds: before it no schedule is open.
@@ -63,6 +65,26 @@ impl Schedule {
     #[must_use]
     pub fn windows(&self, zone: &TimeZone) -> Windows {
         windows::windows(self, zone)
+    }
+
+    /// The same times told by days of the week and hours of the day; `None` where that is not shorter, or where old versions
+    /// of nft(8) could not show it.
+    #[must_use]
+    pub fn slots(&self, zone: &TimeZone, windows: &Windows) -> Option<Vec<Slot>> {
+        slots::slots(self, zone, windows)
+    }
+
+    /// The second of the day at which windows begin, and for how many seconds they are open by the clock on the wall: a day
+    /// at most.
+    fn opening(&self) -> (i64, i64) {
+        match self.hours {
+            None => (0, DAY),
+            Some(Hours { from, to }) => {
+                let (from, to) = (i64::from(from), i64::from(to));
+                let days = if to <= from { DAY } else { 0 };
+                (from, to + days - from)
+            }
+        }
     }
 
     /// Whether a window begins on a day.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::{BEGIN, DAY, HORIZON, Hours, Schedule};
+use super::{BEGIN, DAY, HORIZON, Schedule};
 
 /// A time during which a schedule is open, in Unix seconds: `start` included, `end` not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,14 +116,7 @@ pub(super) fn windows(schedule: &Schedule, zone: &TimeZone) -> Windows {
 /// The windows by the clock on the wall: seconds as if the wall were in Greenwich. In order, and none longer than a
 /// day, so that their ends are in order, too.
 fn local_windows(schedule: &Schedule) -> Vec<Window> {
-    let (from, length) = match schedule.hours {
-        None => (0, DAY),
-        Some(Hours { from, to }) => {
-            let (from, to) = (i64::from(from), i64::from(to));
-            let days = if to <= from { DAY } else { 0 };
-            (from, to + days - from)
-        }
-    };
+    let (from, length) = schedule.opening();
     // No zone is a day away from Greenwich, and a window may have begun the day before.
     let days = (BEGIN / DAY - 2)..(HORIZON / DAY + 2);
     let open = days.filter(|day| calendar(*day).is_some_and(|date| schedule.has(date)));
@@ -140,15 +133,22 @@ fn calendar(day: i64) -> Option<Date> {
 }
 
 /// A time without a change of the offset, in Unix seconds: `start` included, `end` not.
-struct Stretch {
+pub(super) struct Stretch {
     start: i64,
     end: i64,
     /// Seconds that the clock on the wall is ahead of UTC.
-    offset: i64,
+    pub(super) offset: i64,
+}
+
+impl Stretch {
+    /// Whether all of a window is in it.
+    pub(super) fn has(&self, window: Window) -> bool {
+        self.start <= window.start && window.end <= self.end
+    }
 }
 
 /// The stretches of a zone from [`BEGIN`] to [`HORIZON`].
-fn stretches(zone: &TimeZone) -> Vec<Stretch> {
+pub(super) fn stretches(zone: &TimeZone) -> Vec<Stretch> {
     let begin = Timestamp::from_second(BEGIN).unwrap_or_default();
     let ahead = |offset: Offset| i64::from(offset.seconds());
     let mut stretches = Vec::new();
@@ -157,6 +157,10 @@ fn stretches(zone: &TimeZone) -> Vec<Stretch> {
         let end = change.timestamp().as_second();
         if HORIZON <= end {
             break;
+        }
+        // The zone may change its name only.
+        if ahead(change.offset()) == offset {
+            continue;
         }
         stretches.push(Stretch { start, end, offset });
         (start, offset) = (end, ahead(change.offset()));
@@ -172,7 +176,7 @@ fn stretches(zone: &TimeZone) -> Vec<Stretch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::{Dates, LAST_DAY, Timetable};
+    use crate::schedule::{Dates, Hours, LAST_DAY, Timetable};
     use jiff::civil::{Weekday, date};
     use jiff::tz::TimeZoneDatabase;
 

@@ -38,7 +38,7 @@ use crate::view::Switch;
 /// The kernel held exactly this policy at this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// The form of this file: 4.
+    /// The form of this file: 5.
     pub version: u32,
     /// The version of rfw that compiled the policy.
     pub rfw: String,
@@ -61,6 +61,8 @@ pub struct Verified {
     pub lists: Option<String>,
     /// Under which digest the elements of large sets are kept; `None` if there are none.
     pub elements: Option<String>,
+    /// Minutes west of Greenwich of the time zone that the kernel had, which may be a reason for a warning.
+    pub minutes_west: i32,
     /// What there was to say about the policy, as it is printed without colour; said again each time.
     pub warnings: String,
     /// What the policy's schedules do next; none of it is before `until`.
@@ -81,7 +83,7 @@ const FILE: &str = "verified.json";
 
 impl Verified {
     /// The form of the file that this version writes and reads.
-    pub const VERSION: u32 = 4;
+    pub const VERSION: u32 = 5;
 
     /// What was remembered; `None` when there is nothing, or nothing that this version understands.
     pub fn load(directory: &Path) -> Option<Self> {

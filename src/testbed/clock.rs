@@ -6,9 +6,13 @@
 
 use rustables::sys;
 
-use crate::bytecode::{Instruction, Program};
+use crate::bytecode::{Instruction, Program, Rule};
 use crate::ruleset::{DataType, Element, Key, Set};
 
+/// A second in nanoseconds.
+pub(super) const SECOND: u64 = 1_000_000_000;
+/// The key of slots of the week.
+const SLOT: &[DataType] = &[DataType::Time, DataType::Day, DataType::Hour];
 /// A day in nanoseconds. Windows that are further away are left out: nobody asks for them before the rules are loaded again.
 const NEAR: u64 = 86_400_000_000_000;
 
@@ -29,30 +33,11 @@ pub(super) fn asks(program: &Program) -> bool {
     instructions(program).any(|it| time_key(it).is_some())
 }
 
-/// The program that does now what this one does when it is `then`; both in nanoseconds since 1970. `None` where a rule asks for
-/// the time in another way than by sets of moments.
+/// The program that does now what this one does when it is `then`, to the second; both in nanoseconds since 1970. `None` where a
+/// rule asks for the time in another way than by sets of moments or of slots of the week.
 pub(super) fn moved(program: &Program, now: u64, then: u64) -> Option<Program> {
-    let mut rules = program.chains.iter().flat_map(|chain| &chain.rules);
-    let is_plain = rules.all(|rule| {
-        let mut at = rule.instructions.iter().peekable();
-        while let Some(instruction) = at.next() {
-            match time_key(instruction) {
-                None => {}
-                Some(sys::NFT_META_TIME_NS) => {
-                    // In ranges it is turned around first.
-                    if let Some(Instruction::Byteorder { .. }) = at.peek() {
-                        at.next();
-                    }
-                    if !matches!(at.next(), Some(Instruction::Lookup { .. })) {
-                        return false;
-                    }
-                }
-                Some(_) => return false,
-            }
-        }
-        true
-    });
-    let by = i128::from(now) - i128::from(then);
+    let by = i64::try_from(now / SECOND).ok()? - i64::try_from(then / SECOND).ok()?;
+    let mut known = Vec::new();
     let mut moved = program.clone();
     for Set {
         spec,
@@ -60,36 +45,109 @@ pub(super) fn moved(program: &Program, now: u64, then: u64) -> Option<Program> {
         origin: _,
     } in &mut moved.sets
     {
-        match spec.key.as_slice() {
-            [DataType::Time] if spec.interval => {}
-            fields if fields.contains(&DataType::Time) => return None,
+        let is_slots = match spec.key.as_slice() {
+            [DataType::Time] => false,
+            SLOT => true,
             _ => continue,
+        };
+        if !spec.interval {
+            continue;
         }
+        known.push(spec.name.as_str());
         elements.edit(|elements| {
             let all = std::mem::take(elements).into_iter();
-            *elements = all.filter_map(|element| later(element, by, now)).collect();
+            *elements = all
+                .filter_map(|element| later(element, by, now))
+                .flat_map(|element| {
+                    if is_slots {
+                        turned(&element, by)
+                    } else {
+                        vec![element]
+                    }
+                })
+                .collect();
+            elements.sort();
         });
     }
-    is_plain.then_some(moved)
+    let rules = program.chains.iter().flat_map(|chain| &chain.rules);
+    let is_known = |rule: &Rule| {
+        let mut asked = false;
+        rule.instructions
+            .iter()
+            .all(|instruction| match instruction {
+                _ if time_key(instruction).is_some() => {
+                    asked = true;
+                    true
+                }
+                // In ranges it is turned around first.
+                Instruction::Byteorder { .. } => true,
+                Instruction::Lookup { set, .. } => {
+                    !std::mem::take(&mut asked) || known.contains(&set.as_str())
+                }
+                _ => !asked,
+            })
+    };
+    rules.into_iter().all(is_known).then_some(moved)
 }
 
-/// An element of moments moved, if it is about a time near enough to now.
-fn later(element: Element, by: i128, now: u64) -> Option<Element> {
-    let moment = |bytes: &[u8]| {
-        let moment = bytes.try_into().map(u64::from_be_bytes);
-        moment.map_or(0, i128::from) + by
+/// An element whose moments are moved by so many seconds, if it is about a time near enough to now.
+fn later(mut element: Element, by: i64, now: u64) -> Option<Element> {
+    let moved = |bytes: &[u8]| {
+        let moment = bytes.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        i128::from(moment) + i128::from(by) * i128::from(SECOND)
     };
-    let (lo, hi) = (moment(&element.key.lo), moment(element.key.last()));
-    let (from, to) = (now.saturating_sub(NEAR), now.saturating_add(NEAR));
-    if hi < i128::from(from) || i128::from(to) < lo {
+    let (lo, hi) = (moved(&element.key.lo), moved(element.key.last()));
+    if hi < i128::from(now.saturating_sub(NEAR)) || i128::from(now.saturating_add(NEAR)) < lo {
         return None;
     }
     let number = |moment: i128| u64::try_from(moment.max(0)).unwrap_or(u64::MAX);
     let (lo, hi) = (number(lo), number(hi));
-    Some(Element {
-        key: Key::range(lo.to_be_bytes(), hi.to_be_bytes()),
-        ..element
-    })
+    let with = |bytes: &[u8], moment: u64| {
+        let behind = bytes.get(8..).unwrap_or_default();
+        [&moment.to_be_bytes()[..], behind].concat()
+    };
+    element.key = Key::range(with(&element.key.lo, lo), with(element.key.last(), hi));
+    Some(element)
+}
+
+/// A slot whose days and hours are moved: what goes over midnight is on the next day, and what goes over Saturday on the first.
+fn turned(element: &Element, by: i64) -> Vec<Element> {
+    const DAY: i64 = 86_400;
+    const EVERY: (u8, u8) = (0, 6);
+    let (lo, hi) = (&element.key.lo, element.key.last());
+    let day = |bytes: &[u8]| bytes.get(8).copied().unwrap_or(0);
+    let hour = |bytes: &[u8]| {
+        let bytes = bytes.get(12..).and_then(<[u8]>::first_chunk).copied();
+        i64::from(bytes.map_or(0, u32::from_be_bytes)) + by.rem_euclid(DAY)
+    };
+    let (days, hours) = ((day(lo), day(hi)), (hour(lo), hour(hi)));
+    let later = by.div_euclid(DAY);
+    // Before and after a midnight.
+    let parts = [
+        (later, hours.0, hours.1.min(DAY - 1)),
+        (later + 1, (hours.0 - DAY).max(0), hours.1 - DAY),
+    ];
+    let mut turned = Vec::new();
+    for (later, from, to) in parts.into_iter().filter(|(_, from, to)| from <= to) {
+        let on = |day: u8| u8::try_from((i64::from(day) + later).rem_euclid(7)).unwrap_or(0);
+        let runs = match (on(days.0), on(days.1)) {
+            _ if days == EVERY => vec![EVERY],
+            (first, last) if first <= last => vec![(first, last)],
+            (first, last) => vec![(0, last), (first, 6)],
+        };
+        for (first, last) in runs {
+            let with = |bytes: &[u8], day: u8, hour: i64| {
+                let moment = bytes.get(..8).unwrap_or_default();
+                let hour = u32::try_from(hour).unwrap_or(0).to_be_bytes();
+                [moment, &[day, 0, 0, 0], &hour].concat()
+            };
+            turned.push(Element {
+                key: Key::range(with(lo, first, from), with(hi, last, to)),
+                ..element.clone()
+            });
+        }
+    }
+    turned
 }
 
 fn instructions(program: &Program) -> impl Iterator<Item = &Instruction> {
@@ -112,24 +170,25 @@ fn time_key(instruction: &Instruction) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{asks, moved};
+    use super::{SECOND, SLOT, asks, moved};
     use crate::bytecode::{Chain, Instruction, LookupResult, Program, Register, Rule};
     use crate::ruleset::{DataType, Element, Key, Set, SetKind, SetSpec};
     use rustables::sys;
 
-    fn program(key: u32, then: Instruction) -> Program {
-        let mut spec = SetSpec::new("open", vec![DataType::Time], SetKind::Set);
+    fn program(key: &[DataType], elements: Vec<Key>, instructions: Vec<Instruction>) -> Program {
+        let mut spec = SetSpec::new("open", key.to_vec(), SetKind::Set);
         spec.interval = true;
-        let window = |lo: u64, hi: u64| Element {
-            key: Key::range(lo.to_be_bytes(), hi.to_be_bytes()),
+        let element = |key| Element {
+            key,
             datum: None,
             name: None,
             count: None,
         };
+        let elements: Vec<Element> = elements.into_iter().map(element).collect();
         Program {
             sets: vec![Set {
                 spec,
-                elements: vec![window(10, 20), window(100, 200)].into(),
+                elements: elements.into(),
                 origin: None,
             }],
             objects: Vec::new(),
@@ -138,17 +197,23 @@ mod tests {
                 base: None,
                 rules: vec![Rule {
                     name: None,
-                    instructions: vec![
-                        Instruction::Meta {
-                            key,
-                            to: Register(0),
-                        },
-                        then,
-                    ],
+                    instructions,
                     origin: None,
                 }],
             }],
         }
+    }
+
+    fn moments(instructions: Vec<Instruction>) -> Program {
+        let window =
+            |lo: u64, hi: u64| Key::range((lo * SECOND).to_be_bytes(), (hi * SECOND).to_be_bytes());
+        let windows = vec![window(10, 20), window(100, 200)];
+        program(&[DataType::Time], windows, instructions)
+    }
+
+    fn load(key: u32) -> Instruction {
+        let to = Register(0);
+        Instruction::Meta { key, to }
     }
 
     fn lookup() -> Instruction {
@@ -159,14 +224,16 @@ mod tests {
         }
     }
 
+    /// In seconds.
     #[track_caller]
     fn check(now: u64, then: u64, expect: &[(u64, u64)]) {
-        let moved = moved(&program(sys::NFT_META_TIME_NS, lookup()), now, then).unwrap();
+        let moments = moments(vec![load(sys::NFT_META_TIME_NS), lookup()]);
+        let moved = moved(&moments, now * SECOND + 7, then * SECOND + 5).unwrap();
         let windows: Vec<(u64, u64)> = moved.sets[0]
             .elements
             .iter()
             .map(|it| {
-                let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+                let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap()) / SECOND;
                 (number(&it.key.lo), number(it.key.last()))
             })
             .collect();
@@ -181,7 +248,7 @@ mod tests {
         check(1000, 15, &[(995, 1005), (1085, 1185)]);
         check(0, 15, &[(0, 5), (85, 185)]);
         // Those of other days do not count.
-        let day = 86_400_000_000_000;
+        let day = 86_400;
         check(10 * day, 3 * day, &[]);
         let (first, last) = (
             (10 * day - 40, 10 * day - 30),
@@ -190,19 +257,74 @@ mod tests {
         check(10 * day, 50, &[first, last]);
     }
 
+    /// Day and hour of Wednesday 1970-01-07; a slot from Monday to Friday, 06:00 to 07:59:59.
+    #[track_caller]
+    fn check_slot(days: (u8, u8), hours: (u32, u32), by: i64, expect: &[&str]) {
+        let now = 6 * 86_400;
+        let bytes = |moment: u64, day: u8, hour: u32| {
+            let (moment, hour) = (moment * SECOND, hour * 3_600);
+            [
+                &moment.to_be_bytes()[..],
+                &[day, 0, 0, 0],
+                &hour.to_be_bytes(),
+            ]
+            .concat()
+        };
+        let long = 100 * 86_400;
+        let slot = Key::range(bytes(0, days.0, hours.0), bytes(long, days.1, hours.1));
+        let ask = [
+            sys::NFT_META_TIME_NS,
+            sys::NFT_META_TIME_DAY,
+            sys::NFT_META_TIME_HOUR,
+        ];
+        let instructions = ask.map(load).into_iter().chain([lookup()]).collect();
+        let then = u64::try_from(now - by * 3_600).unwrap();
+        let now = u64::try_from(now).unwrap() * SECOND;
+        let moved = moved(&program(SLOT, vec![slot], instructions), now, then * SECOND).unwrap();
+        let slots: Vec<String> = moved.sets[0]
+            .elements
+            .iter()
+            .map(|it| {
+                let text = |key: &[u8]| {
+                    let hour = u32::from_be_bytes(key[12..].try_into().unwrap());
+                    (key[8], hour / 3_600)
+                };
+                let (lo, hi) = (text(&it.key.lo), text(it.key.last()));
+                format!("{}-{} {}-{}", lo.0, hi.0, lo.1, hi.1)
+            })
+            .collect();
+        assert_eq!(slots, expect);
+    }
+
+    #[test]
+    fn slots_turn_with_the_clock() {
+        check_slot((1, 5), (6, 8), 0, &["1-5 6-8"]);
+        check_slot((1, 5), (6, 8), 2, &["1-5 8-10"]);
+        check_slot((1, 5), (6, 8), 26, &["2-6 8-10"]);
+        check_slot((1, 5), (6, 8), -8, &["0-4 22-23", "1-5 0-0"]);
+        check_slot((5, 6), (6, 8), 24, &["0-0 6-8", "6-6 6-8"]);
+        check_slot((0, 6), (6, 8), 20, &["0-6 2-4"]);
+        check_slot((6, 6), (6, 8), 17, &["0-0 0-1", "6-6 23-23"]);
+    }
+
     #[test]
     fn other_clocks_are_not_moved() {
-        assert!(asks(&program(sys::NFT_META_TIME_HOUR, lookup())));
-        assert!(!asks(&program(sys::NFT_META_IIF, lookup())));
-        assert_eq!(
-            moved(&program(sys::NFT_META_TIME_HOUR, lookup()), 0, 1),
-            None
-        );
+        let hour = moments(vec![load(sys::NFT_META_TIME_HOUR), lookup()]);
+        assert!(asks(&hour));
+        assert!(!asks(&moments(vec![load(sys::NFT_META_IIF), lookup()])));
+        let other = Instruction::Lookup {
+            set: "other".to_owned(),
+            from: Register(0),
+            result: LookupResult::Member { inverted: false },
+        };
+        let other = moments(vec![load(sys::NFT_META_TIME_HOUR), other]);
+        assert_eq!(moved(&other, 0, SECOND), None);
         let compare = Instruction::Cmp {
             from: Register(0),
             op: crate::bytecode::Comparison::Lt,
             data: vec![0; 8],
         };
-        assert_eq!(moved(&program(sys::NFT_META_TIME_NS, compare), 0, 1), None);
+        let compare = moments(vec![load(sys::NFT_META_TIME_NS), compare]);
+        assert_eq!(moved(&compare, 0, SECOND), None);
     }
 }

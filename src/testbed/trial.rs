@@ -167,9 +167,10 @@ impl<'m> Run<'_, 'm> {
             *self.tried.left_out.entry(LeftOut::OtherTime).or_default() += number;
             return Ok(());
         };
-        // The clock has gone on since the rules were loaded: one of both moments is that of the packet.
+        // The clock has gone on since the rules were loaded, at some moment of the second that was meant: one of both moments is
+        // that of the packet.
         let loaded = self.testbed.loaded.map_or(0, |loaded| loaded.at);
-        let later = clock::now().saturating_sub(loaded);
+        let later = clock::now().saturating_sub(loaded) + clock::SECOND;
         for (entry, (bytes, sight)) in round.entries.iter().zip(seen) {
             self.tried.sent += 1;
             self.tried.untraced += usize::from(sight.rules.is_none());

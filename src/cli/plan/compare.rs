@@ -9,7 +9,7 @@ use crate::cli::error::Failure;
 use crate::cli::output::Output;
 use crate::cli::policy::{self, Loaded};
 use crate::cli::session::Remembered;
-use crate::cli::{Global, foreign, offload, session, settings};
+use crate::cli::{Global, foreign, offload, session, settings, time_zone};
 use crate::kernel::Kernel;
 use crate::live::Live;
 use crate::netlink::Netlink;
@@ -153,6 +153,7 @@ pub(in crate::cli) fn compare_beside(
         None | Some(Err(_)) => session::observe(kernel)?,
     };
     foreign::report(&mut loaded, kernel, output)?;
+    time_zone::report(&mut loaded, &program, output);
     let plan = plan(&live, &program, session::fresh_mark()?);
     let settings = settings::compare(&loaded.settings, global)?;
     Ok(Comparison::Read(Box::new(Planned {

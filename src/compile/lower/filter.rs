@@ -50,7 +50,8 @@ pub(super) fn linear(
     for row in rows {
         for row in split_by_family(row, rule) {
             let mut statements = row::matches(&row, entry, output);
-            statements.extend(rule.schedule.as_deref().map(schedule::is_open));
+            let open = rule.schedule.as_deref();
+            statements.extend(open.map(|name| schedule::is_open(name, entry.model)));
             if let Some(limit) = rule.limit.as_deref().copied() {
                 statements.push(limit_statement(limit, row.family, shared, entry, output));
             }

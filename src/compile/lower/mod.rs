@@ -49,6 +49,7 @@ mod set;
 mod skeleton;
 
 pub use closed::closed;
+pub use schedule::moved_schedules;
 pub(super) use set::without_copies;
 
 use super::model::Model;

@@ -43,7 +43,13 @@ pub(super) fn schedules<'a>(
                 None | Some(OnEnd::Keep) => None,
                 Some(OnEnd::Cut) => Some(label(name.as_str(), &mut taken, &at, diagnostics)?),
             };
-            Some(model::Schedule { windows, cut, at })
+            let slots = schedule.slots(&zone, &windows);
+            Some(model::Schedule {
+                windows,
+                slots,
+                cut,
+                at,
+            })
         });
         known.insert(name.as_str(), resolved);
     }

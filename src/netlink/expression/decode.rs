@@ -16,11 +16,18 @@ use super::verdict::verdict;
 /// Level of the kernel log when none is given (linux/kern_levels.h `LOGLEVEL_WARNING`).
 const DEFAULT_LOG_LEVEL: u32 = 4;
 
-/// Reads a list of expressions, each in `NFTA_LIST_ELEM`.
+/// Reads a list of expressions, each in `NFTA_LIST_ELEM`. Those that do nothing are left out: nft 1.0.6 turns the one byte of
+/// `meta day` around.
 pub(in crate::netlink) fn expressions(list: &[u8]) -> Result<Vec<Instruction>, Malformed> {
-    attributes(list)
-        .map(|element| one(element?.value))
+    let all = attributes(list).map(|element| one(element?.value));
+    all.filter(|it| !it.as_ref().is_ok_and(does_nothing))
         .collect()
+}
+
+/// Whether what is in the registers stays as it is: of less than one number the kernel turns none around
+/// (linux/net/netfilter/nft_byteorder.c, `nft_byteorder_eval`).
+fn does_nothing(instruction: &Instruction) -> bool {
+    matches!(instruction, Instruction::Byteorder { from, to, op: _, len, size } if from == to && len < size)
 }
 
 /// Reads one expression: `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.

@@ -19,6 +19,8 @@ pub(super) fn expression(it: &Expression, sets: &[Set]) -> Value {
                 Meta::Nfproto => "nfproto",
                 Meta::L4proto => "l4proto",
                 Meta::Time => "time",
+                Meta::Day => "day",
+                Meta::Hour => "hour",
             };
             json!({"meta": {"key": key}})
         }

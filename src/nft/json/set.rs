@@ -8,13 +8,12 @@ use crate::nft::set::type_name;
 use crate::nft::statement::{split, unit_name};
 use crate::nft::value::Kind;
 use crate::ruleset::{
-    DataType, Datum, Element, Flowtable, Key, Object, ObjectKind, Set, SetKind, SetSpec, TABLE,
+    Datum, Element, Flowtable, Key, Object, ObjectKind, Set, SetKind, SetSpec, TABLE,
 };
 
 /// Whether the key is a number or a time that only an expression yields; the schema has no type for it.
 pub(super) fn is_nameless(spec: &SetSpec) -> bool {
-    let nameless = |data: &DataType| matches!(data, DataType::Number | DataType::Time);
-    spec.key.iter().any(nameless)
+    spec.key.iter().any(|data| data.has_no_name())
 }
 
 /// A set with its elements.

@@ -86,7 +86,7 @@ mirror_struct!(SetSpecImage of SetSpec {
 mirror_enum!(DataTypeImage of DataType {
     plain: [
         Ipv4Addr, Ipv6Addr, InetService, InetProto, Ifname, Mark, IcmpType, Icmpv6Type, Time,
-        Number,
+        Day, Hour, Number,
     ],
     one: [],
     named: []

@@ -1,0 +1,30 @@
+//! What plans say where the kernel has a time zone of its own.
+
+use super::output::Output;
+use super::policy::Loaded;
+use crate::bytecode::Program;
+use crate::compile::moved_schedules;
+use crate::health::{TIME_ZONE_ADVICE, TimeZone};
+use crate::host;
+
+/// Minutes west of Greenwich; 0 also where the kernel does not tell, which Linux does.
+pub(super) fn minutes_west() -> i32 {
+    host::minutes_west().unwrap_or(0)
+}
+
+/// Names the schedules that such a kernel opens and closes at other times. What was said is said again with the policy's
+/// warnings, for as long as the kernel keeps that time zone.
+pub(super) fn report(loaded: &mut Loaded, program: &Program, output: &mut Output) {
+    let minutes_west = minutes_west();
+    let moved = moved_schedules(&program.sets, minutes_west);
+    if !moved.is_empty() {
+        let zone = TimeZone {
+            minutes_west,
+            moved,
+        };
+        loaded.say(
+            &format!("warning: {zone}\n  help: {TIME_ZONE_ADVICE}"),
+            output,
+        );
+    }
+}
