@@ -222,7 +222,7 @@ policies:
             }
             assert!(before, "a tick before the end");
             assert_eq!(last, [Ok(()), Ok(())]);
-            close.wait(5)?;
+            close.wait(LATE)?;
             assert!(!talk(), "an end that nobody tells");
             for (way, stream) in cut.iter_mut().enumerate() {
                 assert_eq!(
@@ -260,63 +260,75 @@ policies:
     rules: [{ name: web, services: [http], schedule: office-hours, action: accept }]
 ",
         );
-        let listed = |zone: &str, schedule: &str| {
-            let zone = format!("TZ={zone}");
-            let set = format!("schedule/{schedule}");
+        let listed = |zone: &str, set: &str| {
+            let (zone, set) = (format!("TZ={zone}"), format!("schedule/office-hours.{set}"));
             let arguments = [&zone, "nft", "list", "set", "inet", "rfw", &set];
             let listing = gate.gateway.must("env", &arguments, "");
             let (_, elements) = listing.split_once("elements = { ").unwrap();
             let (elements, _) = elements.split_once(" }").unwrap();
-            let lines = elements.split(",\n").map(|line| line.trim().to_owned());
+            let lines = elements.split(',').map(|line| line.trim().to_owned());
             lines.collect::<Vec<_>>()
         };
-        let office = |zone: &str, expect: [&str; 2]| {
-            let lines = listed(zone, "office-hours");
-            assert_eq!(lines.len(), 31);
-            assert_eq!(lines[..2], expect);
+        let check = |zone: &str, first: [&str; 2], week: [&str; 2]| {
+            for ((set, first), week) in ["plus2", "plus3"].into_iter().zip(first).zip(week) {
+                let times = listed(zone, set);
+                assert!([15, 16].contains(&times.len()));
+                assert_eq!(times[0], first);
+                assert_eq!(listed(zone, &format!("{set}.week")), [week]);
+            }
         };
-        office(
+        check(
             "Europe/Helsinki",
             [
-                "\"2026-01-05 08:00:00\"-\"2026-03-24 17:00:00\" . 1-2 . \"08:00\"-\"16:59:59\"",
-                "\"2026-03-30 08:00:00\"-\"2026-10-20 17:00:00\" . 1-2 . \"07:00\"-\"15:59:59\"",
+                "\"2026-01-05 08:00:00\"-\"2026-03-24 17:00:00\"",
+                "\"2026-03-30 08:00:00\"-\"2026-10-20 17:00:00\"",
+            ],
+            [
+                "1-2 . \"08:00\"-\"16:59:59\"",
+                "1-2 . \"07:00\"-\"15:59:59\"",
             ],
         );
-        office(
+        check(
             "America/New_York",
             [
-                "\"2026-01-05 01:00:00\"-\"2026-03-24 11:00:00\" . 1-2 . \"01:00\"-\"09:59:59\"",
-                "\"2026-03-30 01:00:00\"-\"2026-10-20 10:00:00\" . 1-2 . \"00:00\"-\"08:59:59\"",
+                "\"2026-01-05 01:00:00\"-\"2026-03-24 11:00:00\"",
+                "\"2026-03-30 01:00:00\"-\"2026-10-20 10:00:00\"",
+            ],
+            [
+                "1-2 . \"01:00\"-\"09:59:59\"",
+                "1-2 . \"00:00\"-\"08:59:59\"",
             ],
         );
-        office(
+        check(
             "Pacific/Kiritimati",
             [
-                "\"2026-01-05 20:00:00\"-\"2026-03-25 05:00:00\" . 1-2 . \"20:00\"-\"04:59:59\"",
-                "\"2026-03-30 19:00:00\"-\"2026-10-21 04:00:00\" . 1-2 . \"19:00\"-\"03:59:59\"",
+                "\"2026-01-05 20:00:00\"-\"2026-03-25 05:00:00\"",
+                "\"2026-03-30 19:00:00\"-\"2026-10-21 04:00:00\"",
+            ],
+            [
+                "1-2 . \"20:00\"-\"04:59:59\"",
+                "1-2 . \"19:00\"-\"03:59:59\"",
             ],
         );
         // Whoever loads our text, wherever: the kernel holds the same.
         let script = gate.must(&["render", "--policy", "policy.yaml"]);
         let kernel_has = || {
-            let list = [
-                "--debug=netlink",
-                "list",
-                "set",
-                "inet",
-                "rfw",
-                "schedule/office-hours",
-            ];
-            let listing = gate.gateway.must("nft", &list, "");
+            let sets = ["plus2", "plus2.week", "plus3", "plus3.week"];
+            let listings = sets.map(|set| {
+                let set = format!("schedule/office-hours.{set}");
+                let list = ["--debug=netlink", "list", "set", "inet", "rfw", &set];
+                gate.gateway.must("nft", &list, "")
+            });
             // nft adds an end below everything, which matches nothing.
-            let elements = listing.lines().filter(|line| line.contains("element "));
+            let lines = listings.iter().flat_map(|listing| listing.lines());
+            let elements = lines.filter(|line| line.contains("element "));
             elements
                 .filter(|line| !line.contains("element 00000000 00000000"))
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
         let applied = kernel_has();
-        assert_eq!(applied.len(), 31);
+        assert!(applied.len() > 2 * 31, "{applied:?}");
         for zone in ["TZ=America/New_York", "TZ=Asia/Kathmandu"] {
             gate.gateway.must("env", &[zone, "nft", "-f", "-"], &script);
             assert!(kernel_has() == applied, "{zone}");
@@ -355,11 +367,8 @@ policies:
             assert!(hours.iter().all(|hour| *hour < 24), "{times}: {listing}");
             hours.len() / 2
         };
-        // Half of them hours and half of them times.
-        assert_eq!(
-            lines("days: [mon, tue, wed, thu, fri], from: '08:00', to: '18:00'"),
-            2 * 31
-        );
+        let work = "days: [mon, tue, wed, thu, fri], from: '08:00', to: '18:00'";
+        assert_eq!(lines(work), 31 + 2);
         assert_eq!(lines("from: '20:00', to: '23:00'"), 5_479);
     });
 }

@@ -175,11 +175,7 @@ mod tests {
             ),
             is(Expression::Meta(Meta::Time), Operand::Set("s".into())),
             is(
-                Expression::Concat(
-                    [Meta::Time, Meta::Day, Meta::Hour]
-                        .map(Expression::Meta)
-                        .into(),
-                ),
+                Expression::Concat([Meta::Day, Meta::Hour].map(Expression::Meta).into()),
                 Operand::Set("t".into()),
             ),
             Statement::CtLabel(91),

@@ -1,5 +1,6 @@
 //! `rfw doctor`: whether the box is well, and what to do.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -95,7 +96,7 @@ fn facts(root: &Path, global: &Global) -> Facts {
 /// The kernel's own time zone, and the schedules in force that it moves.
 fn time_zone(global: &Global) -> Result<health::TimeZone, String> {
     let minutes_west = host::minutes_west().map_err(|error| error.to_string())?;
-    let mut moved = Vec::new();
+    let mut moved = BTreeSet::new();
     if minutes_west != 0
         && let Ok(mut kernel) = session::open()
         && let Ok(live) = counters::read(&mut kernel, global)
@@ -105,7 +106,7 @@ fn time_zone(global: &Global) -> Result<health::TimeZone, String> {
     }
     Ok(health::TimeZone {
         minutes_west,
-        moved,
+        moved: moved.into_iter().collect(),
     })
 }
 

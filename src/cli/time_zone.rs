@@ -20,7 +20,7 @@ pub(super) fn report(loaded: &mut Loaded, program: &Program, output: &mut Output
     if !moved.is_empty() {
         let zone = TimeZone {
             minutes_west,
-            moved,
+            moved: moved.into_iter().collect(),
         };
         loaded.say(
             &format!("warning: {zone}\n  help: {TIME_ZONE_ADVICE}"),

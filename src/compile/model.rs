@@ -13,7 +13,7 @@ use super::claim::Test;
 use crate::diagnostic::DocPath;
 use crate::policy::{HostPart, Prefix, RawHook, RawPlace, SetSource, Url};
 use crate::ruleset::{Addresses, Icmpx, Interval, Limit, Log, NatFlags};
-use crate::schedule::{Slot, Windows};
+use crate::schedule::{Told, Windows};
 
 /// A checked policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -207,7 +207,7 @@ pub struct Schedule {
     /// When it is open; at least once.
     pub windows: Windows,
     /// The same in fewer words, where there are fewer.
-    pub slots: Option<Vec<Slot>>,
+    pub told: Told,
     /// The label of connections that are ended when it closes, 0 to 127; `None` lets them go on.
     pub cut: Option<u8>,
     /// Where it stands.

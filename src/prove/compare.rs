@@ -20,7 +20,7 @@ impl RuleWalk<'_, '_> {
         let Some(set) = self.walk.sets.get(name).copied() else {
             return Some(Held::Maybe);
         };
-        if self.slots(set, from)? {
+        if self.week(set, from)? {
             return Some(Held::Maybe);
         }
         // Field by field: where it stands, and where its bytes are in the key.
@@ -214,7 +214,7 @@ impl RuleWalk<'_, '_> {
         Some(())
     }
 
-    pub(super) fn add(&mut self, part: &Part, shape: &Shape) {
+    fn add(&mut self, part: &Part, shape: &Shape) {
         for (atom, family, _) in &part.atoms {
             self.found.predicates.push(Predicate {
                 atom: *atom,

@@ -19,7 +19,7 @@ pub(super) enum Content {
     Interface { incoming: bool },
     /// nfproto.
     Family,
-    /// The day of the week or the hour of the day. They follow the time, and are only understood beside it.
+    /// The day of the week or the hour of the day. They follow the time, and are only understood where both are looked up as a week.
     Clock,
     /// What every packet of a proof has alike, or what no packet has.
     Fixed,

@@ -9,13 +9,13 @@
 //! [`HORIZON`]: the same on every day and every machine that has the same time zone database. Nothing here knows what
 //! time it is, how a schedule is written, or how the kernel asks for it.
 
-mod slots;
+mod told;
 mod windows;
 
 use jiff::civil::{Date, Weekday};
 use jiff::{Timestamp, tz::TimeZone};
 
-pub use slots::Slot;
+pub use told::{Pattern, Slot, Told};
 pub use windows::{Switch, Window, Windows};
 
 /// 2026-01-01T00:00:00Z in Unix seconds: before it no schedule is open.
@@ -67,11 +67,11 @@ impl Schedule {
         windows::windows(self, zone)
     }
 
-    /// The same times told by days of the week and hours of the day; `None` where that is not shorter, or where old versions
-    /// of nft(8) could not show it.
+    /// Its windows told by days of the week and hours of the day, where that takes fewer words and old versions of nft(8) can
+    /// show it.
     #[must_use]
-    pub fn slots(&self, zone: &TimeZone, windows: &Windows) -> Option<Vec<Slot>> {
-        slots::slots(self, zone, windows)
+    pub fn told(&self, zone: &TimeZone, windows: &Windows) -> Told {
+        told::told(self, zone, windows)
     }
 
     /// The second of the day at which windows begin, and for how many seconds they are open by the clock on the wall: a day

@@ -11,8 +11,6 @@ use crate::ruleset::{DataType, Element, Key, Set};
 
 /// A second in nanoseconds.
 pub(super) const SECOND: u64 = 1_000_000_000;
-/// The key of slots of the week.
-const SLOT: &[DataType] = &[DataType::Time, DataType::Day, DataType::Hour];
 /// A day in nanoseconds. Windows that are further away are left out: nobody asks for them before the rules are loaded again.
 const NEAR: u64 = 86_400_000_000_000;
 
@@ -34,7 +32,7 @@ pub(super) fn asks(program: &Program) -> bool {
 }
 
 /// The program that does now what this one does when it is `then`, to the second; both in nanoseconds since 1970. `None` where a
-/// rule asks for the time in another way than by sets of moments or of slots of the week.
+/// rule asks for the time in another way than by sets of moments, or of days and hours.
 pub(super) fn moved(program: &Program, now: u64, then: u64) -> Option<Program> {
     let by = i64::try_from(now / SECOND).ok()? - i64::try_from(then / SECOND).ok()?;
     let mut known = Vec::new();
@@ -43,33 +41,23 @@ pub(super) fn moved(program: &Program, now: u64, then: u64) -> Option<Program> {
         spec,
         elements,
         origin: _,
-    } in &mut moved.sets
+    } in moved.sets.iter_mut().filter(|set| set.spec.interval)
     {
-        let is_slots = match spec.key.as_slice() {
-            [DataType::Time] => false,
-            SLOT => true,
+        let change: &dyn Fn(Element) -> Vec<Element> = match spec.key.as_slice() {
+            [DataType::Time] => &|element| later(element, by, now).into_iter().collect(),
+            [DataType::Day, DataType::Hour] => &|element| turned(&element, by),
             _ => continue,
         };
-        if !spec.interval {
-            continue;
-        }
         known.push(spec.name.as_str());
         elements.edit(|elements| {
-            let all = std::mem::take(elements).into_iter();
-            *elements = all
-                .filter_map(|element| later(element, by, now))
-                .flat_map(|element| {
-                    if is_slots {
-                        turned(&element, by)
-                    } else {
-                        vec![element]
-                    }
-                })
+            *elements = std::mem::take(elements)
+                .into_iter()
+                .flat_map(change)
                 .collect();
             elements.sort();
         });
     }
-    let rules = program.chains.iter().flat_map(|chain| &chain.rules);
+    let mut rules = program.chains.iter().flat_map(|chain| &chain.rules);
     let is_known = |rule: &Rule| {
         let mut asked = false;
         rule.instructions
@@ -87,13 +75,13 @@ pub(super) fn moved(program: &Program, now: u64, then: u64) -> Option<Program> {
                 _ => !asked,
             })
     };
-    rules.into_iter().all(is_known).then_some(moved)
+    rules.all(is_known).then_some(moved)
 }
 
-/// An element whose moments are moved by so many seconds, if it is about a time near enough to now.
-fn later(mut element: Element, by: i64, now: u64) -> Option<Element> {
+/// An element of moments moved by so many seconds, if it is about a time near enough to now.
+fn later(element: Element, by: i64, now: u64) -> Option<Element> {
     let moved = |bytes: &[u8]| {
-        let moment = bytes.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        let moment = bytes.try_into().map_or(0, u64::from_be_bytes);
         i128::from(moment) + i128::from(by) * i128::from(SECOND)
     };
     let (lo, hi) = (moved(&element.key.lo), moved(element.key.last()));
@@ -102,22 +90,20 @@ fn later(mut element: Element, by: i64, now: u64) -> Option<Element> {
     }
     let number = |moment: i128| u64::try_from(moment.max(0)).unwrap_or(u64::MAX);
     let (lo, hi) = (number(lo), number(hi));
-    let with = |bytes: &[u8], moment: u64| {
-        let behind = bytes.get(8..).unwrap_or_default();
-        [&moment.to_be_bytes()[..], behind].concat()
-    };
-    element.key = Key::range(with(&element.key.lo, lo), with(element.key.last(), hi));
-    Some(element)
+    Some(Element {
+        key: Key::range(lo.to_be_bytes(), hi.to_be_bytes()),
+        ..element
+    })
 }
 
-/// A slot whose days and hours are moved: what goes over midnight is on the next day, and what goes over Saturday on the first.
+/// Days and hours moved by so many seconds: what goes over midnight is on the next day, and what goes over Saturday on the first.
 fn turned(element: &Element, by: i64) -> Vec<Element> {
     const DAY: i64 = 86_400;
     const EVERY: (u8, u8) = (0, 6);
     let (lo, hi) = (&element.key.lo, element.key.last());
-    let day = |bytes: &[u8]| bytes.get(8).copied().unwrap_or(0);
-    let hour = |bytes: &[u8]| {
-        let bytes = bytes.get(12..).and_then(<[u8]>::first_chunk).copied();
+    let day = |key: &[u8]| key.first().copied().unwrap_or(0);
+    let hour = |key: &[u8]| {
+        let bytes = key.get(4..).and_then(<[u8]>::first_chunk).copied();
         i64::from(bytes.map_or(0, u32::from_be_bytes)) + by.rem_euclid(DAY)
     };
     let (days, hours) = ((day(lo), day(hi)), (hour(lo), hour(hi)));
@@ -136,13 +122,12 @@ fn turned(element: &Element, by: i64) -> Vec<Element> {
             (first, last) => vec![(0, last), (first, 6)],
         };
         for (first, last) in runs {
-            let with = |bytes: &[u8], day: u8, hour: i64| {
-                let moment = bytes.get(..8).unwrap_or_default();
+            let key = |day: u8, hour: i64| {
                 let hour = u32::try_from(hour).unwrap_or(0).to_be_bytes();
-                [moment, &[day, 0, 0, 0], &hour].concat()
+                [[day, 0, 0, 0], hour].concat()
             };
             turned.push(Element {
-                key: Key::range(with(lo, first, from), with(hi, last, to)),
+                key: Key::range(key(first, from), key(last, to)),
                 ..element.clone()
             });
         }
@@ -170,7 +155,7 @@ fn time_key(instruction: &Instruction) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SECOND, SLOT, asks, moved};
+    use super::{SECOND, asks, moved};
     use crate::bytecode::{Chain, Instruction, LookupResult, Program, Register, Rule};
     use crate::ruleset::{DataType, Element, Key, Set, SetKind, SetSpec};
     use rustables::sys;
@@ -257,37 +242,23 @@ mod tests {
         check(10 * day, 50, &[first, last]);
     }
 
-    /// Day and hour of Wednesday 1970-01-07; a slot from Monday to Friday, 06:00 to 07:59:59.
+    /// A slot `by` hours later.
     #[track_caller]
     fn check_slot(days: (u8, u8), hours: (u32, u32), by: i64, expect: &[&str]) {
-        let now = 6 * 86_400;
-        let bytes = |moment: u64, day: u8, hour: u32| {
-            let (moment, hour) = (moment * SECOND, hour * 3_600);
-            [
-                &moment.to_be_bytes()[..],
-                &[day, 0, 0, 0],
-                &hour.to_be_bytes(),
-            ]
-            .concat()
-        };
-        let long = 100 * 86_400;
-        let slot = Key::range(bytes(0, days.0, hours.0), bytes(long, days.1, hours.1));
-        let ask = [
-            sys::NFT_META_TIME_NS,
-            sys::NFT_META_TIME_DAY,
-            sys::NFT_META_TIME_HOUR,
-        ];
+        let bytes = |day: u8, hour: u32| [[day, 0, 0, 0], (hour * 3_600).to_be_bytes()].concat();
+        let slot = Key::range(bytes(days.0, hours.0), bytes(days.1, hours.1));
+        let ask = [sys::NFT_META_TIME_DAY, sys::NFT_META_TIME_HOUR];
         let instructions = ask.map(load).into_iter().chain([lookup()]).collect();
-        let then = u64::try_from(now - by * 3_600).unwrap();
-        let now = u64::try_from(now).unwrap() * SECOND;
-        let moved = moved(&program(SLOT, vec![slot], instructions), now, then * SECOND).unwrap();
+        let program = program(&[DataType::Day, DataType::Hour], vec![slot], instructions);
+        let (now, then) = (100 * 3_600, u64::try_from((100 - by) * 3_600).unwrap());
+        let moved = moved(&program, now * SECOND, then * SECOND).unwrap();
         let slots: Vec<String> = moved.sets[0]
             .elements
             .iter()
             .map(|it| {
                 let text = |key: &[u8]| {
-                    let hour = u32::from_be_bytes(key[12..].try_into().unwrap());
-                    (key[8], hour / 3_600)
+                    let hour = u32::from_be_bytes(key[4..].try_into().unwrap());
+                    (key[0], hour / 3_600)
                 };
                 let (lo, hi) = (text(&it.key.lo), text(it.key.last()));
                 format!("{}-{} {}-{}", lo.0, hi.0, lo.1, hi.1)

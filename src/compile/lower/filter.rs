@@ -46,12 +46,16 @@ pub(super) fn linear(
     output: &mut Output,
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
-    let shared = rows.len() > 1;
+    let open = match &rule.schedule {
+        Some(name) => schedule::is_open(name, entry.model),
+        None => vec![Vec::new()],
+    };
+    let shared = rows.len() * open.len() > 1;
     for row in rows {
-        for row in split_by_family(row, rule) {
+        let split = split_by_family(row, rule).into_iter();
+        for (row, open) in split.flat_map(|row| open.iter().map(move |open| (row.clone(), open))) {
             let mut statements = row::matches(&row, entry, output);
-            let open = rule.schedule.as_deref();
-            statements.extend(open.map(|name| schedule::is_open(name, entry.model)));
+            statements.extend(open.iter().cloned());
             if let Some(limit) = rule.limit.as_deref().copied() {
                 statements.push(limit_statement(limit, row.family, shared, entry, output));
             }

@@ -1,13 +1,19 @@
 //! Schedules become sets of times, and connections that are cut become a look at their label.
 //!
-//! A set holds times as the world's one clock has them, so the kernel needs to know nothing of time zones: moments, and
-//! where it takes fewer of them, days of the week and hours of the day between two moments ([`Slot`]). The day of the week
-//! is that of UTC only where the kernel has no time zone of its own (`sys_tz`), which the box is asked for when the rules
-//! are put in force; moments and hours do not follow it.
+//! The sets hold times as the world's one clock has them, so the kernel needs to know nothing of time zones: for each offset
+//! of the zone the moments between which it holds, and beside them the days and hours of its week ([`Pattern`]); moments
+//! alone where that is shorter. The two are looked up one after the other, and a rule stands once for each offset. One set of
+//! moments, days and hours would be a single look, but pipapo, which keeps ranges of several fields, takes a range of
+//! nanoseconds apart into fifty: a look at 31 of them takes 5 µs instead of 0.3, and making each 0.2 ms (6.18, measured).
+//!
+//! The day of the week is that of UTC only where the kernel has no time zone of its own (`sys_tz`), which the box is asked
+//! for when the rules are put in force; moments and hours do not follow it.
 //!
 //! A range of a set includes its last value, and nft(8) can only write whole seconds: so the very nanosecond in which
 //! a window of moments closes still belongs to it. Days and hours come from the kernel's clock of seconds, which goes on
 //! with its tick: they are late by up to 10 ms (`CONFIG_HZ` of 100; `ktime_get_real_seconds`).
+
+use std::collections::BTreeSet;
 
 use super::output::{Output, element};
 use super::row::equal;
@@ -16,65 +22,110 @@ use crate::ruleset::{
     Ct, DataType, Expression, Key, Meta, Operand, Origin, Reject, Relation, Rule, Set, SetKind,
     SetSpec, Statement, Transport, Verdict,
 };
-use crate::schedule::{Slot, Window};
+use crate::schedule::{Pattern, Slot, Windows};
 
-/// What the name of such a set begins with.
+/// What the names of these sets begin with.
 const PREFIX: &str = "schedule/";
-/// The key of a set of slots.
-const SLOT: [DataType; 3] = [DataType::Time, DataType::Day, DataType::Hour];
-/// Shown beside every set of moments.
-const MOMENTS: &str = "when it is open; nft shows the times in the time zone of its reader";
-/// Shown beside every set of days and hours.
-const SLOTS: &str = "when it is open; days are those of UTC (0 is Sunday), nft shows times and hours in the time zone of its reader";
+/// What the names of those with days and hours end with.
+const WEEK: &str = ".week";
 
 /// Makes the sets of the schedules that rules have.
 pub(super) fn sets(model: &Model, output: &mut Output) {
     for (
         name,
         Schedule {
-            windows,
-            slots,
+            windows: _,
+            told,
             cut: _,
             at,
         },
     ) in model.used_schedules()
     {
-        let (key, comment, keys): (_, _, Vec<Key>) = match slots {
-            Some(slots) => {
-                let keys = slots.iter().map(slot).collect();
-                (SLOT.to_vec(), SLOTS, keys)
-            }
-            None => {
-                let moments = |it: Window| Key::range(Key::moment(it.start), Key::moment(it.end));
-                let keys = windows.iter().map(moments).collect();
-                (vec![DataType::Time], MOMENTS, keys)
-            }
+        let mut set = |name: String, key: Vec<DataType>, comment: String, keys: Vec<Key>| {
+            let mut spec = SetSpec::new(name, key, SetKind::Set);
+            spec.interval = true;
+            spec.comment = Some(comment);
+            let elements = keys.into_iter().map(|key| element(key, None));
+            output.set(spec, elements.collect(), Some(Origin(at.to_string())));
         };
-        let mut spec = SetSpec::new(set_name(name), key, SetKind::Set);
-        spec.interval = true;
-        spec.comment = Some(comment.to_owned());
-        let elements = keys.into_iter().map(|key| element(key, None));
-        output.set(spec, elements.collect(), Some(Origin(at.to_string())));
+        for pattern in &told.patterns {
+            let (times, clocks) = (times_name(name, pattern), clocks(pattern.offset));
+            let comment =
+                format!("while clocks are {clocks}; nft shows times in the zone of its reader");
+            set(
+                times.clone(),
+                vec![DataType::Time],
+                comment,
+                moments(&pattern.times),
+            );
+            let comment = "when it is open meanwhile: days of UTC (0 is Sunday), hours that nft shows in the zone of its reader";
+            let week = pattern.week.iter().map(slot).collect();
+            set(times + WEEK, SLOT.to_vec(), comment.to_owned(), week);
+        }
+        if !told.alone.is_empty() {
+            let comment = "when it is open; nft shows times in the zone of its reader";
+            let name = format!("{PREFIX}{name}");
+            set(
+                name,
+                vec![DataType::Time],
+                comment.to_owned(),
+                moments(&told.alone),
+            );
+        }
     }
 }
 
-/// The time, the day and the hour, each as a range.
-fn slot(slot: &Slot) -> Key {
-    let Slot {
-        start,
-        end,
-        days,
-        hours,
-    } = slot;
-    let bytes = |moment: i64, day: u8, hour: u32| -> Vec<u8> {
+/// `schedule/NAME.plus2`: the moments at which a pattern holds.
+fn times_name(schedule: &str, pattern: &Pattern) -> String {
+    let minutes = pattern.offset.unsigned_abs().div_ceil(60);
+    let sign = if pattern.offset < 0 { "minus" } else { "plus" };
+    match minutes % 60 {
+        0 => format!("{PREFIX}{schedule}.{sign}{}", minutes / 60),
+        rest => format!("{PREFIX}{schedule}.{sign}{:02}{rest:02}", minutes / 60),
+    }
+}
+
+/// How far clocks are from UTC.
+fn clocks(offset: i64) -> String {
+    let minutes = offset.unsigned_abs().div_ceil(60);
+    let side = if offset < 0 { "behind" } else { "ahead of" };
+    format!("{}:{:02} h {side} UTC", minutes / 60, minutes % 60)
+}
+
+fn moments(windows: &Windows) -> Vec<Key> {
+    let windows = windows.iter();
+    windows
+        .map(|it| Key::range(Key::moment(it.start), Key::moment(it.end)))
+        .collect()
+}
+
+/// The key of a week.
+const SLOT: [DataType; 2] = [DataType::Day, DataType::Hour];
+
+/// The day and the hour, each as a range.
+fn slot(Slot { days, hours }: &Slot) -> Key {
+    let bytes = |day: u8, hour: u32| -> Vec<u8> {
         // Every field begins at a register.
-        let day = [day, 0, 0, 0];
-        [&Key::moment(moment)[..], &day, &hour.to_be_bytes()].concat()
+        [[day, 0, 0, 0], hour.to_be_bytes()].concat()
     };
     Key::range(
-        bytes(*start, *days.start(), *hours.start()),
-        bytes(*end, *days.end(), *hours.end()),
+        bytes(*days.start(), *hours.start()),
+        bytes(*days.end(), *hours.end()),
     )
+}
+
+/// Reads a slot back; what a shorter key does not say is 0.
+fn slot_of(key: &Key) -> Slot {
+    let day = |key: &[u8]| key.first().copied().unwrap_or(0);
+    let hour = |key: &[u8]| {
+        let bytes = key.get(4..).and_then(<[u8]>::first_chunk);
+        bytes.copied().map_or(0, u32::from_be_bytes)
+    };
+    let (lo, hi) = (&*key.lo, key.last());
+    Slot {
+        days: day(lo)..=day(hi),
+        hours: hour(lo)..=hour(hi),
+    }
 }
 
 /// The schedules among the sets of a ruleset that are open at other times in a kernel with a time zone of its own, so many
@@ -82,57 +133,47 @@ fn slot(slot: &Slot) -> Key {
 pub fn moved_schedules<'a>(
     sets: impl IntoIterator<Item = &'a Set>,
     minutes_west: i32,
-) -> Vec<String> {
-    let mut moved = Vec::new();
+) -> BTreeSet<String> {
+    let mut moved = BTreeSet::new();
     for Set { spec, elements, .. } in sets {
-        if let Some(name) = spec.name.strip_prefix(PREFIX)
-            && spec.key == SLOT
+        let of_week = spec.name.strip_suffix(WEEK).filter(|_| spec.key == SLOT);
+        if let Some(times) = of_week
+            && let Some(times) = times.strip_prefix(PREFIX)
+            && let Some((name, _)) = times.rsplit_once('.')
             && elements
                 .iter()
-                .any(|element| slot_of(&element.key).is_moved(minutes_west))
+                .any(|it| slot_of(&it.key).is_moved(minutes_west))
         {
-            moved.push(name.to_owned());
+            moved.insert(name.to_owned());
         }
     }
     moved
 }
 
-/// Reads a slot back; a key that is shorter is one of the first moment.
-fn slot_of(key: &Key) -> Slot {
-    let field = |bytes: &[u8], place: std::ops::Range<usize>| {
-        let bytes = bytes.get(place).unwrap_or_default();
-        bytes
-            .iter()
-            .fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+/// What goes on only while the schedule is open: any of these.
+pub(super) fn is_open(name: &str, model: &Model) -> Vec<Vec<Statement>> {
+    let Some(Schedule { told, .. }) = model.schedules.get(name) else {
+        return Vec::new();
     };
-    let (lo, hi) = (&*key.lo, key.last());
-    let moment = |bytes: &[u8]| i64::try_from(field(bytes, 0..8) / 1_000_000_000).unwrap_or(0);
-    let day = |bytes: &[u8]| u8::try_from(field(bytes, 8..9)).unwrap_or(0);
-    let hour = |bytes: &[u8]| u32::try_from(field(bytes, 12..16)).unwrap_or(0);
-    Slot {
-        start: moment(lo),
-        end: moment(hi),
-        days: day(lo)..=day(hi),
-        hours: hour(lo)..=hour(hi),
-    }
-}
-
-/// Goes on only while the schedule is open.
-pub(super) fn is_open(name: &str, model: &Model) -> Statement {
-    let schedule = model.schedules.get(name);
-    let time = Expression::Meta(Meta::Time);
-    let left = match schedule.and_then(|schedule| schedule.slots.as_ref()) {
-        Some(_) => {
-            let [day, hour] = [Meta::Day, Meta::Hour].map(Expression::Meta);
-            Expression::Concat(vec![time, day, hour])
-        }
-        None => time,
-    };
-    Statement::Match {
+    let within = |left: Expression, set: String| Statement::Match {
         left,
         relation: Relation::Eq,
-        right: Operand::Set(set_name(name)),
+        right: Operand::Set(set),
+    };
+    let time = || Expression::Meta(Meta::Time);
+    let mut ways = Vec::new();
+    for pattern in &told.patterns {
+        let times = times_name(name, pattern);
+        let week = Expression::Concat([Meta::Day, Meta::Hour].map(Expression::Meta).into());
+        ways.push(vec![
+            within(time(), times.clone()),
+            within(week, times + WEEK),
+        ]);
     }
+    if !told.alone.is_empty() {
+        ways.push(vec![within(time(), format!("{PREFIX}{name}"))]);
+    }
+    ways
 }
 
 /// Labels a connection that is cut when the schedule closes.
@@ -209,8 +250,11 @@ fn cuts_in(name: &str, way: Way, model: &Model) -> bool {
 /// know no such end, so their packets are dropped until the connection is forgotten.
 fn end_of(name: &str, model: &Model) -> Vec<Vec<Statement>> {
     let back = || Statement::Verdict(Verdict::Return);
-    vec![
-        vec![is_open(name, model), back()],
+    let mut rules = is_open(name, model);
+    for rule in &mut rules {
+        rule.push(back());
+    }
+    rules.extend([
         vec![Statement::is_reset(), back()],
         vec![
             equal(Expression::Meta(Meta::L4proto), [Transport::Tcp.number()]),
@@ -218,9 +262,6 @@ fn end_of(name: &str, model: &Model) -> Vec<Vec<Statement>> {
             Statement::Reject(Reject::TcpReset),
         ],
         vec![Statement::Counter, Statement::Verdict(Verdict::Drop)],
-    ]
-}
-
-fn set_name(schedule: &str) -> String {
-    format!("{PREFIX}{schedule}")
+    ]);
+    rules
 }

@@ -43,10 +43,10 @@ pub(super) fn schedules<'a>(
                 None | Some(OnEnd::Keep) => None,
                 Some(OnEnd::Cut) => Some(label(name.as_str(), &mut taken, &at, diagnostics)?),
             };
-            let slots = schedule.slots(&zone, &windows);
+            let told = schedule.told(&zone, &windows);
             Some(model::Schedule {
                 windows,
-                slots,
+                told,
                 cut,
                 at,
             })

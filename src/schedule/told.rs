@@ -1,10 +1,11 @@
-//! The windows of a schedule told in few words: which days of the week, from when to when, between which two moments.
+//! The windows of a schedule told in few words: which days of the week, from when to when, and meanwhile which clock.
 //!
 //! While a zone keeps its offset from UTC, a schedule is open at the same times of every week, by the clock of UTC as by
 //! the one on the wall: a working week is five days from 06:00 to 15:00 UTC from the end of March to the end of October,
 //! and from 07:00 to 16:00 for the rest of the year. What does not fit in, such as a night on which clocks are moved, stands
 //! by itself. Not here: how the kernel is asked for it.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use jiff::tz::TimeZone;
@@ -12,14 +13,31 @@ use jiff::tz::TimeZone;
 use super::windows::{self, Window, Windows};
 use super::{DAY, Schedule};
 
-/// Open on some days of the week at some time of the day, between two moments; all of UTC.
+/// When a schedule is open, for a clock that knows moments, days of the week and hours of the day, all of UTC: while one of
+/// the patterns holds and its week says so, and in the windows that stand by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// One for each offset of the zone, those further west first; none where the windows are told in no more words.
+    pub patterns: Vec<Pattern>,
+    /// What no pattern tells.
+    pub alone: Windows,
+}
+
+/// The same week again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// Seconds that the clock on the wall is ahead of UTC meanwhile.
+    pub offset: i64,
+    /// From when to when it holds: each begins and ends with a window.
+    pub times: Windows,
+    /// When it is open. No two have anything in common.
+    pub week: Vec<Slot>,
+}
+
+/// Days of the week and a time of the day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The first second, in Unix seconds.
-    pub start: i64,
-    /// The second after the last. Where `hours` are the whole day, it is this that closes the slot.
-    pub end: i64,
-    /// The days of the week, bounds inclusive: 0 is Sunday, 6 is Saturday.
+    /// The days, bounds inclusive: 0 is Sunday, 6 is Saturday.
     pub days: RangeInclusive<u8>,
     /// Seconds since midnight, bounds inclusive: 0 to 86,399.
     pub hours: RangeInclusive<u32>,
@@ -27,9 +45,6 @@ pub struct Slot {
 
 /// Every day of the week.
 const ANY_DAY: RangeInclusive<u8> = 0..=6;
-
-/// Every time of the day.
-const ANY_TIME: RangeInclusive<u32> = 0..=86_399;
 
 impl Slot {
     /// Whether it is open at other times where the kernel has been given a time zone of its own, so many minutes west of
@@ -46,29 +61,16 @@ impl Slot {
         };
         on_another_day && self.days != ANY_DAY
     }
-
-    /// A window that does not come every week.
-    fn alone(window: Window) -> Self {
-        let Window { start, end } = window;
-        let midnight = start - start.rem_euclid(DAY);
-        let hours = if end <= midnight + DAY {
-            second(start - midnight)..=second(end - midnight - 1)
-        } else {
-            ANY_TIME
-        };
-        Self {
-            start,
-            end,
-            days: ANY_DAY,
-            hours,
-        }
-    }
 }
 
-/// The windows of a schedule as slots; `None` where these are not fewer, or have hours that nft(8) before 1.1.0 shows as
-/// garbage in the time zone of the schedule: those of UTC at which it is the day before there, west of Greenwich
-/// (nftables, "meta: fix hour decoding when timezone offset is negative").
-pub(super) fn slots(schedule: &Schedule, zone: &TimeZone, windows: &Windows) -> Option<Vec<Slot>> {
+/// The windows of a schedule as patterns of the week. Without any where these take no fewer words, or have hours that nft(8)
+/// before 1.1.0 shows as garbage in the time zone of the schedule: those of UTC at which it is the day before there, west of
+/// Greenwich (nftables, "meta: fix hour decoding when timezone offset is negative").
+pub(super) fn told(schedule: &Schedule, zone: &TimeZone, windows: &Windows) -> Told {
+    let as_windows = || Told {
+        patterns: Vec::new(),
+        alone: windows.clone(),
+    };
     let stretches = windows::stretches(zone);
     let every_week = Schedule {
         dates: Vec::new(),
@@ -76,44 +78,61 @@ pub(super) fn slots(schedule: &Schedule, zone: &TimeZone, windows: &Windows) -> 
         ..schedule.clone()
     };
     let every_week: Vec<Window> = every_week.windows(zone).iter().collect();
-    let mut slots = Vec::new();
-    let mut windows_left = windows.iter().peekable();
-    while let Some(first) = windows_left.next() {
+    // By the offset: when the week is as ever.
+    let mut times: BTreeMap<i64, Vec<Window>> = BTreeMap::new();
+    let mut alone = Vec::new();
+    let mut left = windows.iter().peekable();
+    while let Some(first) = left.next() {
         let place = every_week.binary_search(&first).ok();
         let stretch = stretches.iter().find(|stretch| stretch.has(first));
         let (Some(place), Some(stretch)) = (place, stretch) else {
-            slots.push(Slot::alone(first));
+            alone.push(first);
             continue;
         };
         // As many as follow each other as they do every week.
-        let mut last = first;
+        let mut end = first.end;
         for next in every_week.iter().skip(place + 1) {
-            if !stretch.has(*next) || windows_left.next_if_eq(next).is_none() {
+            if !stretch.has(*next) || left.next_if_eq(next).is_none() {
                 break;
             }
-            last = *next;
+            end = next.end;
         }
-        if first == last {
-            slots.push(Slot::alone(first));
-        } else {
-            slots.extend(
-                weekly(schedule, stretch.offset)
-                    .into_iter()
-                    .map(|slot| Slot {
-                        start: first.start,
-                        end: last.end,
-                        ..slot
-                    }),
-            );
-        }
+        let start = first.start;
+        let of_offset = times.entry(stretch.offset).or_default();
+        of_offset.push(Window { start, end });
     }
-    let west = stretches.iter().map(|stretch| stretch.offset).min()?;
-    let is_shown = |slot: &Slot| 0 <= i64::from(*slot.hours.start()) + west;
-    (slots.len() < windows.iter().len() && slots.iter().all(is_shown)).then_some(slots)
+    let patterns = times.into_iter().map(|(offset, times)| Pattern {
+        offset,
+        times: times.into_iter().collect(),
+        week: week(schedule, offset),
+    });
+    let told = Told {
+        patterns: patterns.collect(),
+        alone: alone.into_iter().collect(),
+    };
+    let Some(west) = stretches.iter().map(|stretch| stretch.offset).min() else {
+        return as_windows();
+    };
+    let mut slots = told.patterns.iter().flat_map(|pattern| &pattern.week);
+    let is_shown = slots.all(|slot| 0 <= i64::from(*slot.hours.start()) + west);
+    if is_shown && told.words() < windows.iter().len() {
+        told
+    } else {
+        as_windows()
+    }
+}
+
+impl Told {
+    /// How many windows and slots it takes.
+    fn words(&self) -> usize {
+        let patterns = self.patterns.iter();
+        let patterns = patterns.map(|it| it.times.iter().len() + it.week.len());
+        patterns.sum::<usize>() + self.alone.iter().len()
+    }
 }
 
 /// What is open every week, while the clock on the wall is so many seconds ahead of UTC.
-fn weekly(schedule: &Schedule, offset: i64) -> Vec<Slot> {
+fn week(schedule: &Schedule, offset: i64) -> Vec<Slot> {
     let (from, length) = schedule.opening();
     let from = from - offset;
     let (day, from) = (from.div_euclid(DAY), from.rem_euclid(DAY));
@@ -122,14 +141,11 @@ fn weekly(schedule: &Schedule, offset: i64) -> Vec<Slot> {
     let parts = [(day, from, end.min(DAY)), (day + 1, 0, end - DAY)];
     let mut slots = Vec::new();
     for (later, from, end) in parts.into_iter().filter(|(_, from, end)| from < end) {
-        for days in schedule.weekdays(later) {
-            slots.push(Slot {
-                start: 0,
-                end: 0,
-                days,
-                hours: second(from)..=second(end - 1),
-            });
-        }
+        let days = schedule.weekdays(later).into_iter();
+        slots.extend(days.map(|days| Slot {
+            days,
+            hours: second(from)..=second(end - 1),
+        }));
     }
     slots
 }
@@ -177,28 +193,38 @@ mod tests {
         Weekday::Friday,
     ];
 
-    /// The slots that begin in the second half of 2026, all of UTC: `DATE HH:MM-DATE HH:MM DAYS HH:MM:SS-HH:MM:SS`.
+    /// What begins from July 2026 to July 2027, all of UTC, and the week beside.
     #[track_caller]
     fn check(schedule: &Schedule, zone: &str, expect: &[&str]) {
         let zone = TimeZoneDatabase::bundled().get(zone).unwrap();
-        let slots = schedule.slots(&zone, &schedule.windows(&zone)).unwrap();
+        let told = schedule.told(&zone, &schedule.windows(&zone));
         let moment = |second: i64, form: &str| {
             let moment = Timestamp::from_second(second).unwrap();
             moment.strftime(form).to_string()
         };
-        let half = (1_782_864_000, 1_798_761_600);
-        let told: Vec<String> = slots
-            .iter()
-            .filter(|slot| half.0 <= slot.start && slot.start < half.1)
-            .map(|slot| {
-                let [start, end] = [slot.start, slot.end].map(|it| moment(it, "%y-%m-%d %H:%M"));
+        let year = 1_782_864_000..1_814_400_000;
+        let lines = |windows: &Windows| {
+            let windows = windows.iter().filter(|it| year.contains(&it.start));
+            let lines = windows.map(|it| {
+                let [start, end] = [it.start, it.end].map(|it| moment(it, "%y-%m-%d %H:%M"));
+                format!("{start} to {end}")
+            });
+            lines.collect::<Vec<_>>()
+        };
+        let mut said = Vec::new();
+        for pattern in &told.patterns {
+            let slots = pattern.week.iter().map(|slot| {
                 let [from, to] = [slot.hours.start(), slot.hours.end()]
                     .map(|it| moment(i64::from(*it), "%H:%M:%S"));
                 let (first, last) = (slot.days.start(), slot.days.end());
-                format!("{start} to {end}, {first}-{last} {from}-{to}")
-            })
-            .collect();
-        assert_eq!(told, expect);
+                format!("{first}-{last} {from}-{to}")
+            });
+            let slots = slots.collect::<Vec<_>>().join(", ");
+            let times = lines(&pattern.times).join(", ");
+            said.push(format!("{} h: {slots}: {times}", pattern.offset / 3_600));
+        }
+        said.extend(lines(&told.alone));
+        assert_eq!(said, expect);
     }
 
     fn hours(from: u32, to: u32) -> Option<Hours> {
@@ -207,15 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn a_working_week_is_a_slot_between_two_moves_of_the_clocks() {
+    fn a_working_week_is_the_same_between_two_moves_of_the_clocks() {
         let work = Schedule {
             days: WORK.to_vec(),
             hours: hours(8, 17),
             ..Schedule::default()
         };
-        let winter = "26-10-26 06:00 to 27-03-26 15:00, 1-5 06:00:00-14:59:59";
-        check(&work, "Europe/Helsinki", &[winter]);
-        // What is left out splits it; a day between two of them stands alone.
+        let expect = [
+            "2 h: 1-5 06:00:00-14:59:59: 26-10-26 06:00 to 27-03-26 15:00",
+            "3 h: 1-5 05:00:00-13:59:59: 27-03-29 05:00 to 27-10-29 14:00",
+        ];
+        check(&work, "Europe/Helsinki", &expect);
+        // What is left out splits it.
         let on = |day| Dates {
             first: date(2026, 12, day),
             last: date(2026, 12, day),
@@ -224,12 +253,9 @@ mod tests {
             except: vec![on(22), on(24)],
             ..work
         };
-        let expect = [
-            "26-10-26 06:00 to 26-12-21 15:00, 1-5 06:00:00-14:59:59",
-            "26-12-23 06:00 to 26-12-23 15:00, 0-6 06:00:00-14:59:59",
-            "26-12-25 06:00 to 27-03-26 15:00, 1-5 06:00:00-14:59:59",
-        ];
-        check(&with_holidays, "Europe/Helsinki", &expect);
+        let winter = "2 h: 1-5 06:00:00-14:59:59: 26-10-26 06:00 to 26-12-21 15:00, \
+                      26-12-23 06:00 to 26-12-23 15:00, 26-12-25 06:00 to 27-03-26 15:00";
+        check(&with_holidays, "Europe/Helsinki", &[winter, expect[1]]);
     }
 
     #[test]
@@ -240,11 +266,13 @@ mod tests {
             ..Schedule::default()
         };
         let expect = [
-            // The night in which clocks are moved stands alone.
-            "26-10-24 22:00 to 26-10-25 08:00, 0-6 00:00:00-23:59:59",
-            "26-10-30 23:00 to 27-03-27 08:00, 5-6 23:00:00-23:59:59",
-            "26-10-30 23:00 to 27-03-27 08:00, 0-0 00:00:00-07:59:59",
-            "26-10-30 23:00 to 27-03-27 08:00, 6-6 00:00:00-07:59:59",
+            "2 h: 5-6 23:00:00-23:59:59, 0-0 00:00:00-07:59:59, 6-6 00:00:00-07:59:59: \
+             26-10-30 23:00 to 27-03-27 08:00",
+            "3 h: 5-6 22:00:00-23:59:59, 0-0 00:00:00-06:59:59, 6-6 00:00:00-06:59:59: \
+             27-04-02 22:00 to 27-10-30 07:00",
+            // The nights in which clocks are moved stand alone.
+            "26-10-24 22:00 to 26-10-25 08:00",
+            "27-03-27 23:00 to 27-03-28 07:00",
         ];
         check(&weekend, "Europe/Helsinki", &expect);
     }
@@ -252,8 +280,6 @@ mod tests {
     #[test]
     fn days_of_another_time_zone_move_what_is_near_midnight() {
         let slot = |days: RangeInclusive<u8>, from: u32, to: u32| Slot {
-            start: 0,
-            end: 0,
             days,
             hours: from * 3_600..=to * 3_600 - 1,
         };
