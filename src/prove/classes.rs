@@ -36,14 +36,21 @@ pub(super) fn classes(shapes: &[&Shape], domain: &[(u128, u128)], liked: u128) -
     }
     let starts: Vec<u128> = starts.into_iter().collect();
     let mut known: BTreeMap<Vec<u64>, Class> = BTreeMap::new();
+    // How many spans of each shape begin before a value: the values go up, so that no span is looked for.
+    let mut begun = vec![0; shapes.len()];
     for (index, lo) in starts.iter().enumerate() {
         let next = starts.get(index + 1);
         let hi = next.map_or(u128::MAX, |next| next - 1);
         if !is_inside(domain, *lo) {
             continue;
         }
+        // Between two bounds all values are in the same spans.
+        let of_spans = of_spans(shapes, *lo, &mut begun);
         for value in candidates(*lo, hi, &suffixes, liked) {
-            let signature = signature(shapes, value);
+            let mut signature = of_spans.clone();
+            if !suffixes.is_empty() {
+                add_suffixes(shapes, value, &mut signature);
+            }
             let class = known.entry(signature.clone()).or_insert_with(|| Class {
                 value,
                 other: None,
@@ -107,17 +114,48 @@ fn candidates(lo: u128, hi: u128, suffixes: &[(u32, u128)], liked: u128) -> BTre
 }
 
 fn signature(shapes: &[&Shape], value: u128) -> Vec<u64> {
-    let mut bits = vec![0u64; shapes.len().div_ceil(64)];
-    for (index, shape) in shapes.iter().enumerate() {
-        let holds = match shape {
-            Shape::Spans(spans) => is_inside(spans, value),
-            Shape::Suffix(width, suffix) => value & full(*width) == *suffix,
+    let begun = shapes.iter().map(|shape| match shape {
+        Shape::Spans(spans) => spans.partition_point(|(lo, _)| *lo <= value),
+        Shape::Suffix(..) => 0,
+    });
+    let mut bits = of_spans(shapes, value, &mut begun.collect::<Vec<_>>());
+    add_suffixes(shapes, value, &mut bits);
+    bits
+}
+
+/// Which spans a value is in. `begun` is how many spans of each shape begin before it, or fewer.
+fn of_spans(shapes: &[&Shape], value: u128, begun: &mut [usize]) -> Vec<u64> {
+    let mut bits = vec![0; shapes.len().div_ceil(64)];
+    for ((index, shape), begun) in shapes.iter().enumerate().zip(begun) {
+        let Shape::Spans(spans) = shape else {
+            continue;
         };
-        if holds && let Some(word) = bits.get_mut(index / 64) {
-            *word |= 1 << (index % 64);
+        while spans.get(*begun).is_some_and(|(lo, _)| *lo <= value) {
+            *begun += 1;
+        }
+        let last = begun.checked_sub(1).and_then(|at| spans.get(at));
+        if last.is_some_and(|(_, hi)| value <= *hi) {
+            put(&mut bits, index);
         }
     }
     bits
+}
+
+/// Which suffixes a value has.
+fn add_suffixes(shapes: &[&Shape], value: u128, bits: &mut [u64]) {
+    for (index, shape) in shapes.iter().enumerate() {
+        if let Shape::Suffix(width, suffix) = shape
+            && value & full(*width) == *suffix
+        {
+            put(bits, index);
+        }
+    }
+}
+
+fn put(bits: &mut [u64], index: usize) {
+    if let Some(word) = bits.get_mut(index / 64) {
+        *word |= 1 << (index % 64);
+    }
 }
 
 /// Whether a value is in sorted spans; they may overlap where a later one does not begin before an earlier one.

@@ -23,6 +23,7 @@ impl RuleWalk<'_, '_> {
         if self.week(set, from)? {
             return Some(Held::Maybe);
         }
+        self.within = None;
         // Field by field: where it stands, and where its bytes are in the key.
         let mut slot = from.0;
         let mut at = 0;
@@ -82,7 +83,12 @@ impl RuleWalk<'_, '_> {
             && !all.is_empty()
         {
             all.sort_unstable();
-            self.add(&part.clone(), &Shape::Spans(Rc::new(all)));
+            let all = Rc::new(all);
+            let is_time = matches!(part.atoms.as_slice(), [(Atom::Time, ..)]);
+            if is_time && matches!(result, LookupResult::Member { inverted: false }) {
+                self.within = Some(Rc::clone(&all));
+            }
+            self.add(&part.clone(), &Shape::Spans(all));
         }
         let is_positive = !matches!(result, LookupResult::Member { inverted: true });
         let of_interfaces = fields

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rustables::sys;
 
-use super::distinguish::{Atom, Distinctions, Draw, Walk};
+use super::distinguish::{Atom, Distinctions, Draw, Spans, Walk};
 use crate::bytecode::{Comparison, Instruction, PayloadBase, Register, Rule};
 use crate::ruleset::Verdict;
 
@@ -45,6 +45,8 @@ pub(super) struct RuleWalk<'w, 'a> {
     pub(super) family: Option<u8>,
     pub(super) protocol: Option<u8>,
     pub(super) found: Distinctions,
+    /// The times that the rule has asked for just now, and goes on within.
+    pub(super) within: Option<Spans>,
     targets: Vec<String>,
 }
 
@@ -62,6 +64,7 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
             family: None,
             protocol: None,
             found: Distinctions::default(),
+            within: None,
             targets: Vec::new(),
         }
     }
@@ -82,6 +85,13 @@ impl<'w, 'a> RuleWalk<'w, 'a> {
     }
 
     fn instruction(&mut self, instruction: &Instruction) -> Option<Held> {
+        let goes_on_asking = matches!(
+            instruction,
+            Instruction::Meta { .. } | Instruction::Byteorder { .. } | Instruction::Lookup { .. }
+        );
+        if !goes_on_asking {
+            self.within = None;
+        }
         match instruction {
             Instruction::Meta { key, to } => {
                 let content = meta(*key)?;

@@ -1,6 +1,7 @@
 //! The days and hours of a week as spans of time: when the day and the hour of one moment are in a set.
 //!
-//! They follow the time, so that they are not varied beside it.
+//! They follow the time, so that they are not varied beside it. Where a rule has asked for the time just before, the two are
+//! one question.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -32,17 +33,23 @@ impl RuleWalk<'_, '_> {
         if set.spec.key != KEY || !asks_the_clock(DAY.1) || !asks_the_clock(HOUR.1) {
             return Some(false);
         }
+        let ever = [(moment(BEGIN), moment(HORIZON) - 1)];
+        let times = self.within.take();
+        let within = times.as_deref().map_or(&ever[..], Vec::as_slice);
         let mut spans = Vec::new();
-        let days = day_of(BEGIN)..day_of(HORIZON);
         for element in set.elements.iter() {
             let (lo, hi) = (&element.key.lo, element.key.last());
             let bounds = |place: Range<usize>| {
                 let (lo, hi) = (lo.get(place.clone())?, hi.get(place)?);
                 Some((number(lo), number(hi)))
             };
-            open(days.clone(), bounds(DAY.0)?, bounds(HOUR.0)?, &mut spans);
+            open(within, bounds(DAY.0)?, bounds(HOUR.0)?, &mut spans);
         }
         spans.sort_unstable();
+        if times.is_some() {
+            // What was asked then.
+            self.found.predicates.pop();
+        }
         self.found.predicates.push(Predicate {
             atom: Atom::Time,
             family: None,
@@ -53,25 +60,28 @@ impl RuleWalk<'_, '_> {
     }
 }
 
-/// The day of a moment in Unix seconds, counted from 1970-01-01.
-fn day_of(moment: i64) -> u128 {
-    u128::try_from(moment).unwrap_or(0) / LONG
+/// A moment in Unix seconds, in nanoseconds.
+fn moment(seconds: i64) -> u128 {
+    u128::try_from(seconds).unwrap_or(0) * SECOND
 }
 
-/// When a slot is open on some days, in nanoseconds since 1970; bounds of the slot and of the spans are inclusive.
+/// When a slot is open within some times, in nanoseconds since 1970; all bounds are inclusive.
 fn open(
-    among: Range<u128>,
+    within: &[(u128, u128)],
     days: (u128, u128),
     hours: (u128, u128),
     spans: &mut Vec<(u128, u128)>,
 ) {
-    for day in among {
-        // 1970-01-01 was a Thursday.
-        let weekday = (day + 4) % 7;
-        if days.0 <= weekday && weekday <= days.1 {
+    for (first, last) in within {
+        for day in first / SECOND / LONG..=last / SECOND / LONG {
+            // 1970-01-01 was a Thursday.
+            let weekday = (day + 4) % 7;
             let lo = (day * LONG + hours.0) * SECOND;
             let hi = (day * LONG + hours.1 + 1) * SECOND - 1;
-            spans.push((lo, hi));
+            let (lo, hi) = (lo.max(*first), hi.min(*last));
+            if days.0 <= weekday && weekday <= days.1 && lo <= hi {
+                spans.push((lo, hi));
+            }
         }
     }
 }
@@ -80,17 +90,17 @@ fn open(
 mod tests {
     use super::{LONG, SECOND, open};
 
-    /// In the first ten days, of which the first is a Thursday.
+    /// In ten days without the fifth, of which the first is a Thursday.
     #[track_caller]
     fn check(days: (u128, u128), hours: (u128, u128), expect: &[&str]) {
         let hour = 3_600;
+        let within = [(0, 4), (5, 10)].map(|(from, to)| {
+            let bound = |days: u128| days * LONG * SECOND;
+            (bound(from), bound(to) - 1)
+        });
         let mut spans = Vec::new();
-        open(
-            0..10,
-            days,
-            (hours.0 * hour, hours.1 * hour - 1),
-            &mut spans,
-        );
+        let hours = (hours.0 * hour, hours.1 * hour - 1);
+        open(&within, days, hours, &mut spans);
         let text = |(lo, hi): &(u128, u128)| {
             let (lo, hi) = (lo / SECOND / hour, (hi + 1) / SECOND / hour);
             let day = lo / (LONG / hour);
@@ -103,6 +113,6 @@ mod tests {
     fn a_slot_is_open_in_spans() {
         check((6, 6), (8, 10), &["2 8-10", "9 8-10"]);
         check((4, 5), (0, 24), &["0 0-24", "1 0-24", "7 0-24", "8 0-24"]);
-        check((0, 0), (23, 24), &["3 23-24"]);
+        check((0, 1), (23, 24), &["3 23-24"]);
     }
 }
