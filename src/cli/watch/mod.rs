@@ -9,6 +9,7 @@ mod listen;
 mod log;
 mod published;
 mod pull;
+mod terms;
 mod told;
 mod words;
 mod world;
