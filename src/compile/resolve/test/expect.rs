@@ -184,7 +184,7 @@ fn addresses(
 ) -> Option<After> {
     Some(After {
         text: host.to_string(),
-        is: AfterIs::Addresses(super::addresses(host, at, context, diagnostics)?),
+        is: AfterIs::Addresses(super::end::addresses(host, at, context, diagnostics)?),
     })
 }
 
