@@ -23,7 +23,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::places::Places;
 use super::validate::counted;
-use super::{Global, offload, policy, raw};
+use super::{Global, offload, policy, raw, time_zone};
 use crate::bytecode::{RawCode, linearize_with};
 use crate::compile::model::Model;
 use crate::compile::{self, Copies, Given};
@@ -104,6 +104,12 @@ pub(super) fn run(
         if lacks_flowtables && policy.ruleset.offloads() {
             output.note(offload::LEFT_OUT);
             policy.ruleset = std::mem::take(&mut policy.ruleset).without_offload();
+        }
+        // Then the kernel may be right to disagree.
+        if kernel.is_some()
+            && let Some(warning) = time_zone::warning(&policy.ruleset.sets)
+        {
+            output.note(&warning);
         }
         suites.push(suite(policy, arguments)?);
     }

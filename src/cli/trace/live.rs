@@ -2,7 +2,7 @@
 
 use crate::bytecode::{Chain, Program, Rule, same};
 use crate::cli::error::Failure;
-use crate::cli::session;
+use crate::cli::{session, time_zone};
 use crate::evaluate::{Environment, Firewall, Packet};
 use crate::host;
 use crate::live::{AnyTable, LiveRule, Network};
@@ -146,6 +146,12 @@ fn about(network: &Network) -> Vec<String> {
     if network.routes.iter().any(|route| route.is_one_of_several) {
         notes.push(
             "note: a route has several next hops; packets are taken to leave by the first"
+                .to_owned(),
+        );
+    }
+    if time_zone::minutes_west() != 0 {
+        notes.push(
+            "note: the kernel has a time zone of its own, and `meta day` is followed as of UTC; `rfw doctor` says more"
                 .to_owned(),
         );
     }
