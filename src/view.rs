@@ -1,6 +1,7 @@
 //! What the things that rfw prints have in common: text that does not act on a terminal, moments, the published shape of JSON,
 //! and what a schedule does next. Not what any command says.
 
+use crate::diagnostic::is_invisible;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -19,10 +20,11 @@ pub struct Switch {
     pub text: String,
 }
 
-/// Text of others, safe for a terminal: `?` for every control character.
+/// Text of others, safe for a terminal and for its reader: `?` for every character that nobody sees, be it a control or one
+/// that turns the direction of what follows.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
+        .map(|c| if is_invisible(c) { '?' } else { c })
         .collect()
 }
 
@@ -39,4 +41,16 @@ pub fn schema<T: JsonSchema>(id: &str, title: &str) -> String {
     schema.insert("$id".into(), id.into());
     schema.insert("title".into(), title.into());
     format!("{:#}\n", schema.to_value())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_nobody_sees_is_marked() {
+        // A colour, and letters that would be shown from right to left.
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a?[31mb?");
+        assert_eq!(printable("drop \u{202e}tpecca\u{202c}é"), "drop ?tpecca?é");
+    }
 }

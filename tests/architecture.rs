@@ -8,7 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("ruleset", &[]),
     ("system", &[]),
-    ("view", &[]),
+    ("view", &["diagnostic"]),
     ("policy", &["diagnostic"]),
     ("agent", &["policy", "diagnostic"]),
     ("signature", &[]),

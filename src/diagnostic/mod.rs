@@ -14,7 +14,7 @@ mod text;
 pub use code::Code;
 pub use nearest::nearest;
 pub use path::{DocPath, Segment};
-pub use render::{Finding, Report, printable};
+pub use render::{Finding, Report, escaped};
 pub use source::{Lines, Locate, Position, SourceText, Spot, is_invisible};
 pub use text::Text;
 

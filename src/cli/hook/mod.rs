@@ -140,7 +140,7 @@ fn rejected(failure: Failure, output: &mut Output) -> Failure {
 
 /// Text of who pushes, safe for a terminal.
 fn shown(text: &str) -> String {
-    crate::diagnostic::printable(text)
+    crate::diagnostic::escaped(text)
 }
 
 /// The whole name of the branch that is followed.

@@ -1,6 +1,6 @@
 //! A diagnostic for programs: what `rfw validate --format json` prints of each.
 
-use super::{Report, printable};
+use super::{Report, escaped};
 use crate::diagnostic::{Diagnostic, Lines, Place, Severity, Spot};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,14 +61,14 @@ impl Finding {
         Self {
             code: code.name(),
             severity: *severity,
-            message: printable(message),
-            file: file.map(|file| printable(&file.name)),
+            message: escaped(message),
+            file: file.map(|file| escaped(&file.name)),
             line: start.map(|start| start.line),
             column: start.map(|start| start.column),
             end_line: end.map(|end| end.line),
             end_column: end.map(|end| end.column),
-            pointer: pointer.map(|pointer| printable(&pointer)),
-            help: help.as_deref().map(printable),
+            pointer: pointer.map(|pointer| escaped(&pointer)),
+            help: help.as_deref().map(escaped),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Diagnostics as workflow commands of GitHub Actions ("Workflow commands for GitHub Actions", setting an error message).
 //! The escapes are those of actions/toolkit (`command.ts`): what a policy says cannot become a command of its own.
 
-use super::{Found, Span, printable};
+use super::{Found, Span, escaped};
 use crate::diagnostic::Severity;
 
 /// A line for each.
@@ -16,7 +16,7 @@ fn command(found: &Found<'_>) -> String {
     };
     let mut properties = Vec::new();
     if let Some(Span { file, start, end }) = &found.place {
-        properties.push(format!("file={}", property(&printable(file))));
+        properties.push(format!("file={}", property(&escaped(file))));
         properties.push(format!("line={}", start.line));
         properties.push(format!("endLine={}", end.line));
         properties.push(format!("col={}", start.column));

@@ -49,10 +49,10 @@ impl Found<'_> {
             labels,
             help,
         } = self.diagnostic;
-        let mut lines = vec![printable(message)];
-        let label = labels.first().map(|label| printable(&label.text));
+        let mut lines = vec![escaped(message)];
+        let label = labels.first().map(|label| escaped(&label.text));
         lines.extend(label.filter(|text| !text.is_empty()));
-        lines.extend(help.iter().map(|help| format!("help: {}", printable(help))));
+        lines.extend(help.iter().map(|help| format!("help: {}", escaped(help))));
         lines.join("\n")
     }
 }
@@ -163,13 +163,13 @@ impl Report<'_> {
             Severity::Warning => Level::WARNING,
         };
         let mut group = level
-            .primary_title(printable(message))
+            .primary_title(escaped(message))
             .id(code.name())
             .elements(Vec::<Element<'_>>::new());
         let marks = labels.iter().enumerate().filter_map(|(nth, label)| {
             let Spot { source, bytes } = self.locations.locate(&label.at)?;
             let line = lines.get(source)?.position(bytes.start).line;
-            let text = printable(&label.text);
+            let text = escaped(&label.text);
             Some(Mark {
                 source,
                 line,
@@ -182,7 +182,7 @@ impl Report<'_> {
             group = self.cluster(group, lines, &cluster);
         }
         if let Some(help) = help {
-            group = group.element(Level::HELP.message(printable(help)));
+            group = group.element(Level::HELP.message(escaped(help)));
         }
         renderer.render(&[group]) + "\n"
     }
@@ -195,7 +195,7 @@ impl Report<'_> {
         else {
             return group;
         };
-        let name = printable(&source.name);
+        let name = escaped(&source.name);
         let primary = marks.iter().find(|mark| mark.primary).unwrap_or(first);
         let position = lines.position(primary.bytes.start);
         let origin = Origin::path(name.clone())
@@ -228,7 +228,7 @@ impl Report<'_> {
 
 /// Text of a stranger, safe for a terminal: characters that cannot be seen are shown by their numbers.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -243,7 +243,7 @@ pub fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, printable};
+    use super::{Report, escaped};
     use crate::diagnostic::{Code, Diagnostic, Locate, Place, SourceText, Spot};
 
     /// Knows only places in texts.
@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn strangers_text() {
         assert_eq!(
-            printable("a\u{1b}[31m\nb\u{202e}é\u{85}"),
+            escaped("a\u{1b}[31m\nb\u{202e}é\u{85}"),
             "a\\u{1b}[31m\\nb\\u{202e}é\\u{85}"
         );
     }

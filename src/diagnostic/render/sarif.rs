@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Found, Span, printable};
+use super::{Found, Span, escaped};
 use crate::diagnostic::{Code, Severity};
 
 /// The log of one run.
@@ -61,7 +61,7 @@ fn result(found: &Found<'_>) -> Value {
             region.insert("endColumn".into(), end.column.into());
         }
         let place = json!({ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&printable(file)) },
+            "artifactLocation": { "uri": uri(&escaped(file)) },
             "region": region,
         } });
         result.insert("locations".into(), json!([place]));

@@ -1,6 +1,6 @@
 //! What git says when it fails, in a line that may be told to anybody.
 
-use crate::diagnostic::printable;
+use crate::diagnostic::escaped;
 
 /// Most letters of what git says that are told.
 const TOLD: usize = 600;
@@ -15,7 +15,7 @@ pub(super) fn told(said: &str) -> String {
         .map(|line| line.trim_matches('@').trim())
         .filter(|line| !line.is_empty() && !line.starts_with("From "));
     let line = lines.collect::<Vec<_>>().join("; ");
-    let line = printable(&without_secrets(&line));
+    let line = escaped(&without_secrets(&line));
     match line.is_empty() {
         true => "it has failed and does not say why".to_owned(),
         false => without_middle(&line),
