@@ -55,6 +55,17 @@ fn one_packet_through_the_office() {
     let web = "--from wan 203.0.113.7 --to 203.0.113.10 tcp/443";
     check(web, 0, "becomes 192.168.1.20 port 443 by `nat/web`");
     check(web, 0, "in 66.7 % of the cases");
+    // Why a rule does not fit, in the words of nft.
+    for why in [
+        "does not fit: iifname \"eth0\"\n",
+        "does not fit: ip6 saddr != fd12:3456:789a::/64\n",
+        "does not fit: udp dport @lan-to-wan/mail-and-dns.udp\n",
+        "does not fit: meta time @schedule/night-backup.plus3\n",
+        "does not fit: meta day . meta hour @schedule/night-backup.plus2.week\n",
+    ] {
+        let noon = "--from lan 192.168.1.20 --to wan 198.51.100.40 tcp/22 --at 2026-11-24T12:00";
+        check(noon, 0, why);
+    }
     // A Tuesday in Helsinki.
     for (at, decision) in [
         ("2026-11-24T16:59:59", "accept"),

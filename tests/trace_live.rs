@@ -251,7 +251,7 @@ fn what_docker_really_loads() {
         ];
         let said = bench.desk.must(gateway, &words);
         assert!(
-            said.contains("does not fit: [ match addrtype --dst-type LOCAL ]"),
+            said.contains("does not fit: match addrtype --dst-type LOCAL\n"),
             "{said}"
         );
         bench.check(

@@ -25,6 +25,23 @@ pub fn delinearize(instructions: &[Instruction]) -> Vec<Recovered> {
 
 /// The same in a table that sees packets of one family only, by nfproto number, which its rules need not ask for.
 pub fn delinearize_in(family: Option<u8>, instructions: &[Instruction]) -> Vec<Recovered> {
+    let parts = parts(family, instructions).into_iter();
+    parts.map(|(part, _)| part).collect()
+}
+
+/// The piece of a rule that an instruction, counted from 0, belongs to. `family` as in [`delinearize_in`].
+pub fn piece_at(
+    family: Option<u8>,
+    instructions: &[Instruction],
+    place: usize,
+) -> Option<Recovered> {
+    let mut parts = parts(family, instructions).into_iter();
+    let (part, _) = parts.find(|(_, end)| place < *end)?;
+    Some(part)
+}
+
+/// The pieces in order, each with the number of instructions that have been read behind it.
+fn parts(family: Option<u8>, instructions: &[Instruction]) -> Vec<(Recovered, usize)> {
     let mut reader = Reader {
         instructions,
         at: 0,
@@ -45,6 +62,7 @@ pub fn delinearize_in(family: Option<u8>, instructions: &[Instruction]) -> Vec<R
 /// A match on family or protocol that the next statement may imply.
 struct Held {
     start: usize,
+    end: usize,
     before: Context,
     statement: Statement,
 }
@@ -54,7 +72,7 @@ struct Reader<'a> {
     at: usize,
     context: Context,
     held: Vec<Held>,
-    out: Vec<Recovered>,
+    out: Vec<(Recovered, usize)>,
 }
 
 impl Reader<'_> {
@@ -64,9 +82,9 @@ impl Reader<'_> {
             .and_then(|(statement, len)| self.accept(statement, self.at + len));
         if found.is_none() {
             self.release(self.held.len());
-            self.out
-                .extend(rest.first().cloned().map(Recovered::Instruction));
             self.at += 1;
+            let one = rest.first().cloned().map(Recovered::Instruction);
+            self.out.extend(one.map(|one| (one, self.at)));
         }
     }
 
@@ -77,6 +95,7 @@ impl Reader<'_> {
         {
             self.held.push(Held {
                 start: self.at,
+                end,
                 before: self.context,
                 statement,
             });
@@ -101,7 +120,7 @@ impl Reader<'_> {
                 })?;
         self.release(spared + skipped);
         self.held.clear();
-        self.out.push(Recovered::Statement(statement));
+        self.out.push((Recovered::Statement(statement), end));
         self.context = after;
         self.at = end;
         Some(())
@@ -111,7 +130,7 @@ impl Reader<'_> {
     fn release(&mut self, count: usize) {
         let kept = self.held.drain(..).take(count);
         self.out
-            .extend(kept.map(|held| Recovered::Statement(held.statement)));
+            .extend(kept.map(|held| (Recovered::Statement(held.statement), held.end)));
     }
 
     /// The context behind the statement, if it gives exactly these instructions.
@@ -190,6 +209,24 @@ mod tests {
     fn check(statements: &[Statement], expect: &[Statement]) {
         let expect: Vec<Recovered> = expect.iter().cloned().map(Recovered::Statement).collect();
         assert_eq!(delinearize(&instructions(statements)), expect);
+    }
+
+    #[test]
+    fn an_instruction_belongs_to_a_statement() {
+        let port = is(
+            Expression::Field(Field::Dport(crate::ruleset::Transport::Tcp)),
+            Operand::Value([0, 22].into()),
+        );
+        let accept = Statement::Verdict(Verdict::Accept);
+        let rule = instructions(&[port.clone(), Statement::Counter, accept.clone()]);
+        let belongs = |place| piece_at(None, &rule, place);
+        // Load and compare the protocol, load and compare the port.
+        for place in 0..4 {
+            assert_eq!(belongs(place), Some(Recovered::Statement(port.clone())));
+        }
+        assert_eq!(belongs(4), Some(Recovered::Statement(Statement::Counter)));
+        assert_eq!(belongs(5), Some(Recovered::Statement(accept)));
+        assert_eq!(belongs(6), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod relation;
 mod translation;
 pub mod xtables;
 
-pub use delinearize::{Recovered, delinearize, delinearize_in};
+pub use delinearize::{Recovered, delinearize, delinearize_in, piece_at};
 pub use instruction::{Comparison, Instruction, LookupResult, PayloadBase, Register, same};
 pub use linearize::instructions;
 pub use program::{Chain, Program, Rule, linearize, linearize_with};

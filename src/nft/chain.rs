@@ -2,7 +2,7 @@
 
 use super::statement::statement;
 use super::word::quoted;
-use crate::bytecode::{Instruction, Recovered, delinearize, delinearize_in, xtables};
+use crate::bytecode::{Instruction, Recovered, delinearize, delinearize_in, piece_at, xtables};
 use crate::ruleset::{Base, ChainPolicy, ChainType, Hook, Rule};
 
 /// What makes a chain a base chain: `type filter hook forward priority filter; policy drop;`.
@@ -45,17 +45,29 @@ pub fn rule_text(name: Option<&str>, instructions: &[Instruction]) -> String {
 /// The same of a rule of any table; what iptables left in it stands in the words of iptables. `family` is that of the table, an
 /// nfproto number.
 pub fn any_rule_text(family: u8, name: Option<&str>, instructions: &[Instruction]) -> String {
-    let only = (family == 2 || family == 10).then_some(family);
-    let parts = delinearize_in(only, instructions)
-        .into_iter()
-        .map(|part| match part {
-            Recovered::Statement(it) => statement(&it),
-            Recovered::Instruction(instruction) => match xtables::extension(&instruction) {
-                Some(extension) => extension.text(family),
-                None => instruction.to_string(),
-            },
-        });
-    line(parts, name)
+    let parts = delinearize_in(only(family), instructions).into_iter();
+    line(parts.map(|part| piece_text(family, &part)), name)
+}
+
+/// The statement of such a rule that an instruction, counted from 0, belongs to.
+pub fn any_rule_text_at(family: u8, instructions: &[Instruction], place: usize) -> Option<String> {
+    let piece = piece_at(only(family), instructions, place)?;
+    Some(piece_text(family, &piece))
+}
+
+/// The one family that a table of a family sees.
+fn only(family: u8) -> Option<u8> {
+    (family == 2 || family == 10).then_some(family)
+}
+
+fn piece_text(family: u8, piece: &Recovered) -> String {
+    match piece {
+        Recovered::Statement(it) => statement(it),
+        Recovered::Instruction(instruction) => match xtables::extension(instruction) {
+            Some(extension) => extension.text(family),
+            None => instruction.to_string(),
+        },
+    }
 }
 
 /// A rule of the ruleset on one line.

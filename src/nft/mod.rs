@@ -11,7 +11,7 @@ mod statement;
 mod value;
 mod word;
 
-pub use chain::{any_rule_text, chain_text, rule_text};
+pub use chain::{any_rule_text, any_rule_text_at, chain_text, rule_text};
 pub use json::json;
 pub use raw::{RawLine, RawScript, raw_chain, raw_script};
 pub use set::{element_text, key_text, object_text, set_text};

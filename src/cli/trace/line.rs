@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::rule::{is_own, text};
 use super::words::{decision, kernel_text, translation};
-use crate::bytecode::xtables::extension;
 use crate::cli::places::Places;
 use crate::evaluate::{ChainRef, Decision, Firewall, Met, Outcome, RuleRef, Step};
+use crate::nft;
 use crate::ruleset::ChainPolicy;
 use crate::view::printable;
 
@@ -25,7 +25,7 @@ pub(super) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<String>,
     /// What comes of it: `accept`, `drop`, `reject with …`, `jump …`, `goto …`, `return`, `translates`, `fits, and goes on`,
-    /// `does nothing to the packet`, `cannot be followed…`, `does not fit…` with the comparison that fails, or
+    /// `does nothing to the packet`, `cannot be followed…`, `does not fit…` with what does not hold, in the words of nft, or
     /// `an element of the verdict map that the next rule asks`. Absent for what is no rule.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) result: String,
@@ -135,21 +135,10 @@ fn met_text(met: Met, rule: RuleRef, firewall: &Firewall) -> String {
     }
 }
 
-/// The instruction at which a rule ended, with what was loaded for it.
+/// The statement at which a rule ended.
 fn at_instruction(rule: RuleRef, place: u16, firewall: &Firewall) -> String {
-    let Some(view) = firewall.rule(rule) else {
-        return String::new();
-    };
-    let place = usize::from(place);
-    let extension = view.instructions.get(place).and_then(extension);
-    if let Some(extension) = extension {
-        return format!(": [ {} ]", printable(&extension.text(view.nfproto)));
-    }
-    let first = place.saturating_sub(1);
-    let shown = view.instructions.get(first..=place).unwrap_or_default();
-    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
-    match shown.is_empty() {
-        true => String::new(),
-        false => format!(": {}", shown.join(" ")),
-    }
+    let statement = firewall.rule(rule).and_then(|view| {
+        nft::any_rule_text_at(view.nfproto, view.instructions, usize::from(place))
+    });
+    statement.map_or_else(String::new, |text| format!(": {}", printable(&text)))
 }
