@@ -1,7 +1,7 @@
 //! What holds for every text: no bytes make the reader panic, what is written is what is read, and the
 //! schema takes exactly what the types take.
 
-use super::agree::agree;
+use super::agree::{agree, is_sexagesimal_or_grouped};
 use super::instance::Instance;
 use super::lockstep::reads_alike_in_pieces;
 use super::{guard, meaning, parse, read, see, structure::structure, typed};
@@ -71,7 +71,10 @@ fn document() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<i64>().prop_map(Value::from),
         any::<bool>().prop_map(Value::from),
-        "[ -~éß→\u{1f600}]{0,12}".prop_map(Value::from),
+        // What is refused because readers may take it for a number, serde_yaml does not put into quotes.
+        "[ -~éß→\u{1f600}]{0,12}"
+            .prop_filter("a number to some", |text| !is_sexagesimal_or_grouped(text))
+            .prop_map(Value::from),
         "[a-z][a-z0-9_.-]{0,8}".prop_map(Value::from),
         "(no|on|null|~|0x16|010|1e3|22\\.0|true|- a|a: b|a #b|'|\"|\\\\|!x|&a|\\*a|%a|@a|`a|\\?|:|-|)".prop_map(Value::from),
     ];
