@@ -141,10 +141,8 @@ impl Linear {
                 });
             }
             Expression::Concat(fields) => {
-                let mut at = usize::from(to.0);
-                for field in fields {
-                    self.load(field, slot(at), scratch);
-                    at += layout::width(field).div_ceil(4);
+                for (field, to) in side_by_side(fields, to) {
+                    self.load(field, to, scratch);
                 }
             }
             Expression::Map(key, name) => {
@@ -183,10 +181,8 @@ impl Linear {
     pub(super) fn load_for_set(&mut self, expression: &Expression, to: Register) {
         match expression {
             Expression::Concat(fields) => {
-                let mut at = usize::from(to.0);
-                for field in fields {
-                    self.load_for_set(field, slot(at));
-                    at += layout::width(field).div_ceil(4);
+                for (field, to) in side_by_side(fields, to) {
+                    self.load_for_set(field, to);
                 }
             }
             _ => {
@@ -224,6 +220,19 @@ impl Linear {
         });
         (to, to)
     }
+}
+
+/// Fields, and the slots at which they begin.
+fn side_by_side(
+    fields: &[Expression],
+    to: Register,
+) -> impl Iterator<Item = (&Expression, Register)> {
+    let mut at = usize::from(to.0);
+    fields.iter().map(move |field| {
+        let begins = at;
+        at += layout::width(field).div_ceil(4);
+        (field, slot(begins))
+    })
 }
 
 /// A slot by number; a number that no register has names the last one, which the kernel refuses.

@@ -106,7 +106,7 @@ fn time_zone(global: &Global) -> Result<health::TimeZone, String> {
     }
     Ok(health::TimeZone {
         minutes_west,
-        moved: moved.into_iter().collect(),
+        moved,
     })
 }
 

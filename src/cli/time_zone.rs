@@ -20,7 +20,7 @@ pub(super) fn warning(sets: &[Set]) -> Option<String> {
     (!moved.is_empty()).then(|| {
         let zone = TimeZone {
             minutes_west,
-            moved: moved.into_iter().collect(),
+            moved,
         };
         format!("warning: {zone}\n  help: {TIME_ZONE_ADVICE}")
     })

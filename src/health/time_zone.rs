@@ -1,5 +1,7 @@
 //! Whether the kernel's days of the week are those of UTC, which schedules are compiled for.
 
+use std::collections::BTreeSet;
+
 use super::{Facts, Finding, Severity};
 
 /// The kernel's time zone, and what it matters to.
@@ -8,7 +10,7 @@ pub struct TimeZone {
     /// Minutes west of Greenwich, negative is east; 0 is UTC.
     pub minutes_west: i32,
     /// The schedules in force that it opens and closes at other times than the policy says.
-    pub moved: Vec<String>,
+    pub moved: BTreeSet<String>,
 }
 
 const CHECK: &str = "time-zone";
@@ -33,39 +35,41 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 
 impl TimeZone {
     fn own(&self) -> String {
-        let minutes = self.minutes_west.unsigned_abs();
-        let side = if self.minutes_west < 0 {
-            "east"
+        let (side, _) = self.words();
+        let hours = self.hours();
+        format!("the kernel has a time zone of its own, {hours} h {side} of UTC")
+    }
+
+    /// On which side of Greenwich it is, and how its days begin there.
+    fn words(&self) -> (&'static str, &'static str) {
+        if self.minutes_west < 0 {
+            ("east", "early")
         } else {
-            "west"
-        };
-        format!(
-            "the kernel has a time zone of its own, {}:{:02} h {side} of UTC",
-            minutes / 60,
-            minutes % 60
-        )
+            ("west", "late")
+        }
+    }
+
+    /// How far it is from UTC: `2:00`.
+    fn hours(&self) -> String {
+        let minutes = self.minutes_west.unsigned_abs();
+        format!("{}:{:02}", minutes / 60, minutes % 60)
     }
 }
 
 /// What is wrong.
 impl std::fmt::Display for TimeZone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let when = if self.minutes_west < 0 {
-            "early"
-        } else {
-            "late"
-        };
         let names: Vec<String> = self.moved.iter().map(|name| format!("`{name}`")).collect();
-        let schedules = match names.as_slice() {
-            [only] => format!("schedule {only}"),
-            several => format!("schedules {}", several.join(", ")),
+        let word = if names.len() == 1 {
+            "schedule"
+        } else {
+            "schedules"
         };
-        let minutes = self.minutes_west.unsigned_abs();
-        let (hours, minutes) = (minutes / 60, minutes % 60);
+        let (own, hours, (_, when)) = (self.own(), self.hours(), self.words());
+        let names = names.join(", ");
         write!(
             f,
-            "{}: days of the week begin {hours}:{minutes:02} h too {when} for {schedules}",
-            self.own()
+            "{own}: days of the week begin {hours} h too {when} for {word} {names}"
         )
     }
 }

@@ -235,7 +235,7 @@ impl RuleWalk<'_, '_> {
 }
 
 /// Bytes in network order as a number; of more than 16 the last ones.
-pub(super) fn number(bytes: &[u8]) -> u128 {
+fn number(bytes: &[u8]) -> u128 {
     bytes
         .iter()
         .fold(0, |number, byte| (number << 8) | u128::from(*byte))

@@ -3,21 +3,14 @@
 //! They follow the time, so that they are not varied beside it. Where a rule has asked for the time just before, the two are
 //! one question.
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use super::compare::number;
 use super::distinguish::{Atom, Predicate, Shape};
 use super::rule::{Content, RuleWalk};
 use crate::bytecode::Register;
 use crate::ruleset::{DataType, Set};
 use crate::schedule::{BEGIN, HORIZON};
-
-/// The key of such a set.
-const KEY: [DataType; 2] = [DataType::Day, DataType::Hour];
-/// Where the fields are in a key, and in which register, counted from the first.
-const DAY: (Range<usize>, u8) = (0..1, 0);
-const HOUR: (Range<usize>, u8) = (4..8, 1);
 
 const SECOND: u128 = 1_000_000_000;
 /// Seconds of a day.
@@ -30,7 +23,7 @@ impl RuleWalk<'_, '_> {
             let content = self.registers.get(&from.0.saturating_add(slot));
             content == Some(&Content::Clock)
         };
-        if set.spec.key != KEY || !asks_the_clock(DAY.1) || !asks_the_clock(HOUR.1) {
+        if set.spec.key != DataType::SLOT || !asks_the_clock(0) || !asks_the_clock(1) {
             return Some(false);
         }
         let ever = [(moment(BEGIN), moment(HORIZON) - 1)];
@@ -38,12 +31,8 @@ impl RuleWalk<'_, '_> {
         let within = times.as_deref().map_or(&ever[..], Vec::as_slice);
         let mut spans = Vec::new();
         for element in set.elements.iter() {
-            let (lo, hi) = (&element.key.lo, element.key.last());
-            let bounds = |place: Range<usize>| {
-                let (lo, hi) = (lo.get(place.clone())?, hi.get(place)?);
-                Some((number(lo), number(hi)))
-            };
-            open(within, bounds(DAY.0)?, bounds(HOUR.0)?, &mut spans);
+            let (days, hours) = element.key.as_slot()?;
+            open(within, &days, &hours, &mut spans);
         }
         spans.sort_unstable();
         if times.is_some() {
@@ -68,18 +57,19 @@ fn moment(seconds: i64) -> u128 {
 /// When a slot is open within some times, in nanoseconds since 1970; all bounds are inclusive.
 fn open(
     within: &[(u128, u128)],
-    days: (u128, u128),
-    hours: (u128, u128),
+    days: &RangeInclusive<u8>,
+    hours: &RangeInclusive<u32>,
     spans: &mut Vec<(u128, u128)>,
 ) {
+    let [from, to] = [hours.start(), hours.end()].map(|it| u128::from(*it));
     for (first, last) in within {
         for day in first / SECOND / LONG..=last / SECOND / LONG {
             // 1970-01-01 was a Thursday.
-            let weekday = (day + 4) % 7;
-            let lo = (day * LONG + hours.0) * SECOND;
-            let hi = (day * LONG + hours.1 + 1) * SECOND - 1;
+            let weekday = u8::try_from((day + 4) % 7).unwrap_or(0);
+            let lo = (day * LONG + from) * SECOND;
+            let hi = (day * LONG + to + 1) * SECOND - 1;
             let (lo, hi) = (lo.max(*first), hi.min(*last));
-            if days.0 <= weekday && weekday <= days.1 && lo <= hi {
+            if days.contains(&weekday) && lo <= hi {
                 spans.push((lo, hi));
             }
         }
@@ -92,15 +82,15 @@ mod tests {
 
     /// In ten days without the fifth, of which the first is a Thursday.
     #[track_caller]
-    fn check(days: (u128, u128), hours: (u128, u128), expect: &[&str]) {
+    fn check(days: (u8, u8), hours: (u32, u32), expect: &[&str]) {
         let hour = 3_600;
         let within = [(0, 4), (5, 10)].map(|(from, to)| {
             let bound = |days: u128| days * LONG * SECOND;
             (bound(from), bound(to) - 1)
         });
         let mut spans = Vec::new();
-        let hours = (hours.0 * hour, hours.1 * hour - 1);
-        open(&within, days, hours, &mut spans);
+        let hours = hours.0 * 3_600..=hours.1 * 3_600 - 1;
+        open(&within, &(days.0..=days.1), &hours, &mut spans);
         let text = |(lo, hi): &(u128, u128)| {
             let (lo, hi) = (lo / SECOND / hour, (hi + 1) / SECOND / hour);
             let day = lo / (LONG / hour);

@@ -1,5 +1,7 @@
 //! Sets, maps, verdict maps and their elements, as nft(8) knows them.
 
+use std::ops::RangeInclusive;
+
 use super::elements::Elements;
 use super::rule::{Origin, Verdict};
 
@@ -47,6 +49,9 @@ impl DataType {
             Self::Ipv6Addr | Self::Ifname => 16,
         }
     }
+
+    /// The key of a set of days of the week and times of the day.
+    pub const SLOT: [Self; 2] = [Self::Day, Self::Hour];
 
     /// Whether nft(8) can say that a set is of this type only by an expression that yields it: `typeof …`.
     pub fn has_no_name(self) -> bool {
@@ -154,6 +159,29 @@ impl Key {
     pub fn moment(seconds: i64) -> [u8; 8] {
         let seconds = u64::try_from(seconds).unwrap_or(0);
         seconds.saturating_mul(1_000_000_000).to_be_bytes()
+    }
+
+    /// A range of days of the week and one of times of the day, in a set of [`DataType::SLOT`]: 0 is Sunday, and seconds since
+    /// midnight UTC.
+    pub fn slot(days: RangeInclusive<u8>, hours: RangeInclusive<u32>) -> Self {
+        let bytes = |day: u8, hour: u32| -> Vec<u8> {
+            // Every field begins at a register.
+            [[day, 0, 0, 0], hour.to_be_bytes()].concat()
+        };
+        Self::range(
+            bytes(*days.start(), *hours.start()),
+            bytes(*days.end(), *hours.end()),
+        )
+    }
+
+    /// The days and the times of a key of [`Self::slot`]; `None` where it is none.
+    pub fn as_slot(&self) -> Option<(RangeInclusive<u8>, RangeInclusive<u32>)> {
+        let read = |key: &[u8]| {
+            let (day, hour) = key.split_first_chunk::<4>()?;
+            Some((day[0], u32::from_be_bytes(hour.try_into().ok()?)))
+        };
+        let (first, last) = (read(&self.lo)?, read(self.last())?);
+        Some((first.0..=last.0, first.1..=last.1))
     }
 
     /// One value.

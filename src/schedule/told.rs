@@ -72,12 +72,16 @@ pub(super) fn told(schedule: &Schedule, zone: &TimeZone, windows: &Windows) -> T
         alone: windows.clone(),
     };
     let stretches = windows::stretches(zone);
-    let every_week = Schedule {
-        dates: Vec::new(),
-        except: Vec::new(),
-        ..schedule.clone()
+    let every_week: Vec<Window> = if schedule.dates.is_empty() && schedule.except.is_empty() {
+        windows.iter().collect()
+    } else {
+        let every_week = Schedule {
+            dates: Vec::new(),
+            except: Vec::new(),
+            ..schedule.clone()
+        };
+        every_week.windows(zone).iter().collect()
     };
-    let every_week: Vec<Window> = every_week.windows(zone).iter().collect();
     // By the offset: when the week is as ever.
     let mut times: BTreeMap<i64, Vec<Window>> = BTreeMap::new();
     let mut alone = Vec::new();

@@ -4,6 +4,8 @@
 //! all moments that the rules know earlier by an hour, the kernel does now what it would do in an hour. Nothing else of the rules
 //! changes.
 
+use std::ops::RangeInclusive;
+
 use rustables::sys;
 
 use crate::bytecode::{Instruction, Program, Rule};
@@ -45,7 +47,7 @@ pub(super) fn moved(program: &Program, now: u64, then: u64) -> Option<Program> {
     {
         let change: &dyn Fn(Element) -> Vec<Element> = match spec.key.as_slice() {
             [DataType::Time] => &|element| later(element, by, now).into_iter().collect(),
-            [DataType::Day, DataType::Hour] => &|element| turned(&element, by),
+            key if key == DataType::SLOT => &|element| turned(&element, by),
             _ => continue,
         };
         known.push(spec.name.as_str());
@@ -99,38 +101,30 @@ fn later(element: Element, by: i64, now: u64) -> Option<Element> {
 /// Days and hours moved by so many seconds: what goes over midnight is on the next day, and what goes over Saturday on the first.
 fn turned(element: &Element, by: i64) -> Vec<Element> {
     const DAY: i64 = 86_400;
-    const EVERY: (u8, u8) = (0, 6);
-    let (lo, hi) = (&element.key.lo, element.key.last());
-    let day = |key: &[u8]| key.first().copied().unwrap_or(0);
-    let hour = |key: &[u8]| {
-        let bytes = key.get(4..).and_then(<[u8]>::first_chunk).copied();
-        i64::from(bytes.map_or(0, u32::from_be_bytes)) + by.rem_euclid(DAY)
+    const EVERY: RangeInclusive<u8> = 0..=6;
+    let Some((days, hours)) = element.key.as_slot() else {
+        return vec![element.clone()];
     };
-    let (days, hours) = ((day(lo), day(hi)), (hour(lo), hour(hi)));
+    let [from, to] = [hours.start(), hours.end()].map(|hour| i64::from(*hour) + by.rem_euclid(DAY));
     let later = by.div_euclid(DAY);
     // Before and after a midnight.
     let parts = [
-        (later, hours.0, hours.1.min(DAY - 1)),
-        (later + 1, (hours.0 - DAY).max(0), hours.1 - DAY),
+        (later, from, to.min(DAY - 1)),
+        (later + 1, (from - DAY).max(0), to - DAY),
     ];
     let mut turned = Vec::new();
     for (later, from, to) in parts.into_iter().filter(|(_, from, to)| from <= to) {
         let on = |day: u8| u8::try_from((i64::from(day) + later).rem_euclid(7)).unwrap_or(0);
-        let runs = match (on(days.0), on(days.1)) {
+        let runs = match (on(*days.start()), on(*days.end())) {
             _ if days == EVERY => vec![EVERY],
-            (first, last) if first <= last => vec![(first, last)],
-            (first, last) => vec![(0, last), (first, 6)],
+            (first, last) if first <= last => vec![first..=last],
+            (first, last) => vec![0..=last, first..=6],
         };
-        for (first, last) in runs {
-            let key = |day: u8, hour: i64| {
-                let hour = u32::try_from(hour).unwrap_or(0).to_be_bytes();
-                [[day, 0, 0, 0], hour].concat()
-            };
-            turned.push(Element {
-                key: Key::range(key(first, from), key(last, to)),
-                ..element.clone()
-            });
-        }
+        let second = |number: i64| u32::try_from(number).unwrap_or(0);
+        turned.extend(runs.into_iter().map(|days| Element {
+            key: Key::slot(days, second(from)..=second(to)),
+            ..element.clone()
+        }));
     }
     turned
 }
@@ -245,23 +239,19 @@ mod tests {
     /// A slot `by` hours later.
     #[track_caller]
     fn check_slot(days: (u8, u8), hours: (u32, u32), by: i64, expect: &[&str]) {
-        let bytes = |day: u8, hour: u32| [[day, 0, 0, 0], (hour * 3_600).to_be_bytes()].concat();
-        let slot = Key::range(bytes(days.0, hours.0), bytes(days.1, hours.1));
+        let slot = Key::slot(days.0..=days.1, hours.0 * 3_600..=hours.1 * 3_600);
         let ask = [sys::NFT_META_TIME_DAY, sys::NFT_META_TIME_HOUR];
         let instructions = ask.map(load).into_iter().chain([lookup()]).collect();
-        let program = program(&[DataType::Day, DataType::Hour], vec![slot], instructions);
+        let program = program(&DataType::SLOT, vec![slot], instructions);
         let (now, then) = (100 * 3_600, u64::try_from((100 - by) * 3_600).unwrap());
         let moved = moved(&program, now * SECOND, then * SECOND).unwrap();
         let slots: Vec<String> = moved.sets[0]
             .elements
             .iter()
             .map(|it| {
-                let text = |key: &[u8]| {
-                    let hour = u32::from_be_bytes(key[4..].try_into().unwrap());
-                    (key[0], hour / 3_600)
-                };
-                let (lo, hi) = (text(&it.key.lo), text(it.key.last()));
-                format!("{}-{} {}-{}", lo.0, hi.0, lo.1, hi.1)
+                let (days, hours) = it.key.as_slot().unwrap();
+                let [from, to] = [hours.start(), hours.end()].map(|it| it / 3_600);
+                format!("{}-{} {from}-{to}", days.start(), days.end())
             })
             .collect();
         assert_eq!(slots, expect);

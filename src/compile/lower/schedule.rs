@@ -59,8 +59,14 @@ pub(super) fn sets(model: &Model, output: &mut Output) {
                 moments(&pattern.times),
             );
             let comment = "when it is open meanwhile: days of UTC (0 is Sunday), hours that nft shows in the zone of its reader";
-            let week = pattern.week.iter().map(slot).collect();
-            set(times + WEEK, SLOT.to_vec(), comment.to_owned(), week);
+            let week = pattern.week.iter().cloned();
+            let week = week.map(|Slot { days, hours }| Key::slot(days, hours));
+            set(
+                times + WEEK,
+                DataType::SLOT.to_vec(),
+                comment.to_owned(),
+                week.collect(),
+            );
         }
         if !told.alone.is_empty() {
             let comment = "when it is open; nft shows times in the zone of its reader";
@@ -99,50 +105,24 @@ fn moments(windows: &Windows) -> Vec<Key> {
         .collect()
 }
 
-/// The key of a week.
-const SLOT: [DataType; 2] = [DataType::Day, DataType::Hour];
-
-/// The day and the hour, each as a range.
-fn slot(Slot { days, hours }: &Slot) -> Key {
-    let bytes = |day: u8, hour: u32| -> Vec<u8> {
-        // Every field begins at a register.
-        [[day, 0, 0, 0], hour.to_be_bytes()].concat()
-    };
-    Key::range(
-        bytes(*days.start(), *hours.start()),
-        bytes(*days.end(), *hours.end()),
-    )
-}
-
-/// Reads a slot back; what a shorter key does not say is 0.
-fn slot_of(key: &Key) -> Slot {
-    let day = |key: &[u8]| key.first().copied().unwrap_or(0);
-    let hour = |key: &[u8]| {
-        let bytes = key.get(4..).and_then(<[u8]>::first_chunk);
-        bytes.copied().map_or(0, u32::from_be_bytes)
-    };
-    let (lo, hi) = (&*key.lo, key.last());
-    Slot {
-        days: day(lo)..=day(hi),
-        hours: hour(lo)..=hour(hi),
-    }
-}
-
 /// The schedules among the sets of a ruleset that are open at other times in a kernel with a time zone of its own, so many
 /// minutes west of Greenwich.
 pub fn moved_schedules<'a>(
     sets: impl IntoIterator<Item = &'a Set>,
     minutes_west: i32,
 ) -> BTreeSet<String> {
+    let is_moved = |key: &Key| {
+        let slot = key.as_slot().map(|(days, hours)| Slot { days, hours });
+        slot.is_some_and(|slot| slot.is_moved(minutes_west))
+    };
     let mut moved = BTreeSet::new();
     for Set { spec, elements, .. } in sets {
-        let of_week = spec.name.strip_suffix(WEEK).filter(|_| spec.key == SLOT);
+        let is_of_week = spec.key == DataType::SLOT;
+        let of_week = spec.name.strip_suffix(WEEK).filter(|_| is_of_week);
         if let Some(times) = of_week
             && let Some(times) = times.strip_prefix(PREFIX)
             && let Some((name, _)) = times.rsplit_once('.')
-            && elements
-                .iter()
-                .any(|it| slot_of(&it.key).is_moved(minutes_west))
+            && elements.iter().any(|element| is_moved(&element.key))
         {
             moved.insert(name.to_owned());
         }

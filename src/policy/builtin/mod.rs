@@ -11,13 +11,13 @@
 mod table;
 
 mod clusters;
+mod conntrack;
 mod databases;
 mod development;
 mod devices;
 mod directory;
 mod files;
 mod games;
-mod helper;
 mod icmp;
 mod industry;
 mod mail;
@@ -30,7 +30,7 @@ mod voice;
 mod vpn;
 mod web;
 
-pub use helper::{HELPERS, Helper, helper};
+pub use conntrack::{HELPERS, Helper, helper};
 pub use table::{BuiltinService, Part, PortProtocol};
 
 use std::sync::LazyLock;
